@@ -1,0 +1,3 @@
+"""SiapPakai: fleet orchestrator for OpenSID, the village information system."""
+
+__version__ = "0.1.0"

@@ -1,0 +1,80 @@
+"""Kode wilayah: the region codes of Kemendagri, and the rules they keep.
+
+A village code has ten digits, PP KK CC JVVV: province, regency, district, then the kind of
+village (1 kelurahan, 2 desa; 3 desa adat and its like) and its number. Stored plain
+(`5102012001`), shown dotted (`51.02.01.2001`).
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from siappakai.errors import InvalidInputError
+
+_VILLAGE = re.compile(r"(\d{2})\.?(\d{2})\.?(\d{2})\.?([123]\d{3})", re.ASCII)
+_LENGTHS = {2: "provinsi", 4: "kabupaten", 6: "kecamatan", 10: "desa"}
+
+
+@dataclass(frozen=True, slots=True)
+class VillageCode:
+    """A village code that has passed the rules; `plain` is its ten digits."""
+
+    plain: str
+
+    @property
+    def province(self) -> str:
+        return self.plain[:2]
+
+    @property
+    def regency(self) -> str:
+        return self.plain[:4]
+
+    @property
+    def district(self) -> str:
+        return self.plain[:6]
+
+    @property
+    def dotted(self) -> str:
+        return dotted(self.plain)
+
+
+def parse_village_code(text: str) -> VillageCode:
+    """Return the village code written in `text`, dotted or plain.
+
+    Raises InvalidInputError (field `kode_desa`) for anything else, also for codes whose
+    province, regency or district part is 00 or whose village number is 000.
+    """
+    match = _VILLAGE.fullmatch(text.strip())
+    if match is None:
+        raise InvalidInputError(
+            f"Kode desa “{text.strip()}” tidak sah.",
+            "Tulis 10 angka, misalnya 51.02.01.2001 atau 5102012001.",
+            field="kode_desa",
+        )
+    parts = match.groups()
+    if "00" in parts[:3] or int(parts[0]) < 11 or parts[3].endswith("000"):  # noqa: PLR2004 - 11 is Aceh, the lowest province
+        raise InvalidInputError(
+            f"Kode desa “{text.strip()}” memuat bagian yang tidak ada (00 atau 000).",
+            "Periksa kode pada daftar Kemendagri.",
+            field="kode_desa",
+        )
+    return VillageCode("".join(parts))
+
+
+def dotted(plain: str) -> str:
+    """Show a plain region code of 2, 4, 6 or 10 digits in dotted form."""
+    if len(plain) not in _LENGTHS:
+        raise ValueError(f"not a region code: {plain!r}")
+    parts = [plain[i : i + 2] for i in range(0, min(len(plain), 6), 2)]
+    return ".".join([*parts, plain[6:]]) if plain[6:] else ".".join(parts)
+
+
+def undotted(text: str) -> str:
+    """Return the digits of a region code of any level; raises InvalidInputError otherwise."""
+    plain = text.strip().replace(".", "")
+    if len(plain) not in _LENGTHS or not (plain.isascii() and plain.isdigit()):
+        raise InvalidInputError(
+            f"Kode wilayah “{text.strip()}” tidak sah.", "Tulis 2, 4, 6 atau 10 angka."
+        )
+    return plain
