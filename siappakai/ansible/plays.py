@@ -1,0 +1,115 @@
+"""The catalogue of plays, and the variables each of them is given.
+
+The dataclasses are the Python side of the contract with the playbooks; a test compares them
+with the argument specifications of the modules and roles that take them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+Scope = Literal["servers", "sites"]
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Who a village is: written into OpenSID's `config` row. Codes are plain digits."""
+
+    nama_desa: str
+    kode_desa: str
+    nama_kecamatan: str
+    kode_kecamatan: str
+    nama_kabupaten: str
+    kode_kabupaten: str
+    nama_propinsi: str
+    kode_propinsi: str
+
+
+@dataclass(frozen=True, slots=True)
+class Certificate:
+    """Paths on the server of a certificate chain and its key."""
+
+    chain: str
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
+class ReleaseVars:
+    """One release as a server needs it; `archive` is a tar.gz on the machine that plays."""
+
+    app: str
+    version: str
+    commit: str
+    archive: str
+    archive_sha256: str
+    schema_version: str
+    php_versions: list[str]
+    benign_patterns: list[str]
+
+
+@dataclass(frozen=True, slots=True)
+class SiteVars:
+    """One site as its server's modules see it.
+
+    `run_token` grows with every run; a module refuses one older than it has seen for the site.
+    `release` is the version the site shall serve, `schema_version` the `migrasi` row it must
+    have then, `benign_patterns` regular expressions of log lines that release writes unharmed.
+    """
+
+    slug: str
+    app: str
+    code: str
+    unix_user: str
+    database: str
+    db_user: str
+    folder: str
+    socket: str
+    domain: str
+    php: str
+    release: str
+    schema_version: str
+    benign_patterns: list[str]
+    run_token: int
+    identity: Identity
+    certificate: Certificate | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SiteSecrets:
+    """What must not be seen: kept apart from SiteVars so that all of it is `no_log`."""
+
+    db_password: str
+    app_key: str
+    admin_user: str
+    admin_password_hash: str
+
+
+@dataclass(frozen=True, slots=True)
+class Play:
+    """One playbook.
+
+    `scope`: whether its targets are servers or sites. `final_step`: the step whose success
+    makes a site target succeed. `per_server_lock`: it takes the server and all its sites.
+    """
+
+    name: str
+    scope: Scope
+    title: str
+    steps: tuple[str, ...] = field(default=())
+    per_server_lock: bool = False
+
+    @property
+    def playbook(self) -> str:
+        return f"{self.name}.yml"
+
+
+CATALOGUE: dict[str, Play] = {
+    play.name: play
+    for play in (
+        Play("server", "servers", "Siapkan server", per_server_lock=True),
+        Play("install", "sites", "Pasang situs desa"),
+        Play("health", "sites", "Periksa kesehatan situs"),
+        Play("remove", "sites", "Hapus situs desa"),
+    )
+}

@@ -1,0 +1,95 @@
+"""Settings, typed, read in one place: environment `SIAPPAKAI_*`, then `.env`, then the file.
+
+The file is `siappakai.toml` in the state folder (or `SIAPPAKAI_CONFIG`). Nothing else in the
+program reads the environment.
+"""
+
+from __future__ import annotations
+
+import os
+from functools import cached_property
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, SecretStr
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
+
+OPENSID_SOURCE = "https://github.com/OpenSID/OpenSID.git"
+DEFAULT_STATE = "/var/lib/siappakai"
+
+
+class Settings(BaseSettings):
+    """Everything an installation can set. Durations are seconds."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="SIAPPAKAI_", env_file=".env", extra="ignore", frozen=True
+    )
+
+    state: Path = Path(DEFAULT_STATE)
+    run_dir: Path = Path("/run/siappakai")
+    database_url: str = ""
+    redis_url: str = ""
+    key_file: Path | None = None
+    language: Literal["id", "en"] = "id"
+    host: str = "127.0.0.1"
+    port: int = 8080
+    allowed_hosts: list[str] = Field(default_factory=lambda: ["127.0.0.1", "localhost"])
+    secure_cookies: bool = False
+    session_key: SecretStr = SecretStr("")
+    workers: int = Field(default=2, ge=1, le=64)
+    release_source: str = OPENSID_SOURCE
+    release_sources_allowed: list[str] = Field(default_factory=lambda: [OPENSID_SOURCE])
+    lease_seconds: float = Field(default=60, gt=0)
+    heartbeat_seconds: float = Field(default=10, gt=0)
+    tick_seconds: float = Field(default=60, gt=0)
+    run_timeout_seconds: int = Field(default=4 * 3600, gt=0)
+    global_parallelism: int = Field(default=8, ge=1)
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Add the settings file below the environment; explicit arguments win over all."""
+        file = TomlConfigSettingsSource(settings_cls, toml_file=_settings_file())
+        return (init_settings, env_settings, dotenv_settings, file, file_secret_settings)
+
+    @cached_property
+    def registry_url(self) -> str:
+        """Database URL of the registry; SQLite in the state folder unless one is set."""
+        return self.database_url or f"sqlite:///{self.state}/registry.sqlite3"
+
+    @cached_property
+    def queue_url(self) -> str:
+        """Redis URL; the private Redis on a unix socket unless one is set."""
+        return self.redis_url or f"unix://{self.run_dir}/redis.sock"
+
+    @cached_property
+    def credentials_file(self) -> Path:
+        """Key ring that seals stored secrets; never inside the registry or its backups."""
+        return self.key_file or self.state / "credentials.key"
+
+
+def _settings_file() -> Path:
+    given = os.environ.get("SIAPPAKAI_CONFIG")
+    return (
+        Path(given)
+        if given
+        else Path(os.environ.get("SIAPPAKAI_STATE", DEFAULT_STATE)) / "siappakai.toml"
+    )
+
+
+def share_folder(name: Literal["playbooks", "templates"]) -> Path:
+    """Where `playbooks/` or `templates/` lie: in the checkout, or shipped inside the package."""
+    package = Path(__file__).parent
+    shipped = package / "_share" / name
+    return shipped if shipped.is_dir() else package.parent / name

@@ -1,0 +1,69 @@
+"""Secrets at rest: sealed with a key ring that lies outside the registry; and made here."""
+
+from __future__ import annotations
+
+import base64
+import os
+import secrets
+import string
+from pathlib import Path
+
+from cryptography.fernet import Fernet, InvalidToken, MultiFernet
+
+from siappakai.errors import SiapPakaiError
+
+_ALPHABET = string.ascii_letters + string.digits
+# Read aloud or typed from paper: no 0/O, 1/l/I.
+_READABLE = "".join(sorted(set(_ALPHABET) - set("0O1lI")))
+
+
+class KeyRing:
+    """Seals and unseals text. The first key seals; all of them unseal (rotation)."""
+
+    def __init__(self, keys: list[bytes]) -> None:
+        self._fernet = MultiFernet([Fernet(key) for key in keys])
+
+    def seal(self, text: str) -> str:
+        return self._fernet.encrypt(text.encode()).decode()
+
+    def unseal(self, token: str) -> str:
+        """Return the sealed text; raises SiapPakaiError when no key of the ring fits."""
+        try:
+            return self._fernet.decrypt(token.encode()).decode()
+        except InvalidToken:
+            raise SiapPakaiError(
+                "Rahasia tersimpan tidak dapat dibuka dengan kunci yang ada.",
+                "Kembalikan berkas credentials.key milik registri ini.",
+            ) from None
+
+
+def load_key_ring(path: Path) -> KeyRing:
+    """Open the key ring at `path` (one key a line), making it (0600) when it is missing."""
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        pass
+    else:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(Fernet.generate_key() + b"\n")
+    keys = [line.strip() for line in path.read_bytes().splitlines() if line.strip()]
+    if not keys:
+        raise SiapPakaiError(
+            f"Berkas kunci {path} kosong.", "Kembalikan dari cadangan; jangan membuat yang baru."
+        )
+    return KeyRing(keys)
+
+
+def random_password(length: int) -> str:
+    """Return a random password of letters and digits."""
+    return "".join(secrets.choice(_ALPHABET) for _ in range(length))
+
+
+def readable_password(length: int = 16) -> str:
+    """Return a random password without characters that look alike."""
+    return "".join(secrets.choice(_READABLE) for _ in range(length))
+
+
+def new_app_key() -> str:
+    """Return an OpenSID app key: `base64:` and 32 random bytes, the form Laravel asks for."""
+    return "base64:" + base64.b64encode(secrets.token_bytes(32)).decode()

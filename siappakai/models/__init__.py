@@ -1,0 +1,30 @@
+"""The registry: the truth about villages, servers, sites, releases and runs."""
+
+from siappakai.models.accounts import AuditEntry, Role, Setting, User
+from siappakai.models.base import Base, db, utc_now
+from siappakai.models.fleet import Server, Site
+from siappakai.models.places import District, OfficialVillage, Regency, Village
+from siappakai.models.releases import Release
+from siappakai.models.runs import LogChunk, Run, RunLock, Step, Target
+
+__all__ = [
+    "AuditEntry",
+    "Base",
+    "District",
+    "LogChunk",
+    "OfficialVillage",
+    "Regency",
+    "Release",
+    "Role",
+    "Run",
+    "RunLock",
+    "Server",
+    "Setting",
+    "Site",
+    "Step",
+    "Target",
+    "User",
+    "Village",
+    "db",
+    "utc_now",
+]

@@ -1,0 +1,65 @@
+"""The bare Flask app around the registry: worker and CLI push it, the panel extends it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from alembic import command
+from alembic.config import Config
+from flask import Flask
+from sqlalchemy import event
+from sqlalchemy.engine import Engine
+
+from siappakai.config import Settings
+from siappakai.models.base import db
+from siappakai.models.transactions import WRITES
+
+_MIGRATIONS = Path(__file__).parent / "migrations"
+_BUSY_MILLISECONDS = 15_000
+
+
+def registry_app(settings: Settings) -> Flask:
+    """Return a Flask app bound to the registry of `settings`; push its context to use `db`."""
+    app = Flask("siappakai", static_folder=None)
+    app.config["SQLALCHEMY_DATABASE_URI"] = settings.registry_url
+    app.config["SQLALCHEMY_ENGINE_OPTIONS"] = {"pool_pre_ping": True}
+    app.extensions["siappakai.settings"] = settings
+    db.init_app(app)
+    with app.app_context():
+        if db.engine.dialect.name == "sqlite":
+            _prepare_sqlite(db.engine)
+    return app
+
+
+def upgrade_registry(settings: Settings, revision: str = "head") -> None:
+    """Bring the registry's schema to `revision`."""
+    command.upgrade(migration_config(settings), revision)
+
+
+def migration_config(settings: Settings) -> Config:
+    """Return Alembic's configuration for the registry of `settings`."""
+    config = Config()
+    config.set_main_option("script_location", str(_MIGRATIONS))
+    config.attributes["url"] = settings.registry_url
+    return config
+
+
+def _prepare_sqlite(engine: Engine) -> None:
+    @event.listens_for(engine, "connect")
+    def set_pragmas(connection: Any, _record: Any) -> None:
+        # The driver's own transaction handling would begin too late for BEGIN IMMEDIATE.
+        connection.isolation_level = None
+        cursor = connection.cursor()
+        cursor.execute("PRAGMA journal_mode=WAL")
+        cursor.execute("PRAGMA synchronous=NORMAL")
+        cursor.execute("PRAGMA foreign_keys=ON")
+        cursor.execute(f"PRAGMA busy_timeout={_BUSY_MILLISECONDS}")
+        cursor.close()
+
+    @event.listens_for(engine, "begin")
+    def begin(connection: Any) -> None:
+        # A deferred transaction that turns into a writer fails at once with "database is
+        # locked"; an immediate one waits for its turn.
+        writes = connection.get_execution_options().get(WRITES, False)
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")

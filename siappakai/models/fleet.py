@@ -1,0 +1,85 @@
+"""Servers and the sites they hold."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ForeignKey, String, Text, UniqueConstraint
+from sqlalchemy.orm import Mapped, mapped_column, relationship
+
+from siappakai.domain.states import ServerState, SiteState
+from siappakai.models.base import Base, state_column, utc_now
+from siappakai.models.places import Village
+from siappakai.models.releases import Release
+
+
+class Server(Base):
+    """A machine that holds sites and databases.
+
+    `connection` is `ssh`, or `local` for the machine the worker runs on. `host_key` is the
+    pinned public key in known_hosts form (type and base64). `facts` is what the last probe
+    saw. `parallelism` limits how many sites are worked on at once.
+    """
+
+    __tablename__ = "servers"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    name: Mapped[str] = mapped_column(String(60), unique=True)
+    connection: Mapped[str] = mapped_column(String(10), default="ssh")
+    address: Mapped[str] = mapped_column(String(255))
+    port: Mapped[int] = mapped_column(default=22)
+    user: Mapped[str] = mapped_column(String(64), default="")
+    host_key: Mapped[str] = mapped_column(Text, default="")
+    state: Mapped[ServerState] = mapped_column(
+        state_column(ServerState), default=ServerState.ENROLLED
+    )
+    services: Mapped[str] = mapped_column(String(10), default="system")
+    prefix: Mapped[str] = mapped_column(String(8), default="sp")
+    root: Mapped[str] = mapped_column(String(120), default="/srv/siappakai")
+    http_address: Mapped[str] = mapped_column(String(64), default="")
+    http_port: Mapped[int] = mapped_column(default=80)
+    https_port: Mapped[int] = mapped_column(default=443)
+    php_versions: Mapped[list[str]] = mapped_column(default=lambda: ["8.2"])
+    parallelism: Mapped[int] = mapped_column(default=2)
+    facts: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    probed_at: Mapped[datetime | None]
+    prepared_at: Mapped[datetime | None]
+    created_at: Mapped[datetime] = mapped_column(default=utc_now)
+
+
+class Site(Base):
+    """One app installed for one village. The `*_sealed` columns open with the key ring only.
+
+    `release` is what it serves, `wanted_release` what the last request asked for.
+    """
+
+    __tablename__ = "sites"
+    __table_args__ = (UniqueConstraint("village_id", "app"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    village_id: Mapped[int] = mapped_column(ForeignKey("villages.id"), index=True)
+    app: Mapped[str] = mapped_column(String(20), default="opensid")
+    server_id: Mapped[int] = mapped_column(ForeignKey("servers.id"), index=True)
+    domain: Mapped[str] = mapped_column(String(120), unique=True)
+    state: Mapped[SiteState] = mapped_column(
+        state_column(SiteState), default=SiteState.PLANNED, index=True
+    )
+    php: Mapped[str] = mapped_column(String(5), default="8.2")
+    release_id: Mapped[int | None] = mapped_column(ForeignKey("releases.id"), index=True)
+    wanted_release_id: Mapped[int | None] = mapped_column(ForeignKey("releases.id"))
+    admin_user: Mapped[str] = mapped_column(String(50), default="admin")
+    admin_password_sealed: Mapped[str] = mapped_column(Text, default="")
+    db_password_sealed: Mapped[str] = mapped_column(Text, default="")
+    app_key_sealed: Mapped[str] = mapped_column(Text, default="")
+    certificate: Mapped[str] = mapped_column(String(255), default="")
+    certificate_key: Mapped[str] = mapped_column(String(255), default="")
+    message: Mapped[str] = mapped_column(Text, default="")
+    checked_at: Mapped[datetime | None]
+    installed_at: Mapped[datetime | None]
+    created_at: Mapped[datetime] = mapped_column(default=utc_now)
+
+    village: Mapped[Village] = relationship()
+    server: Mapped[Server] = relationship()
+    release: Mapped[Release | None] = relationship(foreign_keys=[release_id])
+    wanted_release: Mapped[Release | None] = relationship(foreign_keys=[wanted_release_id])
