@@ -1,0 +1,53 @@
+"""Long lists, a page at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+from sqlalchemy import Row, Select, func, select
+
+from siappakai.models import db
+
+MAX_PER_PAGE = 500
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Page(Generic[T]):
+    """One page of a list. `page` counts from 1; `total` counts the items of all pages."""
+
+    items: list[T]
+    total: int
+    page: int
+    per_page: int
+
+    @property
+    def pages(self) -> int:
+        return max(1, -(-self.total // self.per_page))
+
+    @property
+    def has_next(self) -> bool:
+        return self.page < self.pages
+
+    @property
+    def has_previous(self) -> bool:
+        return self.page > 1
+
+
+def paginate(
+    query: Select[Any], item: Callable[[Row[Any]], T], *, page: int, per_page: int
+) -> Page[T]:
+    """Return one page of `query`, each row made into an item.
+
+    A page beyond the last one becomes the last one, so that a list that shrank meanwhile
+    still shows something.
+    """
+    per_page = min(max(per_page, 1), MAX_PER_PAGE)
+    counted = query.order_by(None).subquery()
+    total = db.session.scalar(select(func.count()).select_from(counted)) or 0
+    page = min(max(page, 1), max(1, -(-total // per_page)))
+    rows = db.session.execute(query.limit(per_page).offset((page - 1) * per_page))
+    return Page([item(row) for row in rows], total, page, per_page)
