@@ -71,7 +71,7 @@ class ServerLayout:
     php: tuple[PhpLayout, ...]
 
     def as_vars(self) -> dict[str, Any]:
-        """The value of the Ansible variable `layout`."""
+        """Return the value of the Ansible variable `layout`."""
         return asdict(self)
 
 
@@ -128,7 +128,7 @@ def server_layout(
     `prefix` begins each unix user and database name, so that two arrangements can share
     one machine. `http_address` empty means all addresses, IPv4 and IPv6.
     """
-    _check(_PREFIX, prefix, "prefix", "Pakai 2–8 huruf kecil atau angka.")
+    _check(_PREFIX, prefix, "prefix", "Pakai 2 sampai 8 huruf kecil atau angka.")
     _check(_ROOT, root, "root", "Pakai jalur mutlak, misalnya /srv/siappakai.")
     for version in php_versions:
         _check(_PHP, version, "php", "Pakai bentuk 8.2.")
@@ -151,10 +151,10 @@ def server_layout(
         http_port=http_port,
         https_port=https_port,
         web_user="www-data",
-        db_socket=f"{run}/mariadb.sock" if private else "/run/mysqld/mysqld.sock",
+        db_socket=f"{run}/mariadb/mariadb.sock" if private else "/run/mysqld/mysqld.sock",
         db_config=f"{etc}/mariadb.cnf" if private else "/etc/mysql/mariadb.conf.d/90-siappakai.cnf",
         db_data=f"{root}/mariadb" if private else "/var/lib/mysql",
-        db_pid=f"{run}/mariadb.pid" if private else "/run/mysqld/mysqld.pid",
+        db_pid=f"{run}/mariadb/mariadb.pid" if private else "/run/mysqld/mysqld.pid",
         nginx_config=f"{etc}/nginx/nginx.conf" if private else "/etc/nginx/nginx.conf",
         nginx_sites=f"{etc}/nginx/sites" if private else "/etc/nginx/siappakai",
         nginx_pid=f"{run}/nginx.pid" if private else "/run/nginx.pid",

@@ -46,7 +46,7 @@ class Base(DeclarativeBase):
 
 
 def state_column(enum: type) -> Enum:
-    """A state as short text with its allowed values checked by the ORM, not by the database.
+    """Store a state as short text; its allowed values are the ORM's business.
 
     A native enum or a CHECK would need a table rewrite for each new state.
     """

@@ -1,0 +1,102 @@
+"""From ansible-runner's events to what the registry stores; pure."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from typing import Any
+
+_ANSI = re.compile(r"\x1b\[[0-9;]*m")
+_ENDED = {
+    "runner_on_ok": "ok",
+    "runner_on_failed": "failed",
+    "runner_on_unreachable": "unreachable",
+}
+_MESSAGE_LIMIT = 2000
+
+
+@dataclass(frozen=True, slots=True)
+class TaskStarted:
+    """A host began a task."""
+
+    host: str
+    task: str
+
+
+@dataclass(frozen=True, slots=True)
+class StepResult:
+    """One named stage that a module reports about itself."""
+
+    name: str
+    seconds: float
+    changed: bool
+    failed: bool
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class TaskEnded:
+    """A host ended a task. `outcome` is ok, failed or unreachable.
+
+    `steps` are the stages a coarse module reports; `verdicts` what a batch health check says
+    of each site, by slug; `error` a module's machine-readable cause.
+    """
+
+    host: str
+    task: str
+    outcome: str
+    seconds: float
+    changed: bool
+    message: str
+    error: dict[str, Any] = field(default_factory=dict)
+    steps: tuple[StepResult, ...] = ()
+    verdicts: dict[str, dict[str, Any]] = field(default_factory=dict)
+
+
+def read_event(event: dict[str, Any]) -> TaskStarted | TaskEnded | None:
+    """Return what an event means for a host, or None when it means nothing to the registry."""
+    kind, data = event.get("event", ""), event.get("event_data", {})
+    if kind == "runner_on_start":
+        return TaskStarted(host=data["host"], task=data.get("task", ""))
+    if kind not in _ENDED or (kind == "runner_on_failed" and data.get("ignore_errors")):
+        return None
+    return _ended(_ENDED[kind], data)
+
+
+def log_lines(event: dict[str, Any]) -> list[str]:
+    """Return the console lines of an event, without colour codes."""
+    text = _ANSI.sub("", event.get("stdout") or "")
+    return text.replace("\r\n", "\n").split("\n") if text else []
+
+
+def _ended(outcome: str, data: dict[str, Any]) -> TaskEnded:
+    result = data.get("res") or {}
+    return TaskEnded(
+        host=data["host"],
+        task=data.get("task", ""),
+        outcome=outcome,
+        seconds=float(data.get("duration") or 0.0),
+        changed=bool(result.get("changed")),
+        message=_message(result) if outcome != "ok" else "",
+        error=result.get("error") if isinstance(result.get("error"), dict) else {},
+        steps=tuple(_step(step) for step in result.get("steps", []) if isinstance(step, dict)),
+        verdicts=result.get("sites") if isinstance(result.get("sites"), dict) else {},
+    )
+
+
+def _message(result: dict[str, Any]) -> str:
+    parts = [str(result.get(key, "")).strip() for key in ("msg", "module_stderr", "stderr")]
+    for item in result.get("results", []):
+        if isinstance(item, dict) and item.get("failed"):
+            parts.append(str(item.get("msg", "")).strip())
+    return _ANSI.sub("", "\n".join(part for part in parts if part))[:_MESSAGE_LIMIT]
+
+
+def _step(step: dict[str, Any]) -> StepResult:
+    return StepResult(
+        name=str(step.get("name", "")),
+        seconds=float(step.get("seconds") or 0.0),
+        changed=bool(step.get("changed")),
+        failed=bool(step.get("failed")),
+        detail=str(step.get("detail", ""))[:_MESSAGE_LIMIT],
+    )

@@ -1,0 +1,149 @@
+"""Playing a playbook: the one place that starts Ansible."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import ansible_runner
+
+from siappakai.ansible.processes import MARKER, descendants, kill_descendants, started_at
+from siappakai.config import share_folder
+
+_POLL_SECONDS = 1
+
+
+@dataclass(frozen=True, slots=True)
+class PlayRequest:
+    """What to play. `workspace` must not exist; it is made 0700 and removed afterwards.
+
+    `private_key` and `known_hosts` are texts; `token` marks the processes of this play.
+    """
+
+    playbook: str
+    inventory: dict[str, Any]
+    extra_vars: dict[str, Any]
+    workspace: Path
+    token: int
+    forks: int
+    timeout_seconds: int
+    private_key: str = ""
+    known_hosts: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class PlayOutcome:
+    """How a play ended: `status` is successful, failed, canceled or timeout."""
+
+    status: str
+    return_code: int
+
+
+class Watcher:
+    """What the caller wants to know while a play runs. An error in it ends the play."""
+
+    def on_start(self, pid: int, started: int) -> None:
+        """Take note of the ansible-playbook process."""
+
+    def on_event(self, event: dict[str, Any]) -> None:
+        """Take one event of ansible-runner."""
+
+    def should_stop(self) -> bool:
+        """Tell whether the play shall be killed; asked about once a second."""
+        return False
+
+
+def play(request: PlayRequest, watcher: Watcher) -> PlayOutcome:
+    """Play a playbook to its end; raise what the watcher raised, after killing the play."""
+    request.workspace.mkdir(mode=0o700, parents=True)
+    try:
+        return _Session(request, watcher).run()
+    finally:
+        shutil.rmtree(request.workspace, ignore_errors=True)
+
+
+class _Session:
+    """One play: guards the watcher, since ansible-runner must not see its exceptions."""
+
+    def __init__(self, request: PlayRequest, watcher: Watcher) -> None:
+        self.request = request
+        self.watcher = watcher
+        self.failure: BaseException | None = None
+        self.announced = False
+
+    def run(self) -> PlayOutcome:
+        result = ansible_runner.run(
+            private_data_dir=str(self.request.workspace),
+            project_dir=str(share_folder("playbooks")),
+            playbook=self.request.playbook,
+            inventory=self._write("inventory.json", json.dumps(self.request.inventory), "hosts"),
+            extravars=self.request.extra_vars,
+            envvars=self._environment(),
+            forks=self.request.forks,
+            timeout=self.request.timeout_seconds,
+            settings={"pexpect_timeout": _POLL_SECONDS},
+            event_handler=self._on_event,
+            cancel_callback=self._stop,
+            quiet=True,
+        )
+        if self.failure is not None:
+            raise self.failure
+        return PlayOutcome(status=str(result.status), return_code=int(result.rc))
+
+    def _environment(self) -> dict[str, str]:
+        # The venv's own ansible-playbook, whatever PATH the worker was started with.
+        path = f"{Path(sys.executable).parent}:{os.environ.get('PATH', os.defpath)}"
+        control = self.request.workspace / "cp"
+        control.mkdir(mode=0o700)
+        ssh = f"-o UserKnownHostsFile={self._write('known_hosts', self.request.known_hosts)}"
+        return {
+            "PATH": path,
+            MARKER: str(self.request.token),
+            "ANSIBLE_CONFIG": str(share_folder("playbooks") / "ansible.cfg"),
+            "ANSIBLE_PRIVATE_KEY_FILE": self._write("identity", self.request.private_key),
+            "ANSIBLE_SSH_COMMON_ARGS": f"{ssh} -o StrictHostKeyChecking=yes",
+            "ANSIBLE_SSH_CONTROL_PATH_DIR": str(control),
+            "ANSIBLE_LOCAL_TEMP": str(self.request.workspace / "tmp"),
+        }
+
+    def _write(self, name: str, text: str, folder: str = "files") -> str:
+        path = self.request.workspace / folder / name
+        path.parent.mkdir(mode=0o700, exist_ok=True)
+        path.touch(mode=0o600)
+        path.write_text(text)
+        return str(path)
+
+    def _on_event(self, event: dict[str, Any]) -> bool:
+        self._guard(self.watcher.on_event, event)
+        return False  # the registry keeps it, not a file
+
+    def _stop(self) -> bool:
+        if not self.announced:
+            self._guard(self._announce)
+        if self.failure is None and not self._guard(self.watcher.should_stop):
+            return False
+        kill_descendants(os.getpid())
+        return True
+
+    def _announce(self) -> None:
+        for pid in descendants(os.getpid()):
+            started = started_at(pid)
+            if started is not None:
+                self.announced = True
+                self.watcher.on_start(pid, started)
+                return
+
+    def _guard(self, function: Callable[..., Any], *args: Any) -> Any:
+        if self.failure is not None:
+            return None
+        try:
+            return function(*args)
+        except BaseException as error:  # noqa: BLE001 - kept, and raised once the play has ended
+            self.failure = error
+            return None

@@ -1,0 +1,126 @@
+"""The doorbell: tells RQ workers that a run waits. The registry is the truth, Redis is not.
+
+Jobs are dotted names with ids, serialised as JSON (RQ's default, pickle, would execute code
+for whoever reaches Redis). A lost or doubled ring does no harm: the worker claims the run by
+compare-and-set, and the clock rings again for what still waits.
+"""
+
+from __future__ import annotations
+
+import logging
+import signal
+import time
+from types import FrameType
+
+from redis import Redis
+from redis.exceptions import RedisError
+from rq import Queue, Worker
+from rq.serializers import JSONSerializer
+
+from siappakai.config import Settings
+from siappakai.errors import UnreachableError
+
+RUNS = "runs"
+# The clock and the settling of lost runs never wait behind long runs.
+CLOCK = "clock"
+
+_EXECUTE = "siappakai.worker.execute"
+_TICK = "siappakai.worker.tick"
+# RQ's own alarm must come after every timeout of ours, or it would raise inside pexpect.
+_MARGIN_SECONDS = 600
+_TICK_TIMEOUT_SECONDS = 600
+
+log = logging.getLogger(__name__)
+
+
+def send(settings: Settings, run_id: int, queue: str = RUNS) -> None:
+    """Ask a worker to execute a run, unless its job already waits.
+
+    Raises UnreachableError when Redis does not answer; the run stays queued and the clock
+    sends it again.
+    """
+    try:
+        _enqueue(
+            _queue(settings, queue),
+            _EXECUTE,
+            f"run-{run_id}",
+            timeout=settings.run_timeout_seconds + _MARGIN_SECONDS,
+            args=[run_id],
+        )
+    except RedisError as error:
+        raise UnreachableError(
+            "Antrean (Redis) tidak menjawab.",
+            "Pekerjaan tetap tercatat dan dimulai begitu antrean hidup kembali.",
+        ) from error
+
+
+def is_reachable(settings: Settings) -> bool:
+    """Tell whether Redis answers."""
+    try:
+        return bool(_connect(settings).ping())
+    except RedisError:
+        return False
+
+
+def queue_depths(settings: Settings) -> dict[str, int]:
+    """Return how many jobs wait in each queue; raises UnreachableError without Redis."""
+    try:
+        return {name: _queue(settings, name).count for name in (RUNS, CLOCK)}
+    except RedisError as error:
+        raise UnreachableError(
+            "Antrean (Redis) tidak menjawab.", "Periksa layanan Redis."
+        ) from error
+
+
+def work(settings: Settings, queue: str, *, burst: bool = False) -> None:
+    """Serve one queue in this process until told to stop; each job runs in a child of its own."""
+    worker = Worker([_queue(settings, queue)], serializer=JSONSerializer)
+    worker.work(burst=burst, with_scheduler=False, logging_level="WARNING")
+
+
+def run_clock(settings: Settings) -> None:
+    """Ring for a tick every `tick_seconds` until SIGTERM or SIGINT.
+
+    RQ's own cron always pickles its jobs, which we do not accept; two clocks at once do no
+    harm, since a tick already waiting is not queued twice and ticks are idempotent.
+    """
+    stopped = _stop_flag()
+    while not stopped:
+        try:
+            _enqueue(_queue(settings, CLOCK), _TICK, "tick", timeout=_TICK_TIMEOUT_SECONDS, args=[])
+        except RedisError as error:
+            log.warning("clock: queue does not answer, trying again: %s", error)
+        _sleep(settings.tick_seconds, stopped)
+
+
+def _enqueue(queue: Queue, function: str, job_id: str, *, timeout: int, args: list[int]) -> None:
+    if queue.get_job_position(job_id) is not None:
+        return
+    queue.enqueue(
+        function, args=args, job_id=job_id, job_timeout=timeout, result_ttl=0, failure_ttl=3600
+    )
+
+
+def _queue(settings: Settings, name: str) -> Queue:
+    return Queue(name, connection=_connect(settings), serializer=JSONSerializer)
+
+
+def _connect(settings: Settings) -> Redis:
+    return Redis.from_url(settings.queue_url, socket_connect_timeout=5)
+
+
+def _stop_flag() -> list[int]:
+    stopped: list[int] = []
+
+    def stop(number: int, _frame: FrameType | None) -> None:
+        stopped.append(number)
+
+    signal.signal(signal.SIGTERM, stop)
+    signal.signal(signal.SIGINT, stop)
+    return stopped
+
+
+def _sleep(seconds: float, stopped: list[int]) -> None:
+    until = time.monotonic() + seconds
+    while not stopped and time.monotonic() < until:
+        time.sleep(min(0.5, seconds))
