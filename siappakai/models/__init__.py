@@ -3,7 +3,7 @@
 from siappakai.models.accounts import AuditEntry, Role, Setting, User
 from siappakai.models.base import Base, db, utc_now
 from siappakai.models.fleet import Server, Site
-from siappakai.models.places import District, OfficialVillage, Regency, Village
+from siappakai.models.places import District, ImportDraft, OfficialVillage, Regency, Village
 from siappakai.models.releases import Release
 from siappakai.models.runs import LogChunk, Run, RunLock, Step, Target
 
@@ -11,6 +11,7 @@ __all__ = [
     "AuditEntry",
     "Base",
     "District",
+    "ImportDraft",
     "LogChunk",
     "OfficialVillage",
     "Regency",

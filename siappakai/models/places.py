@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import ForeignKey, String
+from sqlalchemy import JSON, ForeignKey, String
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from siappakai.models.base import Base, utc_now
@@ -57,3 +58,20 @@ class Village(Base):
     updated_at: Mapped[datetime] = mapped_column(default=utc_now, onupdate=utc_now)
 
     district: Mapped[District] = relationship()
+
+
+class ImportDraft(Base):
+    """A list of villages that was read and checked, waiting for its sender to confirm it.
+
+    `rows` and `problems` are those of `domain.imports`, as JSON.
+    """
+
+    __tablename__ = "import_drafts"
+
+    id: Mapped[str] = mapped_column(String(32), primary_key=True)
+    filename: Mapped[str] = mapped_column(String(255))
+    rows: Mapped[list[dict[str, Any]]] = mapped_column(JSON)
+    problems: Mapped[list[dict[str, Any]]] = mapped_column(JSON)
+    created_by: Mapped[str] = mapped_column(String(80))
+    created_at: Mapped[datetime] = mapped_column(default=utc_now)
+    expires_at: Mapped[datetime] = mapped_column(index=True)
