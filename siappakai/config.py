@@ -44,6 +44,12 @@ class Settings(BaseSettings):
     workers: int = Field(default=2, ge=1, le=64)
     release_source: str = OPENSID_SOURCE
     release_sources_allowed: list[str] = Field(default_factory=lambda: [OPENSID_SOURCE])
+    https_proxy: str = ""
+    source_timeout_seconds: float = Field(default=15, gt=0)
+    git_timeout_seconds: float = Field(default=1800, gt=0)
+    ssh_timeout_seconds: float = Field(default=15, gt=0)
+    server_min_free_bytes: int = Field(default=3 * 1024**3, ge=0)
+    server_max_skew_seconds: float = Field(default=30, gt=0)
     lease_seconds: float = Field(default=60, gt=0)
     heartbeat_seconds: float = Field(default=10, gt=0)
     tick_seconds: float = Field(default=60, gt=0)

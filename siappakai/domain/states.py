@@ -26,11 +26,12 @@ class StepState(StrEnum):
 
 
 class ServerState(StrEnum):
-    """How far a server has come: its key is pinned, it is prepared, or it went away."""
+    """How far a server has come; `forgotten` stays only for the history of its runs."""
 
     ENROLLED = "enrolled"
     READY = "ready"
     FAILED = "failed"
+    FORGOTTEN = "forgotten"
 
 
 class SiteState(StrEnum):

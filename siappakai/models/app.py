@@ -7,7 +7,7 @@ from typing import Any
 
 from alembic import command
 from alembic.config import Config
-from flask import Flask
+from flask import Flask, current_app
 from sqlalchemy import event
 from sqlalchemy.engine import Engine
 
@@ -30,6 +30,12 @@ def registry_app(settings: Settings) -> Flask:
         if db.engine.dialect.name == "sqlite":
             _prepare_sqlite(db.engine)
     return app
+
+
+def current_settings() -> Settings:
+    """Return the settings of the installation whose registry is in use."""
+    settings: Settings = current_app.extensions["siappakai.settings"]
+    return settings
 
 
 def upgrade_registry(settings: Settings, revision: str = "head") -> None:
