@@ -1,0 +1,258 @@
+"""Panel accounts: who may sign in, with which role."""
+
+from __future__ import annotations
+
+import re
+import secrets
+
+from argon2 import PasswordHasher
+from argon2.exceptions import InvalidHashError, VerifyMismatchError
+from sqlalchemy import func, select
+
+from siappakai.credentials import readable_password
+from siappakai.errors import ConflictError, InvalidInputError, NotFoundError, RefusedError
+from siappakai.models import Role, User, db, utc_now
+from siappakai.models.transactions import transaction
+from siappakai.services import audit, login_throttle
+
+FIRST_ADMIN = "admin"
+PASSWORD_MINIMUM = 12
+PASSWORD_MAXIMUM = 200
+
+_USERNAME = re.compile(r"[a-z][a-z0-9._-]{1,49}")
+_NAME_MAXIMUM = 100
+_LANGUAGES = ("id", "en")
+_TOKEN_BYTES = 32
+
+_hasher = PasswordHasher()
+# Verified when the username is unknown, so that the answer takes as long as for a known one.
+_NOBODY = _hasher.hash(secrets.token_urlsafe())
+
+
+def create_user(
+    *, username: str, name: str = "", role: Role, password: str | None = None, by: str
+) -> tuple[User, str]:
+    """Create an account; return it and its password, made here unless one is given.
+
+    A password made here must be changed at the first login. Raises InvalidInputError naming
+    the field, ConflictError when the username is taken.
+    """
+    username = username.strip().lower()
+    _check_username(username)
+    _check_name(name)
+    chosen = password if password is not None else readable_password()
+    _check_password(chosen, username)
+    with transaction() as session:
+        if find_user(username) is not None:
+            raise ConflictError(f"Nama pengguna “{username}” sudah dipakai.", "Pilih nama lain.")
+        user = User(
+            username=username,
+            name=name.strip(),
+            role=role,
+            password_hash=_hasher.hash(chosen),
+            session_token=_new_token(),
+            must_change_password=password is None,
+        )
+        session.add(user)
+        audit.record("user.create", username, by=by, detail={"role": role.value})
+    return user, chosen
+
+
+def ensure_first_admin(*, by: str, username: str = FIRST_ADMIN) -> tuple[str, str] | None:
+    """Create the first administrator when there is no account at all.
+
+    Return its username and random password, to be shown once; None when accounts exist.
+    """
+    with transaction():
+        if db.session.scalar(select(func.count()).select_from(User)):
+            return None
+        user, password = create_user(username=username, role=Role.ADMIN, by=by)
+    return user.username, password
+
+
+def authenticate(username: str, password: str, *, address: str) -> User:
+    """Return the account that `username` and `password` open, noting the login.
+
+    Raises RefusedError for a wrong pair or a disabled account, without saying which, and
+    login_throttle.TooManyAttemptsError after too many failures.
+    """
+    username = username.strip().lower()
+    login_throttle.check(username, address)
+    user = find_user(username)
+    fits = _fits(user.password_hash if user is not None else _NOBODY, password)
+    if user is None or not fits or not user.is_enabled:
+        login_throttle.note_failure(user.username if user is not None else None, address)
+        raise RefusedError(
+            "Nama pengguna atau kata sandi salah.",
+            "Periksa lagi, atau minta admin mengatur ulang kata sandi.",
+        )
+    with transaction():
+        user.last_login_at = utc_now()
+        if _hasher.check_needs_rehash(user.password_hash):
+            user.password_hash = _hasher.hash(password)
+        audit.record("login.succeed", user.username, by=user.username, detail={"address": address})
+    return user
+
+
+def change_password(user_id: int, *, current: str, new: str, by: str) -> User:
+    """Set a new password chosen by its owner; every other session of theirs ends.
+
+    Raises InvalidInputError (field `current` or `password`).
+    """
+    with transaction():
+        user = get_user(user_id)
+        if not _fits(user.password_hash, current):
+            raise InvalidInputError(
+                "Kata sandi sekarang salah.", "Ketik kata sandi yang Anda pakai.", field="current"
+            )
+        if new == current:
+            raise InvalidInputError(
+                "Kata sandi baru sama dengan yang lama.", "Pilih yang lain.", field="password"
+            )
+        _check_password(new, user.username)
+        _set_password(user, new)
+        user.must_change_password = False
+        audit.record("user.change_password", user.username, by=by)
+    return user
+
+
+def reset_password(user_id: int, *, by: str) -> str:
+    """Give an account a random password, to be changed at the next login; return it."""
+    password = readable_password()
+    with transaction():
+        user = get_user(user_id)
+        _set_password(user, password)
+        user.must_change_password = True
+        audit.record("user.reset_password", user.username, by=by)
+    return password
+
+
+def set_role(user_id: int, role: Role, *, by: str) -> User:
+    """Change what an account may do; raises RefusedError for the last administrator."""
+    with transaction():
+        user = get_user(user_id)
+        if role is not Role.ADMIN:
+            _keep_an_admin(user)
+        user.role = role
+        audit.record("user.set_role", user.username, by=by, detail={"role": role.value})
+    return user
+
+
+def disable_user(user_id: int, *, by: str) -> User:
+    """Shut an account and end its sessions; raises RefusedError for the last administrator."""
+    with transaction():
+        user = get_user(user_id)
+        _keep_an_admin(user)
+        user.is_enabled = False
+        user.session_token = _new_token()
+        audit.record("user.disable", user.username, by=by)
+    return user
+
+
+def enable_user(user_id: int, *, by: str) -> User:
+    """Open a disabled account again."""
+    with transaction():
+        user = get_user(user_id)
+        user.is_enabled = True
+        audit.record("user.enable", user.username, by=by)
+    return user
+
+
+def end_sessions(user_id: int, *, by: str) -> User:
+    """Sign an account out everywhere."""
+    with transaction():
+        user = get_user(user_id)
+        user.session_token = _new_token()
+        audit.record("user.end_sessions", user.username, by=by)
+    return user
+
+
+def set_language(user_id: int, language: str, *, by: str) -> User:
+    """Remember the language (`id` or `en`) an account reads."""
+    if language not in _LANGUAGES:
+        raise InvalidInputError("Bahasa tidak dikenal.", "Pilih id atau en.", field="language")
+    with transaction():
+        user = get_user(user_id)
+        user.language = language
+        audit.record("user.set_language", user.username, by=by, detail={"language": language})
+    return user
+
+
+def get_user(user_id: int) -> User:
+    """Return an account; raises NotFoundError."""
+    user = db.session.get(User, user_id)
+    if user is None:
+        raise NotFoundError("Pengguna tidak ada.", "Kembali ke daftar pengguna.")
+    return user
+
+
+def find_user(username: str) -> User | None:
+    """Return the account with this username, or None."""
+    return db.session.scalar(select(User).where(User.username == username.strip().lower()))
+
+
+def find_by_session(token: str) -> User | None:
+    """Return the enabled account whose session token this is, or None."""
+    return db.session.scalar(
+        select(User).where(User.session_token == token, User.is_enabled.is_(True))
+    )
+
+
+def list_users() -> list[User]:
+    """Return every account, by username."""
+    return list(db.session.scalars(select(User).order_by(User.username)))
+
+
+def _fits(stored: str, password: str) -> bool:
+    try:
+        return _hasher.verify(stored, password)
+    except (VerifyMismatchError, InvalidHashError):
+        return False
+
+
+def _set_password(user: User, password: str) -> None:
+    user.password_hash = _hasher.hash(password)
+    user.session_token = _new_token()
+
+
+def _new_token() -> str:
+    return secrets.token_urlsafe(_TOKEN_BYTES)
+
+
+def _keep_an_admin(user: User) -> None:
+    others = select(func.count()).where(
+        User.role == Role.ADMIN, User.is_enabled.is_(True), User.id != user.id
+    )
+    if user.role is Role.ADMIN and user.is_enabled and not db.session.scalar(others):
+        raise RefusedError(
+            f"“{user.username}” adalah admin terakhir.", "Buat admin lain lebih dahulu."
+        )
+
+
+def _check_username(username: str) -> None:
+    if _USERNAME.fullmatch(username) is None:
+        raise InvalidInputError(
+            f"Nama pengguna “{username}” tidak sah.",
+            "Pakai 2 sampai 50 huruf kecil, angka, titik, garis; diawali huruf.",
+            field="username",
+        )
+
+
+def _check_name(name: str) -> None:
+    if len(name.strip()) > _NAME_MAXIMUM:
+        raise InvalidInputError(
+            "Nama terlalu panjang.", f"Paling banyak {_NAME_MAXIMUM} huruf.", field="name"
+        )
+
+
+def _check_password(password: str, username: str) -> None:
+    if not PASSWORD_MINIMUM <= len(password) <= PASSWORD_MAXIMUM:
+        raise InvalidInputError(
+            "Panjang kata sandi tidak sesuai.",
+            f"Pakai {PASSWORD_MINIMUM} sampai {PASSWORD_MAXIMUM} karakter.",
+            field="password",
+        )
+    if username in password.lower():
+        raise InvalidInputError(
+            "Kata sandi memuat nama pengguna.", "Pilih yang lain.", field="password"
+        )

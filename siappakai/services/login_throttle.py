@@ -1,0 +1,60 @@
+"""Slow down guessing of passwords. Failures are counted in the audit trail.
+
+So the count is shared by all panel processes, survives a restart and needs no queue.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import ClassVar
+
+from sqlalchemy import ColumnElement, func, select
+
+from siappakai.errors import RefusedError
+from siappakai.models import AuditEntry, db, utc_now
+from siappakai.models.transactions import transaction
+from siappakai.services import audit
+
+WINDOW = timedelta(minutes=15)
+# One address guessing one account; one address guessing any; anybody guessing one account. The
+# last is generous, because it shuts the owner out as well.
+PER_PAIR = 5
+PER_ADDRESS = 20
+PER_ACCOUNT = 50
+
+_ACTION = "login.fail"
+# A password typed into the wrong field must not be kept, so unknown names are not written down.
+_UNKNOWN = "?"
+
+
+class TooManyAttemptsError(RefusedError):
+    """Too many failed logins; try again after a while."""
+
+    status: ClassVar[int] = 429
+
+
+def check(username: str, address: str) -> None:
+    """Raise TooManyAttemptsError when `username` or `address` failed too often of late."""
+    from_here = AuditEntry.actor == address
+    on_account = AuditEntry.subject == username
+    for limit, conditions in (
+        (PER_PAIR, (from_here, on_account)),
+        (PER_ADDRESS, (from_here,)),
+        (PER_ACCOUNT, (on_account,)),
+    ):
+        if _failures(*conditions) >= limit:
+            minutes = int(WINDOW.total_seconds() // 60)
+            raise TooManyAttemptsError(
+                "Terlalu banyak percobaan masuk yang gagal.", f"Coba lagi {minutes} menit lagi."
+            )
+
+
+def note_failure(username: str | None, address: str) -> None:
+    """Count one failure; `username` is None for an account that does not exist."""
+    with transaction():
+        audit.record(_ACTION, username or _UNKNOWN, by=address)
+
+
+def _failures(*conditions: ColumnElement[bool]) -> int:
+    recent = (AuditEntry.action == _ACTION, AuditEntry.at > utc_now() - WINDOW)
+    return db.session.scalar(select(func.count(AuditEntry.id)).where(*recent, *conditions)) or 0

@@ -1,0 +1,89 @@
+"""Settings changed while the panel runs; kept in the registry, unlike config.Settings."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final
+
+from sqlalchemy import select
+
+from siappakai.errors import InvalidInputError
+from siappakai.models import Setting, db
+from siappakai.models.app import current_settings
+from siappakai.models.transactions import transaction
+from siappakai.services import audit
+
+DRAIN: Final = "drain"
+PARALLELISM: Final = "parallelism"
+TIMEZONE: Final = "timezone"
+
+TIMEZONES: Final = {"Asia/Jakarta": "WIB", "Asia/Makassar": "WITA", "Asia/Jayapura": "WIT"}
+PARALLELISM_MAXIMUM: Final = 256
+
+_DEFAULTS: Final[dict[str, Any]] = {DRAIN: False, PARALLELISM: None, TIMEZONE: "Asia/Jakarta"}
+
+
+def get(key: str) -> Any:
+    """Return the value of a setting, or its default; raises InvalidInputError if unknown."""
+    return get_many([key])[key]
+
+
+def get_many(keys: list[str]) -> dict[str, Any]:
+    """Return several settings in one query."""
+    for key in keys:
+        _check_known(key)
+    rows = db.session.scalars(select(Setting).where(Setting.key.in_(keys)))
+    return {key: _DEFAULTS[key] for key in keys} | {row.key: row.value for row in rows}
+
+
+def put(key: str, value: Any, *, by: str) -> None:
+    """Change a setting; raises InvalidInputError (field = key) for a value it cannot have."""
+    _check_known(key)
+    if not _CHECKS[key](value):
+        raise InvalidInputError(
+            f"Nilai “{value}” tidak sah untuk pengaturan {key}.",
+            "Periksa nilai yang diminta.",
+            field=key,
+        )
+    with transaction() as session:
+        before = get(key)
+        if before == value:
+            return
+        session.merge(Setting(key=key, value=value, updated_by=by))
+        audit.record("setting.change", key, by=by, detail={"before": before, "after": value})
+
+
+def is_draining() -> bool:
+    """Tell whether the fleet is drained: what runs is finished, nothing is started."""
+    return bool(get(DRAIN))
+
+
+def set_drain(*, drain: bool, by: str) -> None:
+    """Turn the drain switch."""
+    put(DRAIN, drain, by=by)
+
+
+def global_parallelism() -> int:
+    """Return how many sites of the whole fleet are worked on at once."""
+    value = get(PARALLELISM)
+    return current_settings().global_parallelism if value is None else int(value)
+
+
+def _check_known(key: str) -> None:
+    if key not in _DEFAULTS:
+        raise InvalidInputError(
+            f"Pengaturan “{key}” tidak dikenal.", f"Pilih dari: {', '.join(_DEFAULTS)}.", field=key
+        )
+
+
+def _is_parallelism(value: Any) -> bool:
+    if value is None:
+        return True
+    return type(value) is int and 1 <= value <= PARALLELISM_MAXIMUM
+
+
+_CHECKS: Final[dict[str, Callable[[Any], bool]]] = {
+    DRAIN: lambda value: isinstance(value, bool),
+    PARALLELISM: _is_parallelism,
+    TIMEZONE: lambda value: value in TIMEZONES,
+}
