@@ -1,0 +1,11 @@
+<?php
+
+declare(strict_types=1);
+
+namespace App\Database;
+
+use RuntimeException;
+
+final class SchemaError extends RuntimeException
+{
+}

@@ -1,0 +1,2 @@
+<h1>Pemberitahuan</h1>
+<p role="alert">{{ $message }}</p>

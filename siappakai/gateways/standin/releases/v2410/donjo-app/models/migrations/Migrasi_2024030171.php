@@ -1,0 +1,9 @@
+<?php
+
+declare(strict_types=1);
+
+use App\Database\Connection;
+
+return static function (Connection $db): iterable {
+    yield "UPDATE setting_aplikasi SET kategori = 'sistem' WHERE kategori IS NULL";
+};

@@ -1,0 +1,1 @@
+"""Daemons and villages for the tests of the stand-in app."""
