@@ -1,0 +1,294 @@
+"""The daemons of a private arrangement: found in the process table, started and stopped.
+
+A daemon is recognised by its program and by the configuration file on its command line, never
+by a process id alone: a pid file survives a power cut and its number is given to another.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import resource
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+PROC = Path("/proc")
+_POLL_SECONDS = 0.05
+
+
+class DaemonError(Exception):
+    """A daemon did not do what it was asked; `code` and `params` are for the panel."""
+
+    def __init__(self, code: str, message: str, **params: str) -> None:
+        super().__init__(message)
+        self.code = code
+        self.params = params
+
+
+@dataclass(frozen=True, slots=True)
+class Daemon:
+    """One daemon.
+
+    `service`: its name among the machine's own services, empty in a private arrangement.
+    `detaches`: its command returns once it serves; otherwise the command is the daemon.
+    """
+
+    name: str
+    program: str
+    arguments: tuple[str, ...]
+    config: str
+    pid_file: str
+    log: str
+    service: str = ""
+    socket: str = ""
+    detaches: bool = True
+    environment: Mapping[str, str] = field(default_factory=dict)
+    patience_seconds: int = 60
+
+    @property
+    def argv(self) -> list[str]:
+        if self.service:
+            return ["/usr/sbin/service", self.service, "start"]
+        return [self.program, *self.arguments]
+
+
+def daemons_of(layout: Mapping[str, Any]) -> list[Daemon]:
+    """Return the daemons of a server in the order they are started."""
+    private = layout["services"] == "private"
+    logs = layout["log_dir"] if private else "/var/log"
+    return [
+        Daemon(
+            name="mariadb",
+            program="/usr/sbin/mariadbd",
+            arguments=(f"--defaults-file={layout['db_config']}",),
+            config=layout["db_config"],
+            pid_file=layout["db_pid"],
+            log=f"{logs}/mariadb.log" if private else "/var/lib/mysql/*.err",
+            service="" if private else "mariadb",
+            socket=layout["db_socket"],
+            detaches=False,
+            patience_seconds=120,
+        ),
+        *(_php_daemon(php, private=private, logs=logs) for php in layout["php"]),
+        Daemon(
+            name="nginx",
+            program="/usr/sbin/nginx",
+            arguments=("-c", layout["nginx_config"]),
+            config=layout["nginx_config"],
+            pid_file=layout["nginx_pid"],
+            log=f"{logs}/nginx-error.log" if private else "/var/log/nginx/error.log",
+            service="" if private else "nginx",
+        ),
+    ]
+
+
+def _php_daemon(php: Mapping[str, Any], *, private: bool, logs: str) -> Daemon:
+    return Daemon(
+        name=f"php{php['version']}",
+        program=php["binary"],
+        arguments=("--daemonize", "--fpm-config", php["config"]),
+        config=php["config"],
+        pid_file=php["pid_file"],
+        log=f"{logs}/php{php['version']}-fpm.log",
+        service=php["service"],
+        # The leading colon: Debian's own settings first, then the arrangement's.
+        environment={"PHP_INI_SCAN_DIR": f":{php['ini_dir']}"} if private else {},
+    )
+
+
+def running_pid(daemon: Daemon) -> int | None:
+    """Return the process id of the daemon's master, or None when it does not run."""
+    recorded = recorded_pid(daemon.pid_file)
+    candidates = [] if recorded is None else [recorded]
+    if not daemon.service:
+        candidates.extend(_all_pids())
+    return next((pid for pid in candidates if _is_master(pid, daemon)), None)
+
+
+def recorded_pid(pid_file: str) -> int | None:
+    """Return the number in a pid file, or None when there is no such file or no number."""
+    try:
+        return int(Path(pid_file).read_text(encoding="ascii").strip())
+    except (OSError, ValueError):
+        return None
+
+
+def start(daemon: Daemon) -> int:
+    """Start a daemon that is down and return its process id once it serves; raise DaemonError."""
+    if not daemon.service:
+        _end_orphans(daemon)
+        Path(daemon.pid_file).unlink(missing_ok=True)
+    launched = _launch(daemon)
+    deadline = time.monotonic() + daemon.patience_seconds
+    while time.monotonic() < deadline:
+        pid = running_pid(daemon)
+        if pid is not None and (not daemon.socket or accepts(daemon.socket)):
+            return pid
+        if not (daemon.detaches or daemon.service) and launched.poll() is not None:
+            break
+        time.sleep(_POLL_SECONDS)
+    raise DaemonError(
+        "daemon_not_started",
+        f"{daemon.name} did not start. Read {daemon.log}, correct the cause and run again.",
+        daemon=daemon.name,
+        log=daemon.log,
+        output=_tail(daemon.log),
+    )
+
+
+def stop(daemon: Daemon) -> bool:
+    """Stop a daemon and what it left behind; return whether anything ran. Raise DaemonError."""
+    pid = running_pid(daemon)
+    if pid is None:
+        return _end_orphans(daemon)
+    os.kill(pid, signal.SIGTERM)
+    if not wait_until(lambda: not _is_master(pid, daemon), daemon.patience_seconds):
+        raise DaemonError(
+            "daemon_not_stopped",
+            f"{daemon.name} (process {pid}) is still running {daemon.patience_seconds} s after it"
+            f" was asked to stop. Read {daemon.log} and run again.",
+            daemon=daemon.name,
+            log=daemon.log,
+        )
+    _end_session(pid, daemon.program)
+    return True
+
+
+def accepts(address: str) -> bool:
+    """Return whether something accepts connections on a unix socket."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as client:
+        client.settimeout(1)
+        return client.connect_ex(address) == 0
+
+
+def wait_until(condition: Any, seconds: float) -> bool:
+    """Return whether `condition()` became true within `seconds`."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(_POLL_SECONDS)
+    return True
+
+
+def clean_environment(daemon: Daemon) -> dict[str, str]:
+    """Return the environment a daemon is started and its configuration is tested in."""
+    return {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LANG": "C.UTF-8", **daemon.environment}
+
+
+def _launch(daemon: Daemon) -> subprocess.Popen[bytes]:
+    _raise_file_limit()
+    # A file, not a pipe: a daemon keeps what it inherited, and a pipe would never end.
+    with tempfile.TemporaryFile() as output:
+        launched = subprocess.Popen(  # noqa: S603 - fixed programs, no shell
+            daemon.argv,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            cwd="/",
+            env=clean_environment(daemon),
+            umask=0o022,
+            start_new_session=True,
+        )
+        if daemon.detaches or daemon.service:
+            _require_success(daemon, launched, output)
+    return launched
+
+
+def _raise_file_limit() -> None:
+    """Let what is started open as many files as allowed: hundreds of sockets, pools, tables."""
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
+def _require_success(daemon: Daemon, launched: subprocess.Popen[bytes], output: Any) -> None:
+    code = launched.wait(timeout=daemon.patience_seconds)
+    if code == 0:
+        return
+    output.seek(0)
+    said = output.read().decode(errors="replace").strip()[-1500:]
+    raise DaemonError(
+        "daemon_not_started",
+        f"{daemon.name} did not start: {said or f'exit code {code}'}. Correct the cause in"
+        f" {daemon.config} and run again.",
+        daemon=daemon.name,
+        log=daemon.log,
+        output=said,
+    )
+
+
+def _all_pids() -> Iterator[int]:
+    return (int(entry.name) for entry in PROC.iterdir() if entry.name.isdigit())
+
+
+def _is_master(pid: int, daemon: Daemon) -> bool:
+    # Every daemon here leads its own session; its workers share the session and the program.
+    # The machine's own nginx does not name its configuration; its pid file has to do.
+    return (
+        _session(pid) == pid
+        and _runs(pid, daemon.program)
+        and (bool(daemon.service) or _mentions(pid, daemon.config))
+    )
+
+
+def _mentions(pid: int, config: str) -> bool:
+    try:
+        words = re.split(rb"[\0 =()]", (PROC / str(pid) / "cmdline").read_bytes())
+    except OSError:
+        return False
+    return os.fsencode(config) in words
+
+
+def _runs(pid: int, program: str) -> bool:
+    """Whether a process runs `program` of this very file system, not of a container's."""
+    try:
+        same_root = (PROC / str(pid) / "root").samefile("/")
+        exe = (PROC / str(pid) / "exe").readlink()
+    except OSError:
+        return False
+    # An upgrade replaces the file under a running daemon; the kernel then says so.
+    return same_root and str(exe).removesuffix(" (deleted)") == str(Path(program).resolve())
+
+
+def _session(pid: int) -> int | None:
+    try:
+        return os.getsid(pid)
+    except OSError:
+        return None
+
+
+def _end_orphans(daemon: Daemon) -> bool:
+    """End the workers of a master that was killed: they still hold its port and sockets."""
+    recorded = recorded_pid(daemon.pid_file)
+    return recorded is not None and _end_session(recorded, daemon.program)
+
+
+def _end_session(session: int, program: str) -> bool:
+    # The kernel does not give a session's number to another process while a member lives.
+    members = [pid for pid in _all_pids() if _session(pid) == session and _runs(pid, program)]
+    _signal_all(members, signal.SIGKILL)
+    return bool(members) and wait_until(
+        lambda: not any(_runs(pid, program) for pid in members), seconds=10
+    )
+
+
+def _signal_all(pids: Iterable[int], signal_number: signal.Signals) -> None:
+    for pid in pids:
+        try:
+            os.kill(pid, signal_number)
+        except ProcessLookupError:
+            continue
+
+
+def _tail(log: str, size: int = 1500) -> str:
+    try:
+        return Path(log).read_text(encoding="utf-8", errors="replace")[-size:]
+    except OSError:
+        return ""

@@ -1,0 +1,118 @@
+"""Removal of a private arrangement: folders, unix users, log rotation."""
+
+from __future__ import annotations
+
+import grp
+import os
+import pwd
+import re
+import shutil
+import signal
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from ansible.module_utils.daemons import PROC, DaemonError, wait_until
+
+MARKER = ".siappakai-private"
+
+
+def require_private(layout: Mapping[str, Any]) -> None:
+    """Raise DaemonError unless the layout is private and its root folder, if any, is marked so."""
+    if layout["services"] != "private":
+        raise DaemonError(
+            "not_private",
+            "This server uses the machine's own services and is not purged. Remove its sites"
+            " one by one instead.",
+        )
+    root = Path(layout["root"])
+    if root.exists() and not _is_marked(root, layout["prefix"]):
+        raise DaemonError(
+            "not_ours",
+            f"{root} does not carry the mark of the private arrangement “{layout['prefix']}”"
+            f" ({MARKER}). Check the root folder; nothing was removed.",
+            root=str(root),
+        )
+
+
+def site_users(prefix: str) -> list[str]:
+    """Return the unix users of an arrangement's sites."""
+    return sorted(user.pw_name for user in pwd.getpwall() if _is_site(user.pw_name, prefix))
+
+
+def site_groups(prefix: str) -> list[str]:
+    """Return the unix groups of an arrangement's sites."""
+    return sorted(group.gr_name for group in grp.getgrall() if _is_site(group.gr_name, prefix))
+
+
+def traces(layout: Mapping[str, Any]) -> list[str]:
+    """Return the paths of an arrangement that exist."""
+    paths = (
+        layout["root"],
+        layout["run_dir"],
+        f"/etc/logrotate.d/siappakai-{layout['prefix']}",
+    )
+    return [path for path in paths if Path(path).exists()]
+
+
+def remove_users(prefix: str) -> list[str]:
+    """End the processes of the sites' users, then remove users and groups; return their names."""
+    users = site_users(prefix)
+    for user in users:
+        _end_processes(pwd.getpwnam(user).pw_uid)
+        _run("userdel", user)
+    for group in site_groups(prefix):
+        _run("groupdel", group)
+    return users
+
+
+def remove_paths(layout: Mapping[str, Any]) -> list[str]:
+    """Remove what `traces` finds and return it."""
+    found = traces(layout)
+    for path in map(Path, found):
+        if path.is_dir():
+            shutil.rmtree(path)
+        else:
+            path.unlink()
+    return found
+
+
+def _is_marked(root: Path, prefix: str) -> bool:
+    marker = root / MARKER
+    return marker.is_file() and marker.read_text(encoding="ascii").strip() == prefix
+
+
+def _is_site(name: str, prefix: str) -> bool:
+    return re.fullmatch(rf"{re.escape(prefix)}-[a-z][a-z-]+-\d{{4,10}}", name) is not None
+
+
+def _end_processes(uid: int) -> None:
+    def running() -> list[int]:
+        return [int(one.name) for one in PROC.iterdir() if one.name.isdigit() and _owner(one) == uid]
+
+    for pid in running():
+        try:
+            os.kill(pid, signal.SIGKILL)
+        except ProcessLookupError:
+            continue
+    wait_until(lambda: not running(), seconds=10)
+
+
+def _owner(process: Path) -> int | None:
+    try:
+        return process.stat().st_uid
+    except OSError:
+        return None
+
+
+def _run(program: str, name: str) -> None:
+    done = subprocess.run(  # noqa: S603 - fixed programs, no shell
+        [f"/usr/sbin/{program}", name], capture_output=True, check=False, text=True, timeout=60
+    )
+    if done.returncode != 0:
+        raise DaemonError(
+            "user_not_removed",
+            f"{program} {name} failed: {done.stderr.strip()}. Correct the cause and run again.",
+            user=name,
+        )

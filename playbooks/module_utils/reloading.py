@@ -1,0 +1,116 @@
+"""Graceful reload of PHP-FPM and nginx: tested first, and waited for."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+from collections.abc import Iterable
+from pathlib import Path
+
+from ansible.module_utils.daemons import (
+    PROC,
+    Daemon,
+    DaemonError,
+    accepts,
+    clean_environment,
+    running_pid,
+    start,
+    wait_until,
+)
+
+_FILE = re.compile(r"(/[\w./-]+\.(?:conf|ini))(?::(\d+))?")
+_POOL = re.compile(r"\[pool ([\w.-]+)\]")
+
+
+def check_config(daemon: Daemon) -> None:
+    """Raise DaemonError naming the file when the daemon would not accept its configuration."""
+    arguments = ["-t", "-c" if daemon.name == "nginx" else "-y", daemon.config]
+    tested = subprocess.run(  # noqa: S603 - fixed programs, no shell
+        [daemon.program, *arguments],
+        capture_output=True,
+        check=False,
+        env=clean_environment(daemon),
+        text=True,
+        timeout=60,
+    )
+    if tested.returncode == 0:
+        return
+    said = (tested.stderr + tested.stdout).strip()[-1500:]
+    file = blamed_file(said, daemon.config)
+    raise DaemonError(
+        "nginx_config_invalid" if daemon.name == "nginx" else "php_config_invalid",
+        f"{daemon.name} does not accept {file}: {said} Nothing was reloaded. Correct or remove"
+        " that file and run again.",
+        daemon=daemon.name,
+        file=file,
+        output=said,
+    )
+
+
+def blamed_file(said: str, config: str) -> str:
+    """Return the file a test's output complains of, with its line when it names one."""
+    files = [match for match in _FILE.finditer(said) if match[1] != config or match[2]]
+    if files:
+        return files[0][0]
+    pool = _POOL.search(said)
+    return _file_of_pool(pool[1], config) if pool else config
+
+
+def _file_of_pool(pool: str, config: str) -> str:
+    heading = f"[{pool}]"
+    for file in sorted((Path(config).parent / "pool.d").glob("*.conf")):
+        if heading in file.read_text(encoding="utf-8", errors="replace").splitlines():
+            return str(file)
+    return config
+
+
+def reload(daemon: Daemon) -> str:
+    """Make a daemon take its configuration; return "reloaded", or "started" if it was down.
+
+    Raises DaemonError when it does not serve afterwards.
+    """
+    pid = running_pid(daemon)
+    if pid is None:
+        start(daemon)
+        return "started"
+    old = children(pid)
+    if daemon.name == "nginx":
+        os.kill(pid, signal.SIGHUP)
+        taken = wait_until(lambda: bool(children(pid) - old), daemon.patience_seconds)
+    else:
+        os.kill(pid, signal.SIGUSR2)
+        taken = wait_until(lambda: not children(pid) & old, daemon.patience_seconds)
+    if not taken:
+        raise DaemonError(
+            "not_reloaded",
+            f"{daemon.name} did not take its new configuration within"
+            f" {daemon.patience_seconds} s. Read {daemon.log}, correct the cause and run again.",
+            daemon=daemon.name,
+            log=daemon.log,
+        )
+    if running_pid(daemon) is None:
+        start(daemon)
+        return "started"
+    return "reloaded"
+
+
+def children(pid: int) -> set[int]:
+    """Return the child processes of `pid`; none when it is gone."""
+    try:
+        return {int(one) for one in (PROC / f"{pid}/task/{pid}/children").read_text().split()}
+    except OSError:
+        return set()
+
+
+def require_sockets(sockets: Iterable[str], seconds: float = 15) -> None:
+    """Wait until every unix socket accepts; raise DaemonError naming the first that does not."""
+    for address in sockets:
+        if not wait_until(lambda path=address: accepts(path), seconds):
+            raise DaemonError(
+                "socket_silent",
+                f"Nothing answers on {address} {seconds:.0f} s after the reload. See whether its"
+                " pool file exists and read the log of PHP-FPM, then run again.",
+                socket=address,
+            )
