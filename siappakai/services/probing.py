@@ -1,0 +1,87 @@
+"""Looking at a machine before and after it is enrolled."""
+
+from __future__ import annotations
+
+import json
+import time
+from importlib.resources import files
+from typing import Any
+
+from siappakai.domain.servers import (
+    OLDEST_PYTHON,
+    Facts,
+    MissingSudoError,
+    PythonMissingError,
+    Shell,
+    check_facts,
+    find_warnings,
+)
+from siappakai.errors import UnreachableError
+from siappakai.models.app import current_settings
+
+_PYTHON = "/usr/bin/python3"
+_WHO = "import os, sys; print(os.getuid(), *sys.version_info[:2])"
+_SCRIPT = files("siappakai.services").joinpath("probe_script.py")
+
+
+def look_at(shell: Shell, *, root: str, web_ports: tuple[int, ...]) -> dict[str, Any]:
+    """Return the facts of a machine, with `warnings` and `skew_seconds`, fit for the registry.
+
+    Raises PythonMissingError, MissingSudoError, UnsupportedSystemError, DiskTooSmallError,
+    or UnreachableError when the probe breaks off.
+    """
+    settings = current_settings()
+    rights = _rights(shell)
+    before = time.time()
+    answer = shell.run([*rights, _PYTHON, "-I", "-", root], stdin=_SCRIPT.read_text())
+    after = time.time()
+    if answer.code != 0:
+        raise UnreachableError(
+            f"Pemeriksaan server berhenti: {answer.error.strip()[-300:]}", "Coba sekali lagi."
+        )
+    facts = Facts.from_dict(json.loads(answer.output))
+    check_facts(facts, min_free_bytes=settings.server_min_free_bytes)
+    skew = _skew(facts.clock, before, after)
+    warnings = find_warnings(
+        facts,
+        skew_seconds=skew,
+        max_skew_seconds=settings.server_max_skew_seconds,
+        web_ports=web_ports,
+    )
+    return {
+        **facts.as_dict(),
+        "suggested_php": list(facts.suggested_php),
+        "skew_seconds": round(skew, 1),
+        "warnings": warnings,
+    }
+
+
+def _rights(shell: Shell) -> list[str]:
+    """Return what turns a command into root's; raises when Python or sudo is missing."""
+    answer = shell.run([_PYTHON, "-I", "-c", _WHO])
+    if answer.code != 0:
+        raise _python_missing("Python 3 tidak ada di server.")
+    uid, *version = (int(word) for word in answer.output.split())
+    if tuple(version) < OLDEST_PYTHON:
+        raise _python_missing(f"Python server terlalu tua: {'.'.join(map(str, version))}.")
+    if uid == 0:
+        return []
+    if shell.run(["sudo", "-n", "true"]).code != 0:
+        raise MissingSudoError(
+            "Akun itu tidak dapat menjadi root dengan sudo tanpa kata sandi.",
+            "Sebagai root di server: pasang sudo, lalu isi /etc/sudoers.d/siappakai dengan "
+            "“NAMA_AKUN ALL=(ALL) NOPASSWD: ALL”.",
+        )
+    return ["sudo", "-n"]
+
+
+def _python_missing(what: str) -> PythonMissingError:
+    oldest = ".".join(map(str, OLDEST_PYTHON))
+    return PythonMissingError(
+        what, f"Sebagai root di server: apt install python3 (sedikitnya {oldest})."
+    )
+
+
+def _skew(clock: float, before: float, after: float) -> float:
+    """Return how far `clock`, read between the two times, must be off; 0 when it need not be."""
+    return min(0.0, clock - before) + max(0.0, clock - after)

@@ -1,0 +1,211 @@
+"""The servers of the registry: what is known of them, how to reach them, how they are laid out.
+
+How a machine becomes a server is in `enrolment`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any, cast
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from siappakai.domain.naming import ServerLayout, Services, server_layout
+from siappakai.domain.servers import (
+    check_address,
+    check_name,
+    check_parallelism,
+    check_port,
+    check_user,
+    known_hosts_line,
+    machine_of,
+)
+from siappakai.domain.states import RunState, ServerState, SiteState
+from siappakai.errors import ConflictError, NotFoundError
+from siappakai.models import Server, Site, Target, db
+from siappakai.models.transactions import transaction
+from siappakai.services import audit
+
+LOCAL = "local"
+SSH = "ssh"
+_NAME_LENGTH = 60
+
+
+def list_servers() -> list[Server]:
+    """Return the servers by name, those forgotten left out."""
+    query = select(Server).where(Server.state != ServerState.FORGOTTEN).order_by(Server.name)
+    return list(db.session.scalars(query))
+
+
+def get_server(server_id: int) -> Server:
+    """Return a server; raises NotFoundError."""
+    server = db.session.get(Server, server_id)
+    if server is None or server.state is ServerState.FORGOTTEN:
+        raise NotFoundError(f"Server nomor {server_id} tidak ada.", "Pilih dari daftar server.")
+    return server
+
+
+def find_server(name: str) -> Server | None:
+    """Return the server called `name`, or None."""
+    query = select(Server).where(Server.name == name, Server.state != ServerState.FORGOTTEN)
+    return db.session.scalar(query)
+
+
+def count_sites(server_id: int) -> int:
+    """Return how many sites a server holds or is meant to hold."""
+    query = select(func.count(Site.id)).where(
+        Site.server_id == server_id, Site.state != SiteState.REMOVED
+    )
+    return db.session.scalar(query) or 0
+
+
+def update_server(
+    server_id: int,
+    *,
+    by: str,
+    name: str | None = None,
+    address: str | None = None,
+    port: int | None = None,
+    user: str | None = None,
+    http_address: str | None = None,
+    http_port: int | None = None,
+    https_port: int | None = None,
+    php_versions: Sequence[str] | None = None,
+    parallelism: int | None = None,
+) -> Server:
+    """Change what is given; the rest stays. Prefix, root and kind of services never change.
+
+    A server whose ports or PHP versions changed is no longer prepared. Raises
+    InvalidInputError naming the field, ConflictError, NotFoundError.
+    """
+    given = {
+        "name": name and check_name(name),
+        "address": address and check_address(address),
+        "port": port and check_port(port, "port"),
+        "user": user and check_user(user),
+        "http_address": http_address,
+        "http_port": http_port and check_port(http_port, "http_port"),
+        "https_port": https_port and check_port(https_port, "https_port"),
+        "php_versions": list(php_versions) if php_versions else None,
+        "parallelism": parallelism and check_parallelism(parallelism),
+    }
+    with transaction() as session:
+        server = get_server(server_id)
+        changes = {
+            key: value
+            for key, value in given.items()
+            if value is not None and value != getattr(server, key)
+        }
+        for key, value in changes.items():
+            setattr(server, key, value)
+        layout_of(server)
+        check_free(session, server)
+        if changes.keys() & {"http_address", "http_port", "https_port", "php_versions"}:
+            server.state = ServerState.ENROLLED
+        if changes:
+            audit.record("server.update", server.name, by=by, detail=changes)
+        return server
+
+
+def forget_server(server_id: int, *, by: str) -> None:
+    """Take a server off the fleet; its row stays for the history of its runs.
+
+    Raises ConflictError while it holds sites or a run concerns it. The panel's key stays in
+    the account's authorized_keys over there: the machine may be gone.
+    """
+    with transaction() as session:
+        server = get_server(server_id)
+        sites = count_sites(server_id)
+        if sites:
+            raise ConflictError(
+                f"Server {server.name} masih memuat {sites} situs.",
+                "Hapus atau pindahkan situsnya lebih dulu.",
+            )
+        if _has_open_runs(session, server_id):
+            raise ConflictError(
+                f"Server {server.name} sedang dikerjakan atau belum diperiksa ulang.",
+                "Tunggu sampai selesai, atau batalkan pekerjaannya.",
+            )
+        audit.record("server.forget", server.name, by=by, detail={"address": server.address})
+        suffix = f" #{server.id}"
+        server.name = server.name[: _NAME_LENGTH - len(suffix)] + suffix
+        server.state = ServerState.FORGOTTEN
+        server.host_key = ""
+
+
+def layout_of(server: Server) -> ServerLayout:
+    """Return where things lie on a server; raises InvalidInputError naming a bad field."""
+    return server_layout(
+        prefix=server.prefix,
+        root=server.root,
+        services=cast("Services", server.services),
+        php_versions=tuple(server.php_versions),
+        http_port=server.http_port,
+        https_port=server.https_port,
+        http_address=server.http_address,
+    )
+
+
+def connection_vars(server: Server) -> dict[str, Any]:
+    """Return Ansible's connection variables for a server. They hold no secret."""
+    if server.connection == LOCAL:
+        return {"ansible_connection": "local"}
+    return {
+        "ansible_connection": "ssh",
+        "ansible_host": server.address,
+        "ansible_port": server.port,
+        "ansible_user": server.user,
+    }
+
+
+def known_hosts_text(servers: Iterable[Server]) -> str:
+    """Return a known_hosts file that pins the host keys of `servers`, and nothing else."""
+    return "".join(
+        known_hosts_line(server.address, server.port, server.host_key)
+        for server in servers
+        if server.connection == SSH
+    )
+
+
+def check_free(session: Session, server: Server) -> None:
+    """Refuse a server that would get in another one's way; call it in the open transaction.
+
+    Two servers on one machine need a prefix, a root folder and ports of their own, and only
+    one of them can use the machine's own services. Raises ConflictError.
+    """
+    with session.no_autoflush:
+        others = [other for other in list_servers() if other is not server]
+    for other in others:
+        if other.name == server.name:
+            raise ConflictError(f"Nama server “{server.name}” sudah dipakai.", "Pilih nama lain.")
+        if machine_of(other.address) == machine_of(server.address):
+            _check_apart(server, other)
+
+
+def _check_apart(server: Server, other: Server) -> None:
+    same = f"Mesin {server.address} sudah terdaftar sebagai server “{other.name}”"
+    if server.services == other.services == "system":
+        raise ConflictError(
+            f"{same} dan layanannya hanya dapat dipakai satu server.", "Pakai layanan “private”."
+        )
+    if server.prefix == other.prefix:
+        raise ConflictError(f"{same} dengan awalan “{server.prefix}”.", "Pilih awalan lain.")
+    if _is_within(server.root, other.root) or _is_within(other.root, server.root):
+        raise ConflictError(f"{same} dengan folder {other.root}.", "Pilih folder akar lain.")
+    ports = {server.http_port, server.https_port} & {other.http_port, other.https_port}
+    if ports:
+        listed = ", ".join(str(port) for port in sorted(ports))
+        raise ConflictError(f"{same} dengan porta {listed}.", "Pilih porta HTTP/HTTPS lain.")
+
+
+def _is_within(path: str, folder: str) -> bool:
+    return f"{path}/".startswith(f"{folder}/")
+
+
+def _has_open_runs(session: Session, server_id: int) -> bool:
+    query = select(func.count(Target.id)).where(
+        Target.server_id == server_id,
+        Target.state.in_([RunState.QUEUED, RunState.RUNNING, RunState.LOST]),
+    )
+    return bool(session.scalar(query))

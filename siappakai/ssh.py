@@ -1,0 +1,291 @@
+"""SSH to a server, for enrolling it: pinned host keys only. Everything later is Ansible's."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import io
+import shlex
+import socket
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Self
+
+import paramiko
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from paramiko.hostkeys import HostKeyEntry
+
+from siappakai.domain.servers import Answer
+from siappakai.errors import InvalidInputError, RefusedError, UnreachableError
+
+_KEY_CLASSES = (paramiko.Ed25519Key, paramiko.ECDSAKey, paramiko.RSAKey)
+
+
+class HostKeyChangedError(RefusedError):
+    """The machine shows another host key than the pinned or confirmed one."""
+
+
+class WrongPasswordError(InvalidInputError):
+    """The account exists or not; this password does not open it."""
+
+
+class PasswordLoginOffError(RefusedError):
+    """The machine does not take passwords at all."""
+
+
+class KeyRefusedError(RefusedError):
+    """The machine does not take this key for this account."""
+
+
+class ServerTimeoutError(UnreachableError):
+    """Something answered once, then no more, or nothing within the time limit."""
+
+
+@dataclass(frozen=True, slots=True)
+class HostKey:
+    """A machine's public key: its type (`ssh-ed25519`) and its base64 body."""
+
+    type: str
+    base64: str
+
+    @classmethod
+    def parse(cls, line: str) -> Self:
+        """Return the key written `type base64`, the form the registry keeps."""
+        kind, body = line.split()[:2]
+        return cls(kind, body)
+
+    @property
+    def line(self) -> str:
+        return f"{self.type} {self.base64}"
+
+    @property
+    def fingerprint(self) -> str:
+        """`SHA256:…`, as ssh-keygen prints it."""
+        digest = hashlib.sha256(base64.b64decode(self.base64)).digest()
+        return "SHA256:" + base64.b64encode(digest).decode().rstrip("=")
+
+
+@dataclass(frozen=True, slots=True)
+class Login:
+    """Where to connect and who as; `host_key` is the only key that is accepted there.
+
+    Either a password or the text of a private key. Neither is ever stored or logged.
+    """
+
+    address: str
+    port: int
+    user: str
+    host_key: HostKey
+    password: str | None = None
+    private_key: str | None = None
+
+
+class Connection:
+    """An open SSH connection. `timeout` (seconds) is how long any single answer may take."""
+
+    def __init__(self, client: paramiko.SSHClient, label: str, timeout: float) -> None:
+        self._client = client
+        self._label = label
+        self._timeout = timeout
+
+    def run(self, argv: Sequence[str], *, stdin: str = "") -> Answer:
+        """Run `argv` and return how it ended; raises UnreachableError when the link breaks."""
+        with _told(self._label):
+            given, output, error = self._client.exec_command(
+                shlex.join(argv), timeout=self._timeout
+            )
+            given.write(stdin)
+            given.channel.shutdown_write()
+            text, complaint = output.read().decode(), error.read().decode()
+            return Answer(output.channel.recv_exit_status(), text, complaint)
+
+    def install_public_key(self, line: str) -> bool:
+        """Add a public key to the account's authorized_keys; say whether it was missing."""
+        with _told(self._label), self._client.open_sftp() as sftp:
+            _make_private_folder(sftp, ".ssh")
+            present = _read(sftp, ".ssh/authorized_keys")
+            if line in present.splitlines():
+                sftp.chmod(".ssh/authorized_keys", 0o600)
+                return False
+            if present and not present.endswith("\n"):
+                present += "\n"
+            # Renamed into place: a broken link must not leave the account without its keys.
+            with sftp.open(".ssh/authorized_keys.siappakai", "w") as file:
+                sftp.chmod(".ssh/authorized_keys.siappakai", 0o600)
+                file.write(f"{present}{line}\n")
+            sftp.posix_rename(".ssh/authorized_keys.siappakai", ".ssh/authorized_keys")
+            return True
+
+
+def fetch_host_key(address: str, port: int, timeout: float) -> HostKey:
+    """Ask a machine for its host key, to be confirmed by a person before anything else.
+
+    Raises UnreachableError, ServerTimeoutError.
+    """
+    label = f"{address}:{port}"
+    with (
+        _told(label),
+        socket.create_connection((address, port), timeout=timeout) as plain,
+        paramiko.Transport(plain) as transport,
+    ):
+        transport.banner_timeout = timeout
+        transport.start_client(timeout=timeout)
+        key = transport.get_remote_server_key()
+        return HostKey(key.get_name(), key.get_base64())
+
+
+@contextmanager
+def connect(login: Login, timeout: float) -> Iterator[Connection]:
+    """Open a connection; only the pinned host key is accepted.
+
+    Raises HostKeyChangedError, WrongPasswordError, PasswordLoginOffError, KeyRefusedError,
+    UnreachableError, ServerTimeoutError, or InvalidInputError (field `private_key`).
+    """
+    label = f"{login.address}:{login.port}"
+    key = None if login.private_key is None else load_private_key(login.private_key)
+    with paramiko.SSHClient() as client:
+        client.set_missing_host_key_policy(paramiko.RejectPolicy())
+        _pin(client, login)
+        with _told(label), _judged(login):
+            client.connect(
+                login.address,
+                login.port,
+                login.user,
+                password=login.password,
+                pkey=key,
+                timeout=timeout,
+                banner_timeout=timeout,
+                auth_timeout=timeout,
+                channel_timeout=timeout,
+                allow_agent=False,
+                look_for_keys=False,
+            )
+        yield Connection(client, label, timeout)
+
+
+def load_private_key(text: str) -> paramiko.PKey:
+    """Return the private key written in `text`; raises InvalidInputError (`private_key`)."""
+    for kind in _KEY_CLASSES:
+        try:
+            return kind.from_private_key(io.StringIO(text.strip() + "\n"))
+        except paramiko.PasswordRequiredException:
+            raise InvalidInputError(
+                "Kunci privat itu terkunci frasa sandi.",
+                "Berikan kunci tanpa frasa sandi, atau pakai kata sandi akun.",
+                field="private_key",
+            ) from None
+        except (paramiko.SSHException, ValueError, UnsupportedAlgorithm, binascii.Error):
+            continue
+    raise InvalidInputError(
+        "Teks itu bukan kunci privat SSH yang dikenal.",
+        "Tempel berkas kunci Ed25519, ECDSA atau RSA seutuhnya.",
+        field="private_key",
+    )
+
+
+def generate_key(comment: str) -> tuple[str, str]:
+    """Return a new Ed25519 pair: the private key's text and the public key's line."""
+    key = Ed25519PrivateKey.generate()
+    private = key.private_bytes(
+        serialization.Encoding.PEM,
+        serialization.PrivateFormat.OpenSSH,
+        serialization.NoEncryption(),
+    )
+    public = key.public_key().public_bytes(
+        serialization.Encoding.OpenSSH, serialization.PublicFormat.OpenSSH
+    )
+    return private.decode(), f"{public.decode()} {comment}"
+
+
+def _pin(client: paramiko.SSHClient, login: Login) -> None:
+    name = (
+        login.address
+        if login.port == paramiko.config.SSH_PORT
+        else (f"[{login.address}]:{login.port}")
+    )
+    entry = HostKeyEntry.from_line(f"{name} {login.host_key.line}")
+    if entry is None:
+        raise ValueError(f"not a host key: {login.host_key.line!r}")
+    client.get_host_keys().add(name, login.host_key.type, entry.key)
+
+
+def _make_private_folder(sftp: paramiko.SFTPClient, path: str) -> None:
+    try:
+        sftp.stat(path)
+    except FileNotFoundError:
+        sftp.mkdir(path, 0o700)
+    sftp.chmod(path, 0o700)
+
+
+def _read(sftp: paramiko.SFTPClient, path: str) -> str:
+    try:
+        with sftp.open(path) as file:
+            return file.read().decode()
+    except FileNotFoundError:
+        return ""
+
+
+@contextmanager
+def _judged(login: Login) -> Iterator[None]:
+    """Tell a refused host key, password and key apart."""
+    try:
+        yield
+    except paramiko.BadHostKeyException as error:
+        shown = HostKey(error.key.get_name(), error.key.get_base64()).fingerprint
+        raise changed_host_key(login.address, login.host_key.fingerprint, shown) from None
+    except paramiko.BadAuthenticationType as error:
+        raise _login_refused(login, error.allowed_types) from None
+    except paramiko.AuthenticationException:
+        raise _login_refused(login, ["password", "publickey"]) from None
+
+
+def changed_host_key(address: str, expected: str, shown: str) -> HostKeyChangedError:
+    """Return the error for a machine that shows another host key than expected."""
+    return HostKeyChangedError(
+        f"Kunci host {address} berubah: tersemat {expected}, kini {shown}.",
+        "Bila server memang dipasang ulang, periksa sidik jari itu di servernya lalu sematkan "
+        "yang baru; bila tidak, jangan teruskan: bisa jadi ada yang menyadap.",
+    )
+
+
+def _login_refused(login: Login, allowed: list[str]) -> WrongPasswordError | RefusedError:
+    who = f"akun “{login.user}” di {login.address}"
+    if login.private_key is not None:
+        return KeyRefusedError(
+            f"Kunci SSH ditolak untuk {who}.",
+            "Pastikan kunci publiknya ada di ~/.ssh/authorized_keys akun itu.",
+        )
+    if not {"password", "keyboard-interactive"} & set(allowed):
+        return PasswordLoginOffError(
+            f"Server tidak menerima kata sandi untuk {who}.",
+            "Pakai kunci privat, atau tambahkan kunci publik panel ke akun itu.",
+        )
+    return WrongPasswordError(
+        f"Kata sandi salah untuk {who}.", "Periksa akun dan kata sandinya.", field="password"
+    )
+
+
+@contextmanager
+def _told(label: str) -> Iterator[None]:
+    """Turn what paramiko and the network raise into errors for people."""
+    try:
+        yield
+    except TimeoutError:
+        raise ServerTimeoutError(
+            f"Server {label} tidak menjawab dalam batas waktu.",
+            "Periksa jaringan, alamat dan tembok apinya, lalu coba lagi.",
+        ) from None
+    except (OSError, EOFError) as error:
+        raise UnreachableError(
+            f"Server {label} tidak terjangkau: {str(error) or 'sambungan putus'}.",
+            "Periksa alamat, porta dan apakah sshd berjalan.",
+        ) from None
+    except paramiko.SSHException as error:
+        raise UnreachableError(
+            f"Server {label} tidak berbicara SSH dengan benar: {error}.",
+            "Pastikan porta itu milik sshd.",
+        ) from None
