@@ -70,11 +70,17 @@ def dotted(plain: str) -> str:
     return ".".join([*parts, plain[6:]]) if plain[6:] else ".".join(parts)
 
 
-def undotted(text: str) -> str:
-    """Return the digits of a region code of any level; raises InvalidInputError otherwise."""
+def parse_region_code(text: str, digits: int, *, field: str) -> str:
+    """Return the plain digits of a province, regency or district code, dotted or plain.
+
+    `digits` is 2, 4 or 6. Raises InvalidInputError naming `field`.
+    """
     plain = text.strip().replace(".", "")
-    if len(plain) not in _LENGTHS or not (plain.isascii() and plain.isdigit()):
+    parts = [plain[i : i + 2] for i in range(0, digits, 2)]
+    if not (plain.isascii() and plain.isdigit() and len(plain) == digits) or "00" in parts:
         raise InvalidInputError(
-            f"Kode wilayah “{text.strip()}” tidak sah.", "Tulis 2, 4, 6 atau 10 angka."
+            f"Kode {_LENGTHS[digits]} “{text.strip()[:40]}” tidak sah.",
+            f"Tulis {digits} angka, misalnya {dotted('510201'[:digits])}.",
+            field=field,
         )
     return plain

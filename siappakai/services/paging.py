@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
+from typing import Generic, TypeVar, TypeVarTuple
 
 from sqlalchemy import Row, Select, func, select
 
@@ -13,6 +13,7 @@ from siappakai.models import db
 MAX_PER_PAGE = 500
 
 T = TypeVar("T")
+Columns = TypeVarTuple("Columns")
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +39,7 @@ class Page(Generic[T]):
 
 
 def paginate(
-    query: Select[Any], item: Callable[[Row[Any]], T], *, page: int, per_page: int
+    query: Select[*Columns], item: Callable[[Row[*Columns]], T], *, page: int, per_page: int
 ) -> Page[T]:
     """Return one page of `query`, each row made into an item.
 

@@ -1,0 +1,280 @@
+"""The rules of importing villages: what each line says, and every problem with it.
+
+`read_rows` looks at the file alone; `check_rows` compares its rows with each other and with
+what the registry knows, and is asked again when the import is confirmed.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+
+from siappakai.domain.codes import dotted, parse_village_code
+from siappakai.domain.naming import check_domain
+from siappakai.domain.places import check_name, same_name
+from siappakai.domain.tables import Level, Problem, Record, Table, read_records
+from siappakai.domain.versions import Version
+from siappakai.errors import InvalidInputError
+
+# What an export writes and an import gives back unchanged.
+EXPORT_COLUMNS = (
+    "kode_desa",
+    "nama_desa",
+    "kode_kecamatan",
+    "nama_kecamatan",
+    "domain",
+    "server",
+    "rilis",
+    "php",
+)
+_AREA_COLUMNS = {
+    "kode_provinsi": 2,
+    "kode_kabupaten": 4,
+    "kode_kecamatan": 6,
+    "kode_desa_polos": 10,
+}
+_SCIENTIFIC = re.compile(r"\d(?:[.,]\d+)?E\+?\d+", re.ASCII | re.IGNORECASE)
+_PHP = re.compile(r"[78]\.\d", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True)
+class ImportRow:
+    """One village of an import. `code` is plain, or empty when it was unreadable."""
+
+    number: int
+    code: str
+    name: str
+    district_name: str = ""
+    domain: str = ""
+    server: str = ""
+    release: str = ""
+    php: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class KnownSite:
+    """The OpenSID site a registered village has; `release` is the one it has or shall get."""
+
+    domain: str
+    server: str
+    release: str
+    php: str
+    is_planned: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What the registry knows when an import is checked.
+
+    `official` has village name by code, empty when no list was loaded; `domains` the code of
+    the village that has each domain; `servers` the PHP versions of each.
+    """
+
+    regency_code: str
+    regency_name: str
+    districts: Mapping[str, str] = field(default_factory=dict)
+    official: Mapping[str, str] = field(default_factory=dict)
+    servers: Mapping[str, list[str]] = field(default_factory=dict)
+    releases: frozenset[str] = frozenset()
+    sites: Mapping[str, KnownSite] = field(default_factory=dict)
+    domains: Mapping[str, str] = field(default_factory=dict)
+
+
+def read_rows(table: Table) -> tuple[list[ImportRow], list[Problem]]:
+    """Return the villages of `table` and what is wrong with its headings and cells.
+
+    Raises InvalidInputError (field `file`) when a column that is needed is missing.
+    """
+    records, problems = read_records(table)
+    if table.encoding not in {"", "utf-8"}:
+        what = f"Berkas ini tidak berenkode UTF-8; dibaca sebagai {table.encoding}."
+        todo = "Periksa huruf beraksen; bila salah, simpan ulang sebagai CSV UTF-8."
+        problems.append(Problem(1, "", Level.WARNING, what, todo))
+    rows = []
+    for record in records:
+        row, found = _read_row(record)
+        rows.append(row)
+        problems += found
+    return rows, problems
+
+
+def _read_row(record: Record) -> tuple[ImportRow, list[Problem]]:
+    problems = list(record.problems)
+    spoilt = {problem.column for problem in problems}
+
+    def value(column: str, read: Callable[[str], str], *, required: bool = False) -> str:
+        text = record.values.get(column, "")
+        if column in spoilt or not (text or required):
+            return ""
+        try:
+            return read(text)
+        except InvalidInputError as error:
+            problems.append(Problem(record.number, column, Level.ERROR, error.what, error.todo))
+            return ""
+
+    source = "kode_desa" if record.values.get("kode_desa") else _code_column(record)
+    code = value(source, _read_code, required=True)
+    row = ImportRow(
+        number=record.number,
+        code=code,
+        name=value("nama_desa", _read_name("nama_desa"), required=True),
+        district_name=value("nama_kecamatan", _read_name("nama_kecamatan")),
+        domain=value("domain", check_domain),
+        server=value("server", str),
+        release=value("rilis", _read_release),
+        php=value("php", _read_php),
+    )
+    if code:
+        problems += _area_problems(record, code)
+    return row, problems
+
+
+def _code_column(record: Record) -> str:
+    has_plain = record.values.get("kode_desa_polos") or "kode_desa" not in record.values
+    return "kode_desa_polos" if has_plain else "kode_desa"
+
+
+def _read_code(text: str) -> str:
+    if not text:
+        raise InvalidInputError("Kode desa kosong.", "Isi 10 angka kode desa.")
+    if _SCIENTIFIC.fullmatch(text):
+        raise InvalidInputError(
+            f"Excel memendekkan kode desa menjadi “{text}”; angkanya hilang.",
+            "Format kolomnya sebagai Teks, lalu ketik ulang kodenya.",
+        )
+    return parse_village_code(re.sub(r"(?<=\d{10})\.0+", "", text)).plain
+
+
+def _read_name(column: str) -> Callable[[str], str]:
+    def read(text: str) -> str:
+        if not text:
+            raise InvalidInputError(f"Kolom {column} kosong.", "Isi namanya.")
+        return check_name(text, field=column)
+
+    return read
+
+
+def _read_release(text: str) -> str:
+    return Version.parse(text if text.startswith("v") else f"v{text}").tag
+
+
+def _read_php(text: str) -> str:
+    if not _PHP.fullmatch(text):
+        raise InvalidInputError(f"Versi PHP “{text[:20]}” tidak sah.", "Contoh: 8.2.")
+    return text
+
+
+def _area_problems(record: Record, code: str) -> Iterator[Problem]:
+    for column, digits in _AREA_COLUMNS.items():
+        text = record.values.get(column, "")
+        # Excel shows 13.10 as 13.1 once it takes it for a number.
+        padded = f"{text}0" if re.fullmatch(r"\d\d\.\d", text) else text
+        if text and padded.replace(".", "") != code[:digits]:
+            what = f"Isi “{text[:40]}” tidak cocok dengan kode desa {dotted(code)}."
+            todo = f"Seharusnya {dotted(code[:digits])}."
+            yield Problem(record.number, column, Level.ERROR, what, todo)
+
+
+def check_rows(rows: list[ImportRow], known: Known) -> list[Problem]:
+    """Return every problem of the rows with each other and with the registry, by row."""
+    problems: list[Problem] = []
+    for row in rows:
+        problems += _code_problems(row, known)
+        problems += _district_problems(row, known)
+        problems += _site_problems(row, known)
+    problems += _repeated(rows, "kode_desa", lambda row: row.code)
+    problems += _repeated(rows, "domain", lambda row: row.domain)
+    return sorted(problems, key=lambda problem: problem.row)
+
+
+def _repeated(
+    rows: list[ImportRow], column: str, key: Callable[[ImportRow], str]
+) -> Iterator[Problem]:
+    first: dict[str, int] = {}
+    for row in rows:
+        text = key(row)
+        if text and first.setdefault(text, row.number) != row.number:
+            shown = dotted(text) if column == "kode_desa" else text
+            what = f"“{shown}” sudah ada pada baris {first[text]}."
+            yield Problem(row.number, column, Level.ERROR, what, "Hapus atau betulkan salah satu.")
+
+
+def _code_problems(row: ImportRow, known: Known) -> Iterator[Problem]:
+    if not row.code:
+        return
+    if not row.code.startswith(known.regency_code):
+        what = f"Desa {dotted(row.code)} tidak termasuk {known.regency_name}."
+        todo = f"Kode desa di sini berawalan {dotted(known.regency_code)}."
+        yield Problem(row.number, "kode_desa", Level.ERROR, what, todo)
+    elif known.official and row.code not in known.official:
+        what = f"Kode {dotted(row.code)} tidak ada pada daftar resmi."
+        yield Problem(row.number, "kode_desa", Level.ERROR, what, "Periksa kode atau daftarnya.")
+    elif known.official and row.name and not same_name(row.name, known.official[row.code]):
+        what = f"Nama “{row.name}” berbeda dari daftar resmi: “{known.official[row.code]}”."
+        todo = "Periksa apakah kodenya benar; nama dari berkas akan dipakai."
+        yield Problem(row.number, "nama_desa", Level.WARNING, what, todo)
+
+
+def _district_problems(row: ImportRow, known: Known) -> Iterator[Problem]:
+    name = known.districts.get(row.code[:6], "")
+    if not row.code or not row.code.startswith(known.regency_code):
+        return
+    if not (name or row.district_name):
+        what = f"Kecamatan {dotted(row.code[:6])} belum terdaftar dan namanya kosong."
+        todo = "Isi kolom nama_kecamatan."
+        yield Problem(row.number, "nama_kecamatan", Level.ERROR, what, todo)
+    elif name and row.district_name and not same_name(name, row.district_name):
+        what = f"Kecamatan {dotted(row.code[:6])} tercatat sebagai “{name}”; nama itu dipakai."
+        yield Problem(row.number, "nama_kecamatan", Level.WARNING, what)
+
+
+def _site_problems(row: ImportRow, known: Known) -> Iterator[Problem]:
+    def error(column: str, what: str, todo: str) -> Problem:
+        return Problem(row.number, column, Level.ERROR, what, todo)
+
+    if bool(row.domain) != bool(row.server):
+        missing, given = ("server", "domain") if row.domain else ("domain", "server")
+        yield error(
+            missing, f"Kolom {given} terisi, {missing} kosong.", "Isi atau kosongkan keduanya."
+        )
+    owner = known.domains.get(row.domain, row.code)
+    if row.domain and owner != row.code:
+        what = f"Domain {row.domain} sudah dipakai desa {dotted(owner)}."
+        yield error("domain", what, "Pilih domain lain.")
+    if row.server and row.server not in known.servers:
+        yield error("server", f"Server “{row.server[:60]}” tidak terdaftar.", "Daftarkan dahulu.")
+    elif row.server and row.php and row.php not in known.servers[row.server]:
+        what = f"PHP {row.php} tidak ada pada server {row.server}."
+        yield error("php", what, f"Yang ada: {', '.join(known.servers[row.server])}.")
+    if row.release and row.release not in known.releases:
+        what = f"Rilis {row.release} tidak ada pada katalog."
+        yield error("rilis", what, "Tambahkan rilis itu dahulu.")
+    yield from _installed_problems(row, known.sites.get(row.code))
+
+
+def _installed_problems(row: ImportRow, site: KnownSite | None) -> Iterator[Problem]:
+    if site is None or site.is_planned or not (row.domain and row.server):
+        return
+    for column, new, present in (
+        ("domain", row.domain, site.domain),
+        ("server", row.server, site.server),
+    ):
+        if new != present:
+            what = f"Situs desa ini sudah terpasang dengan {column} {present}."
+            todo = "Impor tidak memindahkan situs; kembalikan isinya atau kosongkan."
+            yield Problem(row.number, column, Level.ERROR, what, todo)
+    for column, new, present in (("rilis", row.release, site.release), ("php", row.php, site.php)):
+        if new and new != present:
+            what = f"Situs desa ini sudah terpasang dengan {column} {present}; isi sel diabaikan."
+            yield Problem(row.number, column, Level.WARNING, what, "Pakai menu pembaruan.")
+
+
+def needs_plan(row: ImportRow, site: KnownSite | None) -> bool:
+    """Say whether the row asks for a site that is not there yet, or planned differently."""
+    if not (row.domain and row.server):
+        return False
+    if site is None:
+        return True
+    wanted = (row.domain, row.server, row.release or site.release, row.php or site.php)
+    return site.is_planned and wanted != (site.domain, site.server, site.release, site.php)

@@ -1,0 +1,55 @@
+"""Names of places and the words a regency uses for its villages and hamlets."""
+
+from __future__ import annotations
+
+import re
+
+from siappakai.errors import InvalidInputError
+
+NAME_LENGTH = 100
+
+_WORD = re.compile(r"[a-z][a-z -]{1,28}[a-z]", re.ASCII)
+# Short forms that stay capitals when a name written in capitals is rewritten.
+_SHORT_FORMS = frozenset({"DKI", "DI"})
+
+
+def check_name(text: str, *, field: str) -> str:
+    """Return a place name with its spaces tidied; raises InvalidInputError naming `field`."""
+    name = " ".join(text.split())
+    if not 1 <= len(name) <= NAME_LENGTH or not name.isprintable():
+        raise InvalidInputError(
+            f"Nama “{name[:40]}” tidak sah.",
+            f"Isi paling banyak {NAME_LENGTH} huruf, tanpa karakter kendali.",
+            field=field,
+        )
+    return name
+
+
+def check_word(text: str, *, field: str) -> str:
+    """Return what people call a village or hamlet (`desa`, `nagari`, `dusun`), lower case."""
+    word = " ".join(text.lower().split())
+    if _WORD.fullmatch(word) is None:
+        raise InvalidInputError(
+            f"Sebutan “{word[:40]}” tidak sah.", "Contoh: desa, nagari, dusun, jorong.", field=field
+        )
+    return word
+
+
+def readable_name(official: str) -> str:
+    """Return a name of the official list as people write it.
+
+    `KAB. TABANAN` becomes `Tabanan`, `KOTA BUKITTINGGI` becomes `Kota Bukittinggi`.
+    """
+    name = re.sub(r"^(?:KAB\.|KABUPATEN)\s+", "", " ".join(official.split()), flags=re.IGNORECASE)
+    if not name.isupper():
+        return name
+    return " ".join(w if w in _SHORT_FORMS else w.capitalize() for w in name.split())
+
+
+def same_name(one: str, other: str) -> bool:
+    """Say whether two spellings differ in nothing but case, spaces and punctuation."""
+    return _letters(one) == _letters(other)
+
+
+def _letters(name: str) -> str:
+    return "".join(character for character in name.casefold() if character.isalnum())

@@ -1,0 +1,255 @@
+"""Importing and exporting the villages of the regency.
+
+An import is two steps: `preview_import` reads and checks a file and keeps what it found as a
+draft; `apply_import` checks the draft again and writes it, whole or not at all.
+"""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import asdict, dataclass
+from datetime import timedelta
+from typing import Literal
+
+from sqlalchemy import delete, select
+
+from siappakai.domain.codes import dotted
+from siappakai.domain.imports import (
+    EXPORT_COLUMNS,
+    ImportRow,
+    Known,
+    KnownSite,
+    check_rows,
+    needs_plan,
+    read_rows,
+)
+from siappakai.domain.states import SiteState
+from siappakai.domain.tables import Level, Problem
+from siappakai.errors import ConflictError, InvalidInputError, NotFoundError, SiapPakaiError
+from siappakai.models import (
+    ImportDraft,
+    OfficialVillage,
+    Release,
+    Server,
+    Site,
+    Village,
+    db,
+    utc_now,
+)
+from siappakai.models.transactions import transaction
+from siappakai.services import audit, places, sites, villages
+from siappakai.services.tables import read_table, write_csv, write_xlsx
+
+DRAFT_LIFE = timedelta(hours=24)
+_FILENAME_LENGTH = 255
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """What an import would do. `new` and `known` count villages; errors forbid applying it."""
+
+    id: str
+    filename: str
+    rows: list[ImportRow]
+    problems: list[Problem]
+    new: int
+    known: int
+
+    @property
+    def errors(self) -> list[Problem]:
+        return [problem for problem in self.problems if problem.level == Level.ERROR]
+
+    @property
+    def is_applicable(self) -> bool:
+        return not self.errors
+
+
+@dataclass(frozen=True, slots=True)
+class ImportResult:
+    """What an import did: villages created, renamed, left as they were; sites planned."""
+
+    created: int
+    updated: int
+    unchanged: int
+    planned: int
+
+
+def preview_import(content: bytes, *, filename: str, by: str) -> Preview:
+    """Read and check a CSV or XLSX list of villages; keep it as a draft for a day.
+
+    Changes nothing but the drafts. Raises InvalidInputError (field `file`) when the file
+    cannot be read at all, and NotFoundError before the regency was set.
+    """
+    rows, problems = read_rows(read_table(content))
+    with transaction() as session:
+        session.execute(delete(ImportDraft).where(ImportDraft.expires_at < utc_now()))
+        problems = _sorted([*problems, *check_rows(rows, _known())])
+        draft = ImportDraft(
+            id=secrets.token_urlsafe(16),
+            filename=filename[-_FILENAME_LENGTH:],
+            rows=[asdict(row) for row in rows],
+            problems=[asdict(problem) for problem in problems],
+            created_by=by,
+            expires_at=utc_now() + DRAFT_LIFE,
+        )
+        session.add(draft)
+        audit.record("import.preview", draft.filename, by=by, detail={"rows": len(rows)})
+    return _preview(draft)
+
+
+def get_import(draft_id: str) -> Preview:
+    """Return a preview as it was shown; raises NotFoundError once it expired or was applied."""
+    return _preview(_draft(draft_id))
+
+
+def discard_import(draft_id: str, *, by: str) -> None:
+    """Throw a draft away; raises NotFoundError."""
+    with transaction() as session:
+        draft = _draft(draft_id)
+        session.delete(draft)
+        audit.record("import.discard", draft.filename, by=by)
+
+
+def apply_import(draft_id: str, *, by: str) -> ImportResult:
+    """Write a draft to the registry, whole or not at all: villages by code, sites planned.
+
+    Raises NotFoundError when the draft expired, and ConflictError when it has errors, also
+    those that came up since the preview.
+    """
+    with transaction() as session:
+        draft = _draft(draft_id)
+        rows = [ImportRow(**row) for row in draft.rows]
+        known = _known()
+        _refuse_errors(draft, check_rows(rows, known))
+        done = [_apply_row(row, known.sites.get(row.code), by=by) for row in rows]
+        result = ImportResult(
+            created=sum(how == "created" for how, _ in done),
+            updated=sum(how == "updated" for how, _ in done),
+            unchanged=sum(how == "unchanged" for how, _ in done),
+            planned=sum(planned for _, planned in done),
+        )
+        session.delete(draft)
+        audit.record("import.apply", draft.filename, by=by, detail=asdict(result))
+    return result
+
+
+def export_villages(*, file_format: Literal["csv", "xlsx"]) -> bytes:
+    """Return all villages in the columns an import takes, as a CSV or XLSX file."""
+    write = {"csv": write_csv, "xlsx": write_xlsx}.get(file_format)
+    if write is None:
+        raise InvalidInputError(
+            "Format ekspor tidak dikenal.", "Pilih csv atau xlsx.", field="format"
+        )
+    known = _sites()
+    ordered = db.session.scalars(select(Village).order_by(Village.code))
+    return write(EXPORT_COLUMNS, (_line(village, known.get(village.code)) for village in ordered))
+
+
+def _line(village: Village, site: KnownSite | None) -> list[str]:
+    area = [
+        dotted(village.code),
+        village.name,
+        dotted(village.district_code),
+        village.district.name,
+    ]
+    return [*area, *((site.domain, site.server, site.release, site.php) if site else [""] * 4)]
+
+
+def _draft(draft_id: str) -> ImportDraft:
+    draft = db.session.get(ImportDraft, draft_id)
+    if draft is None or draft.expires_at < utc_now():
+        raise NotFoundError(
+            "Pratinjau impor ini sudah dipakai atau kedaluwarsa.", "Unggah berkasnya sekali lagi."
+        )
+    return draft
+
+
+def _preview(draft: ImportDraft) -> Preview:
+    rows = [ImportRow(**row) for row in draft.rows]
+    problems = [Problem(**{**found, "level": Level(found["level"])}) for found in draft.problems]
+    codes = {row.code for row in rows if row.code}
+    registered = set(db.session.scalars(select(Village.code)))
+    return Preview(
+        id=draft.id,
+        filename=draft.filename,
+        rows=rows,
+        problems=problems,
+        new=len(codes - registered),
+        known=len(codes & registered),
+    )
+
+
+def _refuse_errors(draft: ImportDraft, fresh: list[Problem]) -> None:
+    shown = [found["what"] for found in draft.problems if found["level"] == Level.ERROR]
+    now = [f"Baris {found.row}: {found.what}" for found in fresh if found.level == Level.ERROR]
+    if shown or now:
+        raise ConflictError(
+            f"Daftar ini memuat kesalahan. {(now or shown)[0]}",
+            "Betulkan berkasnya dan unggah lagi.",
+        )
+
+
+def _apply_row(row: ImportRow, site: KnownSite | None, *, by: str) -> tuple[str, bool]:
+    try:
+        village = villages.find_village(row.code)
+        if village is None:
+            how = "created"
+            village = villages.register_village(
+                code=row.code, name=row.name, district_name=row.district_name, by=by
+            )
+        else:
+            how = "unchanged" if village.name == row.name else "updated"
+            villages.update_village(row.code, name=row.name, by=by)
+        planned = needs_plan(row, site)
+        if planned:
+            sites.plan_site(
+                village=row.code,
+                server=row.server,
+                domain=row.domain,
+                release=row.release or None,
+                php=row.php or None,
+                by=by,
+            )
+    except SiapPakaiError as error:
+        raise ConflictError(f"Baris {row.number}: {error.what}", error.todo) from error
+    return how, planned
+
+
+def _known() -> Known:
+    regency = places.get_regency()
+    official = list(db.session.scalars(select(OfficialVillage)))
+    districts = {line.district_code: line.district_name for line in official}
+    districts |= {district.code: district.name for district in places.list_districts()}
+    owners = select(Site.domain, Village.code).join(Site.village)
+    return Known(
+        regency_code=regency.code,
+        regency_name=regency.name,
+        districts=districts,
+        official={line.code: line.name for line in official},
+        servers={server.name: server.php_versions for server in db.session.scalars(select(Server))},
+        releases=frozenset(
+            db.session.scalars(select(Release.version).where(Release.app == "opensid"))
+        ),
+        sites=_sites(),
+        domains=dict(db.session.execute(owners).tuples().all()),
+    )
+
+
+def _sites() -> dict[str, KnownSite]:
+    found = db.session.scalars(select(Site).where(Site.app == "opensid"))
+    return {site.village.code: _known_site(site) for site in found}
+
+
+def _known_site(site: Site) -> KnownSite:
+    release = site.release or site.wanted_release
+    return KnownSite(
+        domain=site.domain,
+        server=site.server.name,
+        release=release.version if release else "",
+        php=site.php,
+        is_planned=site.state in {SiteState.PLANNED, SiteState.REMOVED},
+    )
+
+
+def _sorted(problems: list[Problem]) -> list[Problem]:
+    return sorted(problems, key=lambda problem: problem.row)

@@ -1,0 +1,182 @@
+"""The regency this panel serves, its districts, and its official list of villages."""
+
+from __future__ import annotations
+
+from sqlalchemy import delete, select
+
+from siappakai.domain.codes import parse_region_code
+from siappakai.domain.official import OfficialRow, read_official_rows
+from siappakai.domain.places import check_name, check_word, readable_name
+from siappakai.errors import ConflictError, InvalidInputError, NotFoundError
+from siappakai.models import District, OfficialVillage, Regency, db
+from siappakai.models.transactions import transaction
+from siappakai.services import audit
+from siappakai.services.tables import read_table
+
+_REGENCY_DIGITS = 4
+_DISTRICT_DIGITS = 6
+
+
+def find_regency() -> Regency | None:
+    """Return the regency this panel serves, or None before it was set."""
+    return db.session.scalar(select(Regency))
+
+
+def get_regency() -> Regency:
+    """Return the regency this panel serves; raises NotFoundError before it was set."""
+    regency = find_regency()
+    if regency is None:
+        raise NotFoundError(
+            "Kabupaten belum ditetapkan.",
+            "Isi kode dan nama kabupaten, atau muat daftar resminya, lebih dahulu.",
+        )
+    return regency
+
+
+def set_regency(
+    *,
+    code: str,
+    name: str,
+    province_name: str,
+    village_word: str = "desa",
+    hamlet_word: str = "dusun",
+    by: str,
+) -> Regency:
+    """Set the regency this panel serves, or change its names and words.
+
+    `code` is dotted or plain. Raises InvalidInputError naming the bad field, and
+    ConflictError when districts of another regency are registered already.
+    """
+    plain = parse_region_code(code, _REGENCY_DIGITS, field="code")
+    name = check_name(name, field="name")
+    province_name = check_name(province_name, field="province_name")
+    village_word = check_word(village_word, field="village_word")
+    hamlet_word = check_word(hamlet_word, field="hamlet_word")
+    with transaction() as session:
+        regency = find_regency()
+        if regency is not None and regency.code != plain:
+            if session.scalar(select(District.code).limit(1)):
+                raise ConflictError(
+                    f"Panel ini sudah melayani {regency.name} dan kecamatannya terdaftar.",
+                    "Pakai registri baru untuk kabupaten lain.",
+                )
+            session.delete(regency)
+            session.flush()
+            regency = None
+        if regency is None:
+            regency = Regency(code=plain)
+            session.add(regency)
+        regency.name, regency.province_name = name, province_name
+        regency.province_code = plain[:2]
+        regency.village_word, regency.hamlet_word = village_word, hamlet_word
+        audit.record("regency.set", plain, by=by, detail={"name": name})
+    return regency
+
+
+def list_districts() -> list[District]:
+    """Return the districts of the regency by code."""
+    return list(db.session.scalars(select(District).order_by(District.code)))
+
+
+def set_district(*, code: str, name: str, by: str) -> District:
+    """Register a district of the regency, or rename it; raises InvalidInputError."""
+    plain = parse_region_code(code, _DISTRICT_DIGITS, field="code")
+    name = check_name(name, field="name")
+    with transaction():
+        district = ensure_district(plain, name)
+        district.name = name
+        audit.record("district.set", plain, by=by, detail={"name": name})
+    return district
+
+
+def ensure_district(code: str, name: str = "") -> District:
+    """Return the district `code` in the open transaction, registering it when it is new.
+
+    Its name is the official one, else `name`. Raises InvalidInputError when the district lies
+    in another regency, or is new and nothing tells its name (field `district_name`).
+    """
+    district = db.session.get(District, code)
+    if district is not None:
+        return district
+    regency = get_regency()
+    if not code.startswith(regency.code):
+        raise InvalidInputError(
+            f"Kode {code} tidak termasuk {regency.name} ({regency.code}).",
+            "Periksa empat angka pertamanya.",
+            field="code",
+        )
+    official = db.session.scalar(
+        select(OfficialVillage.district_name).where(OfficialVillage.district_code == code).limit(1)
+    )
+    if not (official or name):
+        raise InvalidInputError(
+            f"Kecamatan {code} belum terdaftar.", "Isi nama kecamatannya.", field="district_name"
+        )
+    district = District(
+        code=code,
+        name=official or check_name(name, field="district_name"),
+        regency_code=regency.code,
+    )
+    db.session.add(district)
+    db.session.flush()
+    return district
+
+
+def find_official(code: str) -> OfficialVillage | None:
+    """Return the official list's line for a plain village code, or None."""
+    return db.session.get(OfficialVillage, code)
+
+
+def has_official_list() -> bool:
+    """Say whether the official list of the regency was loaded."""
+    return db.session.scalar(select(OfficialVillage.code).limit(1)) is not None
+
+
+def load_official_list(content: bytes, *, by: str) -> int:
+    """Replace the official list by that of a CSV or XLSX file; return how many villages it has.
+
+    A list of several regencies is cut down to ours. Before a regency was set, a list of one
+    regency sets it. Districts get their official names. Raises InvalidInputError (field
+    `file`) with the first bad line; then nothing changed.
+    """
+    rows = read_official_rows(read_table(content))
+    with transaction() as session:
+        regency = find_regency() or _regency_of(rows, by)
+        ours = [row for row in rows if row.code.startswith(regency.code)]
+        if not ours:
+            raise InvalidInputError(
+                f"Daftar ini tidak memuat desa di {regency.name} ({regency.code}).",
+                "Pilih daftar kabupaten yang benar.",
+                field="file",
+            )
+        session.execute(delete(OfficialVillage))
+        session.add_all(
+            OfficialVillage(
+                code=row.code,
+                name=row.name,
+                district_code=row.code[:_DISTRICT_DIGITS],
+                district_name=row.district_name,
+            )
+            for row in ours
+        )
+        session.flush()
+        for code, name in {row.code[:_DISTRICT_DIGITS]: row.district_name for row in ours}.items():
+            ensure_district(code, name).name = name
+        audit.record("official_list.load", regency.code, by=by, detail={"villages": len(ours)})
+    return len(ours)
+
+
+def _regency_of(rows: list[OfficialRow], by: str) -> Regency:
+    codes = {row.code[:_REGENCY_DIGITS] for row in rows}
+    if len(codes) != 1 or not rows[0].regency_name or not rows[0].province_name:
+        raise InvalidInputError(
+            "Kabupaten belum ditetapkan dan daftar ini tidak menyebut tepat satu kabupaten.",
+            "Tetapkan kabupatennya lebih dahulu, lalu muat daftar ini lagi.",
+            field="file",
+        )
+    return set_regency(
+        code=codes.pop(),
+        name=readable_name(rows[0].regency_name),
+        province_name=readable_name(rows[0].province_name),
+        by=by,
+    )

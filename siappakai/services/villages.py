@@ -1,0 +1,206 @@
+"""Villages of the registry: registering, finding, changing, removing them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Row, Select, and_, or_, select
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import contains_eager
+
+from siappakai.domain.codes import VillageCode, parse_village_code
+from siappakai.domain.places import check_name
+from siappakai.domain.states import SiteState
+from siappakai.errors import ConflictError, InvalidInputError, NotFoundError
+from siappakai.models import District, Release, Server, Site, Village, db
+from siappakai.models.transactions import transaction
+from siappakai.services import audit, places
+from siappakai.services.paging import Page, paginate
+
+NO_SITE = "none"
+
+_SORTS: dict[str, Any] = {
+    "code": Village.code,
+    "name": Village.name,
+    "district": District.name,
+    "domain": Site.domain,
+    "server": Server.name,
+    "state": Site.state,
+    "release": Release.version,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class VillageRow:
+    """A village with its site of one app, or None when it has none."""
+
+    village: Village
+    site: Site | None
+
+
+def register_village(*, code: str, name: str, district_name: str = "", by: str) -> Village:
+    """Register a village of the regency.
+
+    `code` is dotted or plain; `district_name` is needed for a district that neither the
+    registry nor the official list knows. Raises InvalidInputError naming the bad field, and
+    ConflictError when the code is registered already.
+    """
+    village_code = parse_village_code(code)
+    name = check_name(name, field="nama_desa")
+    with transaction() as session:
+        _refuse_unofficial(village_code)
+        district = places.ensure_district(village_code.district, district_name)
+        if find_village(village_code.plain):
+            raise _registered(village_code)
+        village = Village(code=village_code.plain, name=name, district=district)
+        session.add(village)
+        try:
+            session.flush()
+        except IntegrityError as error:
+            raise _registered(village_code) from error
+        audit.record("village.register", village.code, by=by, detail={"name": name})
+    return village
+
+
+def _refuse_unofficial(code: VillageCode) -> None:
+    if places.has_official_list() and places.find_official(code.plain) is None:
+        raise InvalidInputError(
+            f"Kode {code.dotted} tidak ada pada daftar resmi.",
+            "Periksa kodenya, atau muat daftar resmi yang terbaru.",
+            field="kode_desa",
+        )
+
+
+def _registered(code: VillageCode) -> ConflictError:
+    return ConflictError(
+        f"Desa {code.dotted} sudah terdaftar.", "Ubah data yang ada, atau periksa kodenya."
+    )
+
+
+def update_village(code: str, *, name: str, by: str) -> Village:
+    """Rename a village; raises InvalidInputError or NotFoundError. Its code never changes."""
+    name = check_name(name, field="nama_desa")
+    with transaction():
+        village = get_village(code)
+        if village.name != name:
+            detail = {"from": village.name, "to": name}
+            audit.record("village.update", village.code, by=by, detail=detail)
+            village.name = name
+    return village
+
+
+def delete_village(code: str, *, by: str) -> None:
+    """Remove a village from the registry; raises ConflictError while it has a site."""
+    with transaction() as session:
+        village = get_village(code)
+        domain = session.scalar(select(Site.domain).where(Site.village_id == village.id).limit(1))
+        if domain:
+            raise ConflictError(
+                f"Desa {village.name} masih memiliki situs {domain}.",
+                "Hapus situsnya lebih dahulu.",
+            )
+        session.delete(village)
+        audit.record("village.delete", village.code, by=by, detail={"name": village.name})
+
+
+def find_village(code: str) -> Village | None:
+    """Return the village with the plain `code`, or None."""
+    return db.session.scalar(select(Village).where(Village.code == code))
+
+
+def get_village(code: str) -> Village:
+    """Return a village by its dotted or plain code; raises NotFoundError."""
+    village_code = parse_village_code(code)
+    village = find_village(village_code.plain)
+    if village is None:
+        raise NotFoundError(
+            f"Desa {village_code.dotted} tidak terdaftar.", "Periksa kodenya atau daftarkan."
+        )
+    return village
+
+
+def list_villages(
+    *,
+    query: str = "",
+    district: str = "",
+    server: str = "",
+    state: str = "",
+    release: str = "",
+    app: str = "opensid",
+    sort: str = "code",
+    page: int = 1,
+    per_page: int = 50,
+) -> Page[VillageRow]:
+    """Return villages with their site of `app`, filtered, sorted and paged.
+
+    `query` is looked for in names, codes and domains; `district` is a code, `server` a name,
+    `release` a version, `state` a SiteState or `none` for villages without a site. `sort` is
+    code, name, district, domain, server, state or release, with `-` before it for descending.
+    Raises InvalidInputError naming a filter that does not exist.
+    """
+    rows = _with_sites(app).order_by(*_order(sort))
+    if query.strip():
+        rows = rows.where(_matches(query.strip()))
+    if district:
+        rows = rows.where(Village.district_code == district.replace(".", ""))
+    if server:
+        rows = rows.where(Server.name == server)
+    if state:
+        rows = rows.where(_has_state(state))
+    if release:
+        rows = rows.where(Release.version == release)
+    return paginate(rows, _village_row, page=page, per_page=per_page)
+
+
+def _with_sites(app: str) -> Select[Village, Site]:
+    return (
+        select(Village, Site)
+        .join(Village.district)
+        .outerjoin(Site, and_(Site.village_id == Village.id, Site.app == app))
+        .outerjoin(Site.server)
+        .outerjoin(Site.release)
+        .options(
+            contains_eager(Village.district),
+            contains_eager(Site.server),
+            contains_eager(Site.release),
+        )
+    )
+
+
+def _village_row(row: Row[Village, Site]) -> VillageRow:
+    return VillageRow(village=row[0], site=row[1])
+
+
+def _matches(query: str) -> Any:
+    found = [
+        column.icontains(query, autoescape=True)
+        for column in (Village.name, District.name, Site.domain)
+    ]
+    digits = query.replace(".", "")
+    if digits.isdigit():
+        found.append(Village.code.startswith(digits))
+    return or_(*found)
+
+
+def _has_state(state: str) -> Any:
+    if state == NO_SITE:
+        return Site.id.is_(None)
+    try:
+        return Site.state == SiteState(state)
+    except ValueError:
+        raise InvalidInputError(
+            f"Keadaan “{state[:20]}” tidak dikenal.",
+            f"Pilih {NO_SITE}, {', '.join(SiteState)}.",
+            field="state",
+        ) from None
+
+
+def _order(sort: str) -> list[Any]:
+    column = _SORTS.get(sort.removeprefix("-"))
+    if column is None:
+        raise InvalidInputError(
+            f"Urutan “{sort[:20]}” tidak dikenal.", f"Pilih {', '.join(_SORTS)}.", field="sort"
+        )
+    # Villages without a value come last either way, on every database.
+    return [column.is_(None), column.desc() if sort.startswith("-") else column, Village.code]
