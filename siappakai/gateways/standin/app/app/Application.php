@@ -21,9 +21,7 @@ use Throwable;
 /** One request from first check to answer, in the order OpenSID does it. */
 final class Application
 {
-    private function __construct(private readonly Log $log, private readonly Switches $switches)
-    {
-    }
+    private function __construct(private readonly Log $log, private readonly Switches $switches) {}
 
     public static function boot(): self
     {
@@ -55,12 +53,15 @@ final class Application
         $key = AppKey::load();
         $this->switches->delay();
         $config = DatabaseConfig::load($key);
-        $db     = Connection::open($config);
+        $db = Connection::open($config);
         $this->ensureInstalled($db, $config);
         $router = new Router($db);
         $this->requireMatchingKey($db, $router);
         $this->ensureMigrated($db, $config);
-        Cache::put('identitas_desa', $db->row('SELECT nama_desa, kode_desa FROM config WHERE app_key = ?', [AppKey::load()->text]));
+        Cache::put(
+            'identitas_desa',
+            $db->row('SELECT nama_desa, kode_desa FROM config WHERE app_key = ?', [AppKey::load()->text]),
+        );
         if ($this->switches->answers500()) {
             throw new RuntimeException('Diminta menjawab 500 oleh desa/standin.json');
         }
@@ -70,20 +71,18 @@ final class Application
     private function requireMiddlewareFolder(): void
     {
         $folder = APPPATH . 'Middleware';
-        if (! is_dir($folder) && ! @mkdir($folder)) {
+        if (!is_dir($folder) && !@mkdir($folder)) {
             throw new RuntimeException('Folder donjo-app/Middleware tidak dapat dibuat');
         }
     }
 
     private function ensureInstalled(Connection $db, DatabaseConfig $config): void
     {
-        if (! $db->isEmpty()) {
+        if (!$db->isEmpty()) {
             return;
         }
         (new Seeder($db, new Schema($db)))->run();
-        $migrator = new Migrator($db, $this->log, $this->switches);
-        // A first pass may fail on a column that the same pass adds later.
-        $migrator->run() || $migrator->run();
+        (new Migrator($db, $this->log, $this->switches))->run(repeat: true);
         $this->finish($config);
     }
 
@@ -106,7 +105,7 @@ final class Application
     private function requireMatchingKey(Connection $db, Router $router): void
     {
         $known = $db->value('SELECT COUNT(*) FROM config WHERE app_key = ?', [AppKey::load()->text]);
-        if ((int) $known === 0 && ! $router->isConnectionPage()) {
+        if ((int) $known === 0 && !$router->isConnectionPage()) {
             throw new Redirect('koneksi_database/config');
         }
     }

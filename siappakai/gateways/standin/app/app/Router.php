@@ -16,15 +16,15 @@ use App\Database\Connection;
 final class Router
 {
     private const PAGES = [
-        ''                        => [Home::class, 'index'],
-        'siteman'                 => [Siteman::class, 'index'],
-        'siteman/auth'            => [Siteman::class, 'auth'],
-        'siteman/logout'          => [Siteman::class, 'logout'],
-        'main'                    => [Beranda::class, 'main'],
-        'beranda'                 => [Beranda::class, 'index'],
-        'penduduk'                => [Penduduk::class, 'index'],
-        'identitas_desa'          => [IdentitasDesa::class, 'index'],
-        'identitas_desa/update'   => [IdentitasDesa::class, 'update'],
+        '' => [Home::class, 'index'],
+        'siteman' => [Siteman::class, 'index'],
+        'siteman/auth' => [Siteman::class, 'auth'],
+        'siteman/logout' => [Siteman::class, 'logout'],
+        'main' => [Beranda::class, 'main'],
+        'beranda' => [Beranda::class, 'index'],
+        'penduduk' => [Penduduk::class, 'index'],
+        'identitas_desa' => [IdentitasDesa::class, 'index'],
+        'identitas_desa/update' => [IdentitasDesa::class, 'update'],
         'koneksi_database/config' => [KoneksiDatabase::class, 'config'],
     ];
 
@@ -32,7 +32,7 @@ final class Router
 
     public function __construct(private readonly Connection $db)
     {
-        $path       = (string) parse_url($_SERVER['REQUEST_URI'] ?? '/', PHP_URL_PATH);
+        $path = (string) parse_url($_SERVER['REQUEST_URI'] ?? '/', PHP_URL_PATH);
         $this->path = trim((string) preg_replace('#^/index\.php(?=/|$)#', '', $path), '/');
     }
 
@@ -43,7 +43,7 @@ final class Router
 
     public function dispatch(): void
     {
-        if (! isset(self::PAGES[$this->path])) {
+        if (!isset(self::PAGES[$this->path])) {
             http_response_code(404);
             echo '<!DOCTYPE html><html lang="id"><body><h1>Halaman tidak ditemukan</h1></body></html>';
 

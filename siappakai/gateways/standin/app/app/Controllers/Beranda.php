@@ -21,7 +21,10 @@ final class Beranda extends Controller
     {
         Session::requireLogin();
         $counts = [];
-        foreach (['Penduduk' => 'tweb_penduduk', 'Keluarga' => 'tweb_keluarga', 'Wilayah' => 'tweb_wil_clusterdesa'] as $label => $table) {
+        foreach (
+            ['Penduduk' => 'tweb_penduduk', 'Keluarga' => 'tweb_keluarga', 'Wilayah' => 'tweb_wil_clusterdesa']
+            as $label => $table
+        ) {
             $counts[$label] = $this->db->value("SELECT COUNT(*) FROM {$table}");
         }
         $this->show('beranda', 'Beranda', ['village' => $this->village(), 'counts' => $counts]);

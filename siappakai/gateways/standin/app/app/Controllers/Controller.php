@@ -9,9 +9,7 @@ use App\Support\Template;
 
 abstract class Controller
 {
-    public function __construct(protected readonly Connection $db)
-    {
-    }
+    public function __construct(protected readonly Connection $db) {}
 
     /** @param array<string, mixed> $values */
     protected function show(string $view, string $title, array $values = []): void
@@ -22,6 +20,8 @@ abstract class Controller
     /** @return array<string, mixed> the village this app_key belongs to */
     protected function village(): array
     {
-        return $this->db->row('SELECT * FROM config WHERE app_key = ?', [(require APPPATH . 'config/app.php')['key']]);
+        return $this->db->row('SELECT * FROM config WHERE app_key = ?', [
+            require APPPATH . 'config/app.php'['key'],
+        ]);
     }
 }

@@ -20,8 +20,8 @@ final class IdentitasDesa extends Controller
         Session::requireLogin();
         $this->show('identitas_desa', 'Identitas Desa', [
             'village' => $this->village(),
-            'csrf'    => Session::csrfToken(),
-            'folder'  => self::FOLDER,
+            'csrf' => Session::csrfToken(),
+            'folder' => self::FOLDER,
         ]);
     }
 
@@ -29,8 +29,10 @@ final class IdentitasDesa extends Controller
     {
         Session::requireLogin();
         Session::requireCsrf();
-        $source    = (string) ($_FILES['logo']['tmp_name'] ?? '');
-        $extension = is_uploaded_file($source) ? self::EXTENSIONS[(new finfo(FILEINFO_MIME_TYPE))->file($source)] ?? null : null;
+        $source = (string) ($_FILES['logo']['tmp_name'] ?? '');
+        $extension = is_uploaded_file($source)
+            ? self::EXTENSIONS[(new finfo(FILEINFO_MIME_TYPE))->file($source)] ?? null
+            : null;
         if ($extension === null) {
             http_response_code(422);
             $this->show('pesan', 'Unggahan ditolak', ['message' => 'Logo harus berupa gambar PNG, JPG atau GIF.']);

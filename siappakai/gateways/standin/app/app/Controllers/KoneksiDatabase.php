@@ -9,6 +9,8 @@ final class KoneksiDatabase extends Controller
 {
     public function config(): void
     {
-        $this->show('pesan', 'Koneksi database', ['message' => 'AppKey desa ini tidak cocok dengan database. Perbarui AppKey atau buat desa baru.']);
+        $this->show('pesan', 'Koneksi database', [
+            'message' => 'AppKey desa ini tidak cocok dengan database. Perbarui AppKey atau buat desa baru.',
+        ]);
     }
 }

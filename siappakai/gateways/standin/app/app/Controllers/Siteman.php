@@ -15,18 +15,22 @@ final class Siteman extends Controller
         Session::start();
         $message = $_SESSION['pesan_login'] ?? '';
         unset($_SESSION['pesan_login']);
-        $this->show('siteman', 'Masuk', ['village' => $this->village(), 'csrf' => Session::csrfToken(), 'message' => $message]);
+        $this->show('siteman', 'Masuk', [
+            'village' => $this->village(),
+            'csrf' => Session::csrfToken(),
+            'message' => $message,
+        ]);
     }
 
     public function auth(): void
     {
         Session::requireCsrf();
         $village = $this->village();
-        $user    = $this->db->row(
+        $user = $this->db->row(
             'SELECT id, username, password FROM user WHERE config_id = ? AND username = ? AND active = 1',
-            [$village['id'], (string) ($_POST['username'] ?? '')]
+            [$village['id'], (string) ($_POST['username'] ?? '')],
         );
-        if ($user === [] || ! password_verify((string) ($_POST['password'] ?? ''), $user['password'])) {
+        if ($user === [] || !password_verify((string) ($_POST['password'] ?? ''), $user['password'])) {
             Session::start();
             $_SESSION['pesan_login'] = 'Username atau kata sandi salah';
 
@@ -54,15 +58,15 @@ final class Siteman extends Controller
     {
         $this->db->rows('UPDATE user SET last_login = NOW() WHERE id = ?', [$user['id']]);
         $this->db->rows(
-            'INSERT INTO log_login (uuid, config_id, username, ip_address, user_agent, referer, created_at, updated_at)'
-                . ' VALUES (UUID(), ?, ?, ?, ?, ?, NOW(), NOW())',
+            'INSERT INTO log_login (uuid, config_id, username, ip_address, user_agent, referer, created_at, updated_at)' .
+                ' VALUES (UUID(), ?, ?, ?, ?, ?, NOW(), NOW())',
             [
                 $configId,
                 $user['username'],
                 $_SERVER['REMOTE_ADDR'] ?? '',
                 substr($_SERVER['HTTP_USER_AGENT'] ?? '', 0, 255),
                 $_SERVER['HTTP_REFERER'] ?? null,
-            ]
+            ],
         );
     }
 }

@@ -10,9 +10,7 @@ use PDO;
 /** The village's database; errors surface as PDOException ("SQLSTATE[...] ..."). */
 final class Connection
 {
-    private function __construct(private readonly PDO $pdo)
-    {
-    }
+    private function __construct(private readonly PDO $pdo) {}
 
     public static function open(DatabaseConfig $config): self
     {
@@ -21,11 +19,13 @@ final class Connection
             : 'host=' . $config->host . ';port=' . $config->port;
         $dsn = "mysql:{$server};dbname={$config->database};charset=utf8";
 
-        return new self(new PDO($dsn, $config->username, $config->password, [
-            PDO::ATTR_ERRMODE            => PDO::ERRMODE_EXCEPTION,
-            PDO::ATTR_DEFAULT_FETCH_MODE => PDO::FETCH_ASSOC,
-            PDO::MYSQL_ATTR_INIT_COMMAND => "SET SESSION sql_mode = 'STRICT_ALL_TABLES'",
-        ]));
+        return new self(
+            new PDO($dsn, $config->username, $config->password, [
+                PDO::ATTR_ERRMODE => PDO::ERRMODE_EXCEPTION,
+                PDO::ATTR_DEFAULT_FETCH_MODE => PDO::FETCH_ASSOC,
+                PDO::MYSQL_ATTR_INIT_COMMAND => "SET SESSION sql_mode = 'STRICT_ALL_TABLES'",
+            ]),
+        );
     }
 
     public function execute(string $sql): void
@@ -67,14 +67,16 @@ final class Connection
     /** @param iterable<array<string, mixed>> $rows rows with the same keys, in the same order */
     public function insert(string $table, iterable $rows): void
     {
-        $tuples  = [];
+        $tuples = [];
         $columns = [];
         foreach ($rows as $row) {
-            $columns  = array_keys($row);
+            $columns = array_keys($row);
             $tuples[] = '(' . implode(',', array_map($this->quote(...), $row)) . ')';
         }
         foreach (array_chunk($tuples, 500) as $chunk) {
-            $this->execute("INSERT INTO `{$table}` (`" . implode('`,`', $columns) . '`) VALUES ' . implode(',', $chunk));
+            $this->execute(
+                "INSERT INTO `{$table}` (`" . implode('`,`', $columns) . '`) VALUES ' . implode(',', $chunk),
+            );
         }
     }
 
@@ -94,8 +96,9 @@ final class Connection
 
     public function hasColumn(string $table, string $column): bool
     {
-        $query = 'SELECT COUNT(*) FROM information_schema.COLUMNS'
-            . ' WHERE TABLE_SCHEMA = DATABASE() AND TABLE_NAME = ? AND COLUMN_NAME = ?';
+        $query =
+            'SELECT COUNT(*) FROM information_schema.COLUMNS' .
+            ' WHERE TABLE_SCHEMA = DATABASE() AND TABLE_NAME = ? AND COLUMN_NAME = ?';
 
         return (int) $this->value($query, [$table, $column]) > 0;
     }
@@ -104,8 +107,8 @@ final class Connection
     {
         return match (true) {
             $value === null => 'NULL',
-            is_int($value)  => (string) $value,
-            default         => $this->pdo->quote((string) $value),
+            is_int($value) => (string) $value,
+            default => $this->pdo->quote((string) $value),
         };
     }
 }

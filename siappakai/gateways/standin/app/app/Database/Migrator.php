@@ -19,59 +19,79 @@ final class Migrator
         private readonly Connection $db,
         private readonly Log $log,
         private readonly Switches $switches,
-    ) {
-    }
+    ) {}
 
     public function isCurrent(): bool
     {
         return $this->isRecorded(VERSI_DATABASE);
     }
 
-    public function run(): bool
+    /** A first installation repeats a failed pass: a statement may need what a later file adds. */
+    public function run(bool $repeat = false): void
     {
-        $versions = [];
-        $failed   = false;
-        foreach (glob(APPPATH . 'models/migrations/Migrasi_*.php') ?: [] as $file) {
-            $name       = basename($file, '.php');
-            $versions[] = substr($name, strlen('Migrasi_'));
-            $succeeded  = $this->runFile($file, $name);
-            $failed     = $failed || ! $succeeded;
+        $failed = $this->runAll();
+        if ($failed !== [] && $repeat) {
+            $failed = $this->runAll();
         }
-        if (! $failed) {
-            array_map($this->record(...), [...$versions, VERSI_DATABASE]);
+        foreach ($failed as $name) {
+            $this->log->write('error', 'Gagal Jalankan ' . $name);
         }
-        $this->db->rows("UPDATE setting_aplikasi SET `value` = ? WHERE `key` = 'current_version'", [currentVersion()]);
-        $this->log->write('notice', 'Berhasil Jalankan migrasi_dev');
+        if ($failed === []) {
+            array_map($this->record(...), [...array_map($this->version(...), $this->files()), VERSI_DATABASE]);
+        }
+        $this->db->rows("UPDATE setting_aplikasi SET `value` = ? WHERE `key` = 'current_version'", [
+            currentVersion(),
+        ]);
         $this->log->write('notice', 'Versi database sudah terbaru');
-
-        return ! $failed;
     }
 
-    private function runFile(string $file, string $name): bool
+    /** @return list<string> names of the migrations that failed */
+    private function runAll(): array
     {
-        try {
-            foreach ((require $file)($this->db) as $sql) {
-                $this->switches->delayStatement();
-                $this->db->execute($sql);
+        $failed = [];
+        foreach ($this->files() as $file) {
+            $name = basename($file, '.php');
+            try {
+                $this->runFile($file);
+                $this->log->write('notice', 'Berhasil Jalankan ' . $name);
+            } catch (PDOException $error) {
+                $this->log->write('error', $error->getMessage());
+                $failed[] = $name;
             }
-            if ($name === 'Migrasi_' . VERSI_DATABASE && $this->switches->breaksMigration($this->db)) {
-                $this->db->execute('ALTER TABLE `standin_diminta_gagal` ADD `urut` int(11)');
-            }
-        } catch (PDOException $error) {
-            $this->log->write('error', $error->getMessage() . ' (' . $name . ')');
-            $this->log->write('error', 'Gagal Jalankan ' . $name);
-
-            return false;
         }
-        $this->log->write('notice', 'Berhasil Jalankan ' . $name);
+        $this->log->write('notice', 'Berhasil Jalankan migrasi_dev');
 
-        return true;
+        return $failed;
+    }
+
+    private function runFile(string $file): void
+    {
+        foreach (require $file($this->db) as $sql) {
+            $this->switches->delayStatement();
+            $this->db->execute($sql);
+        }
+        if ($this->version($file) === VERSI_DATABASE && $this->switches->breaksMigration($this->db)) {
+            $this->db->execute('ALTER TABLE `standin_diminta_gagal` ADD `urut` int(11)');
+        }
+    }
+
+    /** @return list<string> */
+    private function files(): array
+    {
+        return glob(APPPATH . 'models/migrations/Migrasi_*.php') ?: [];
+    }
+
+    private function version(string $file): string
+    {
+        return substr(basename($file, '.php'), strlen('Migrasi_'));
     }
 
     private function record(string $version): void
     {
-        if (! $this->isRecorded($version)) {
-            $this->db->insert('migrasi', [['versi_database' => $version, 'premium' => json_encode(['Migrasi_' . $version])]]);
+        if (!$this->isRecorded($version)) {
+            $this->db->insert('migrasi', [
+                ['versi_database' => $version, 'premium' => json_encode(['Migrasi_' . $version])],
+            ]);
         }
     }
 

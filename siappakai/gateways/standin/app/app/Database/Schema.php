@@ -7,9 +7,7 @@ namespace App\Database;
 /** Creates every table and view that donjo-app/skema describes. */
 final class Schema
 {
-    public function __construct(private readonly Connection $db)
-    {
-    }
+    public function __construct(private readonly Connection $db) {}
 
     public function create(): void
     {
@@ -43,10 +41,10 @@ final class Schema
     /** @return list<string> `keuangan_ref_{bidang,desa}` stands for two tables of the same shape */
     private function names(string $heading): array
     {
-        if (! preg_match('/^(\w+)\{([\w,]+)\}$/', $heading, $parts)) {
+        if (!preg_match('/^(\w+)\{([\w,]+)\}$/', $heading, $parts)) {
             return [$heading];
         }
 
-        return array_map(static fn (string $suffix): string => $parts[1] . $suffix, explode(',', $parts[2]));
+        return array_map(static fn(string $suffix): string => $parts[1] . $suffix, explode(',', $parts[2]));
     }
 }

@@ -6,6 +6,4 @@ namespace App\Database;
 
 use RuntimeException;
 
-final class SchemaError extends RuntimeException
-{
-}
+final class SchemaError extends RuntimeException {}

@@ -7,13 +7,11 @@ namespace App\Support;
 /** The village's identity and encryption key, in desa/app_key and config.app_key. */
 final class AppKey
 {
-    private function __construct(public readonly string $text)
-    {
-    }
+    private function __construct(public readonly string $text) {}
 
     public static function load(): self
     {
-        return new self((require APPPATH . 'config/app.php')['key']);
+        return new self(require APPPATH . 'config/app.php'['key']);
     }
 
     /** Replaces desa/app_key by a new random key, as seeding an empty database does. */

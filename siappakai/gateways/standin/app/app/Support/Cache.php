@@ -9,9 +9,9 @@ final class Cache
 {
     public static function put(string $name, mixed $value): void
     {
-        $hash   = sha1($name);
+        $hash = sha1($name);
         $folder = STORAGEPATH . 'framework/cache/data/' . substr($hash, 0, 2) . '/' . substr($hash, 2, 2);
-        if (! is_dir($folder)) {
+        if (!is_dir($folder)) {
             @mkdir($folder, 0755, true);
         }
         file_put_contents($folder . '/' . $hash, serialize($value), LOCK_EX);

@@ -18,18 +18,23 @@ final class DatabaseConfig
         public readonly string $database,
         public readonly string $username,
         public readonly string $password,
-    ) {
-    }
+    ) {}
 
     public static function load(AppKey $key): self
     {
-        $values   = require APPPATH . 'config/database.php';
+        $values = require APPPATH . 'config/database.php';
         $password = (string) $values['password'];
         if (strlen($password) > self::PLAIN_LIMIT) {
             $password = (new Encrypter($key))->decrypt($password);
         }
 
-        return new self($values['hostname'], (int) $values['port'], $values['database'], $values['username'], $password);
+        return new self(
+            $values['hostname'],
+            (int) $values['port'],
+            $values['database'],
+            $values['username'],
+            $password,
+        );
     }
 
     /** Not atomic and not locked on purpose: parallel first requests damage the file in OpenSID too. */
@@ -40,7 +45,7 @@ final class DatabaseConfig
         }
         $cipher = (new Encrypter($key))->encrypt($this->password);
         $log->write('error', 'updateConfigFile password - ' . $cipher);
-        $line    = "\$db['default']['password'] = '{$cipher}';";
+        $line = "\$db['default']['password'] = '{$cipher}';";
         $content = (string) @file_get_contents(self::FILE);
         $content = (string) preg_replace('/\$db\[\'default\'\]\[\'password\'\]\s*=\s*\'.*\';/', $line, $content);
         @file_put_contents(self::FILE, $content);

@@ -7,15 +7,13 @@ namespace App\Support;
 /** storage/logs/log-YYYY-MM-DD.php in CodeIgniter's line format. */
 final class Log
 {
-    private const GUARD = "<?php defined('BASEPATH') || exit('No direct script access allowed'); ?>\n\n";
+    private const GUARD = "<?php defined('BASEPATH') OR exit('No direct script access allowed'); ?>\n\n";
 
-    public function __construct(private readonly string $folder)
-    {
-    }
+    public function __construct(private readonly string $folder) {}
 
     public function write(string $level, string $message): void
     {
-        if (! is_dir($this->folder)) {
+        if (!is_dir($this->folder)) {
             @mkdir($this->folder, 0755, true);
         }
         $file = $this->folder . '/log-' . date('Y-m-d') . '.php';

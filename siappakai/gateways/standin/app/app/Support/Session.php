@@ -14,7 +14,7 @@ final class Session
         if (session_status() === PHP_SESSION_ACTIVE) {
             return;
         }
-        if (session_save_path() === '' || ! is_writable(session_save_path())) {
+        if (session_save_path() === '' || !is_writable(session_save_path())) {
             session_save_path(sys_get_temp_dir());
         }
         session_name('ci_session');
@@ -43,7 +43,7 @@ final class Session
 
     public static function requireLogin(): void
     {
-        if (! self::isLoggedIn()) {
+        if (!self::isLoggedIn()) {
             throw new Redirect('siteman');
         }
     }
@@ -51,7 +51,7 @@ final class Session
     public static function csrfToken(): string
     {
         $token = $_COOKIE[self::CSRF] ?? '';
-        if (! is_string($token) || ! preg_match('/^[0-9a-f]{32}$/', $token)) {
+        if (!is_string($token) || !preg_match('/^[0-9a-f]{32}$/', $token)) {
             $token = bin2hex(random_bytes(16));
             setcookie(self::CSRF, $token, ['path' => '/', 'httponly' => true, 'samesite' => 'Lax']);
         }
@@ -62,7 +62,7 @@ final class Session
     /** Ends the request with 403 unless a POST carries the token of its cookie. */
     public static function requireCsrf(): void
     {
-        $sent  = $_POST[self::CSRF] ?? null;
+        $sent = $_POST[self::CSRF] ?? null;
         $known = $_COOKIE[self::CSRF] ?? '';
         if (is_string($sent) && is_string($known) && $known !== '' && hash_equals($known, $sent)) {
             return;

@@ -17,14 +17,14 @@ final class Switches
     private const FIRST_BREAKABLE = '2024110101';
 
     /** @param array<string, mixed> $wishes */
-    private function __construct(private readonly array $wishes)
-    {
-    }
+    private function __construct(private readonly array $wishes) {}
 
     public static function ofVillage(string $folder): self
     {
-        $file   = $folder . 'standin.json';
-        $wishes = is_file($file) ? json_decode((string) file_get_contents($file), true, 8, JSON_THROW_ON_ERROR) : [];
+        $file = $folder . 'standin.json';
+        $wishes = is_file($file)
+            ? json_decode((string) file_get_contents($file), true, 8, JSON_THROW_ON_ERROR)
+            : [];
         foreach ($wishes['releases'] ?? [''] as $prefix) {
             if (str_starts_with(VERSION, $prefix)) {
                 return new self($wishes);

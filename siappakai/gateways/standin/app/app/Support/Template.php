@@ -34,11 +34,11 @@ final class Template
     private static function compile(string $source): string
     {
         $folder = STORAGEPATH . 'framework/views';
-        if (! is_dir($folder) && ! @mkdir($folder, 0755, true)) {
+        if (!is_dir($folder) && !@mkdir($folder, 0755, true)) {
             throw new RuntimeException('Please provide a valid cache path.');
         }
         $target = $folder . '/' . sha1($source) . '.php';
-        if (! is_file($target) || filemtime($target) < filemtime($source)) {
+        if (!is_file($target) || filemtime($target) < filemtime($source)) {
             $draft = $target . '.' . getmypid();
             file_put_contents($draft, self::translate((string) file_get_contents($source)));
             rename($draft, $target);

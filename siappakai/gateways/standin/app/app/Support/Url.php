@@ -9,7 +9,7 @@ final class Url
     public static function base(string $path = ''): string
     {
         $scheme = in_array($_SERVER['HTTPS'] ?? '', ['', 'off'], true) ? 'http' : 'https';
-        $host   = preg_replace('/[^A-Za-z0-9.:\[\]-]/', '', $_SERVER['HTTP_HOST'] ?? 'localhost');
+        $host = preg_replace('/[^A-Za-z0-9.:\[\]-]/', '', $_SERVER['HTTP_HOST'] ?? 'localhost');
 
         return $scheme . '://' . $host . '/' . $path;
     }

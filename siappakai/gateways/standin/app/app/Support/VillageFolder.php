@@ -8,9 +8,25 @@ namespace App\Support;
 final class VillageFolder
 {
     private const FOLDERS = [
-        'anjungan', 'arsip', 'cache', 'config', 'logo', 'pengaturan', 'template-surat', 'themes', 'widgets',
-        'upload/artikel', 'upload/dokumen', 'upload/galeri', 'upload/gambar', 'upload/media',
-        'upload/pengesahan', 'upload/sinkronisasi', 'upload/thumbs', 'upload/user_pict', 'upload/widgets',
+        'anjungan',
+        'arsip',
+        'cache',
+        'config',
+        'logo',
+        'pengaturan',
+        'template-surat',
+        'themes',
+        'widgets',
+        'upload/artikel',
+        'upload/dokumen',
+        'upload/galeri',
+        'upload/gambar',
+        'upload/media',
+        'upload/pengesahan',
+        'upload/sinkronisasi',
+        'upload/thumbs',
+        'upload/user_pict',
+        'upload/widgets',
     ];
 
     private const CONFIG = "<?php\n\n// Pengaturan khusus desa, menimpa donjo-app/config/config.php\n";
@@ -18,7 +34,7 @@ final class VillageFolder
     public static function complete(string $folder): void
     {
         foreach (self::FOLDERS as $name) {
-            if (! is_dir($folder . $name)) {
+            if (!is_dir($folder . $name)) {
                 @mkdir($folder . $name, 0755, true);
             }
         }
@@ -29,7 +45,7 @@ final class VillageFolder
 
     private static function createFile(string $path, string $content): void
     {
-        if (! is_file($path)) {
+        if (!is_file($path)) {
             @file_put_contents($path, $content);
         }
     }

@@ -11,7 +11,7 @@ define('UPLOAD_FOLDER', '../../desa/upload/media/');
 require ROOT . '/vendor/autoload.php';
 require __DIR__ . '/versi.php';
 
-if (! is_file(ROOT . '/desa/app_key') || ! App\Support\Session::isLoggedIn()) {
+if (!is_file(ROOT . '/desa/app_key') || !App\Support\Session::isLoggedIn()) {
     http_response_code(403);
 
     exit('Access Denied!');

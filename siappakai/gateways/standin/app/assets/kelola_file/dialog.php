@@ -4,7 +4,7 @@ declare(strict_types=1);
 
 require __DIR__ . '/config.php';
 
-$escape = static fn (string $text): string => htmlspecialchars($text);
+$escape = static fn(string $text): string => htmlspecialchars($text);
 ?>
 <!DOCTYPE html>
 <html lang="id">

@@ -5,7 +5,7 @@ $db['default'] = [
     'username' => 'root',
     'password' => '',
     'database' => 'opensid',
-    'port'     => 3306,
+    'port' => 3306,
     'dbcollat' => 'utf8_general_ci',
     'stricton' => true,
 ];
