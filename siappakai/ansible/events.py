@@ -78,17 +78,21 @@ def _ended(outcome: str, data: dict[str, Any]) -> TaskEnded:
         seconds=float(data.get("duration") or 0.0),
         changed=bool(result.get("changed")),
         message=_message(result) if outcome != "ok" else "",
-        error=result.get("error") if isinstance(result.get("error"), dict) else {},
+        error=_mapping(result, "error"),
         steps=tuple(_step(step) for step in result.get("steps", []) if isinstance(step, dict)),
-        verdicts=result.get("sites") if isinstance(result.get("sites"), dict) else {},
+        verdicts=_mapping(result, "sites"),
     )
+
+
+def _mapping(result: dict[str, Any], key: str) -> dict[str, Any]:
+    value = result.get(key)
+    return value if isinstance(value, dict) else {}
 
 
 def _message(result: dict[str, Any]) -> str:
     parts = [str(result.get(key, "")).strip() for key in ("msg", "module_stderr", "stderr")]
-    for item in result.get("results", []):
-        if isinstance(item, dict) and item.get("failed"):
-            parts.append(str(item.get("msg", "")).strip())
+    items = [item for item in result.get("results", []) if isinstance(item, dict)]
+    parts += [str(item.get("msg", "")).strip() for item in items if item.get("failed")]
     return _ANSI.sub("", "\n".join(part for part in parts if part))[:_MESSAGE_LIMIT]
 
 

@@ -6,7 +6,7 @@ with the argument specifications of the modules and roles that take them.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Literal
 
 Scope = Literal["servers", "sites"]
@@ -89,15 +89,16 @@ class SiteSecrets:
 class Play:
     """One playbook.
 
-    `scope`: whether its targets are servers or sites. `final_step`: the step whose success
-    makes a site target succeed. `per_server_lock`: it takes the server and all its sites.
+    `scope`: whether its targets are servers or sites. `is_judged`: a target succeeds only by
+    the verdict of the health check at its end. `locks_server`: it takes the server and all
+    its sites.
     """
 
     name: str
     scope: Scope
     title: str
-    steps: tuple[str, ...] = field(default=())
-    per_server_lock: bool = False
+    is_judged: bool = False
+    locks_server: bool = False
 
     @property
     def playbook(self) -> str:
@@ -107,9 +108,9 @@ class Play:
 CATALOGUE: dict[str, Play] = {
     play.name: play
     for play in (
-        Play("server", "servers", "Siapkan server", per_server_lock=True),
-        Play("install", "sites", "Pasang situs desa"),
-        Play("health", "sites", "Periksa kesehatan situs"),
+        Play("server", "servers", "Siapkan server", locks_server=True),
+        Play("install", "sites", "Pasang situs desa", is_judged=True),
+        Play("health", "sites", "Periksa kesehatan situs", is_judged=True),
         Play("remove", "sites", "Hapus situs desa"),
     )
 }

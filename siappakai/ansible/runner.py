@@ -9,9 +9,9 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
-import ansible_runner
+from ansible_runner import interface
 
 from siappakai.ansible.processes import MARKER, descendants, kill_descendants, started_at
 from siappakai.config import share_folder
@@ -45,7 +45,7 @@ class PlayOutcome:
     return_code: int
 
 
-class Watcher:
+class Watcher(Protocol):
     """What the caller wants to know while a play runs. An error in it ends the play."""
 
     def on_start(self, pid: int, started: int) -> None:
@@ -56,7 +56,6 @@ class Watcher:
 
     def should_stop(self) -> bool:
         """Tell whether the play shall be killed; asked about once a second."""
-        return False
 
 
 def play(request: PlayRequest, watcher: Watcher) -> PlayOutcome:
@@ -78,7 +77,7 @@ class _Session:
         self.announced = False
 
     def run(self) -> PlayOutcome:
-        result = ansible_runner.run(
+        result = interface.run(
             private_data_dir=str(self.request.workspace),
             project_dir=str(share_folder("playbooks")),
             playbook=self.request.playbook,

@@ -8,6 +8,7 @@ from typing import Any
 from alembic import command
 from alembic.config import Config
 from flask import Flask, current_app
+from flask.ctx import AppContext
 from sqlalchemy import event
 from sqlalchemy.engine import Engine
 
@@ -17,6 +18,9 @@ from siappakai.models.transactions import WRITES
 
 _MIGRATIONS = Path(__file__).parent / "migrations"
 _BUSY_MILLISECONDS = 15_000
+
+# For those who hold the app without knowing Flask.
+RegistryApp = Flask
 
 
 def registry_app(settings: Settings) -> Flask:
@@ -36,6 +40,12 @@ def current_settings() -> Settings:
     """Return the settings of the installation whose registry is in use."""
     settings: Settings = current_app.extensions["siappakai.settings"]
     return settings
+
+
+def thread_context() -> AppContext:
+    """Return a new context of the running app, for a thread to push."""
+    app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]  # noqa: SLF001 - Flask's documented way to hand the app to a thread
+    return app.app_context()
 
 
 def upgrade_registry(settings: Settings, revision: str = "head") -> None:

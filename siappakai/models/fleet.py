@@ -70,6 +70,7 @@ class Site(Base):
     wanted_release_id: Mapped[int | None] = mapped_column(ForeignKey("releases.id"))
     admin_user: Mapped[str] = mapped_column(String(50), default="admin")
     admin_password_sealed: Mapped[str] = mapped_column(Text, default="")
+    admin_password_hash: Mapped[str] = mapped_column(String(80), default="")
     db_password_sealed: Mapped[str] = mapped_column(Text, default="")
     app_key_sealed: Mapped[str] = mapped_column(Text, default="")
     certificate: Mapped[str] = mapped_column(String(255), default="")

@@ -258,6 +258,7 @@ def upgrade() -> None:
         sa.Column("release_id", sa.Integer(), nullable=True),
         sa.Column("wanted_release_id", sa.Integer(), nullable=True),
         sa.Column("admin_user", sa.String(length=50), nullable=False),
+        sa.Column("admin_password_hash", sa.String(length=80), nullable=False),
         sa.Column("admin_password_sealed", sa.Text(), nullable=False),
         sa.Column("db_password_sealed", sa.Text(), nullable=False),
         sa.Column("app_key_sealed", sa.Text(), nullable=False),

@@ -1,0 +1,145 @@
+"""From the registry to what a play needs of each server and site."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+
+from siappakai.ansible.inventory import ServerHost, SiteHost
+from siappakai.ansible.plays import Certificate, Identity, ReleaseVars, SiteSecrets, SiteVars
+from siappakai.credentials import KeyRing, load_key_ring
+from siappakai.domain.naming import ServerLayout, site_names
+from siappakai.models import Release, Run, Server, Site, Target, Village, db
+from siappakai.models.app import current_settings
+from siappakai.services import keys, releases, servers
+
+
+@dataclass(frozen=True, slots=True)
+class PlayedServer:
+    """A server of the registry beside its host in the inventory."""
+
+    server: Server
+    host: ServerHost
+
+
+def hosts_of(run: Run, targets: Sequence[Target]) -> list[PlayedServer]:
+    """Return the inventory hosts of a run's targets; fetches the releases they need.
+
+    Raises the errors of `releases.ensure_archive`.
+    """
+    by_server: dict[int, list[Target]] = defaultdict(list)
+    for target in targets:
+        by_server[target.server_id].append(target)
+    ring = load_key_ring(current_settings().credentials_file)
+    return [
+        _server_host(run, db.session.get_one(Server, server_id), members, ring)
+        for server_id, members in by_server.items()
+    ]
+
+
+def keys_for(played: Sequence[PlayedServer]) -> tuple[str, str]:
+    """Return our private key and the pinned host keys; both empty when no SSH is needed."""
+    remote = [one.server for one in played if one.server.connection == "ssh"]
+    if not remote:
+        return "", ""
+    return keys.private_key_text(), servers.known_hosts_text(remote)
+
+
+def identity_of(village: Village) -> Identity:
+    """Return who a village is, as OpenSID's `config` row wants it."""
+    district = village.district
+    regency = district.regency
+    return Identity(
+        nama_desa=village.name,
+        kode_desa=village.code,
+        nama_kecamatan=district.name,
+        kode_kecamatan=district.code,
+        nama_kabupaten=regency.name,
+        kode_kabupaten=regency.code,
+        nama_propinsi=regency.province_name,
+        kode_propinsi=regency.province_code,
+    )
+
+
+def _server_host(
+    run: Run, server: Server, targets: Sequence[Target], ring: KeyRing
+) -> PlayedServer:
+    layout = servers.layout_of(server)
+    to_site = partial(_site_host, run, layout, ring=ring, archives={})
+    sites = [db.session.get_one(Site, t.site_id) for t in targets if t.site_id is not None]
+    host = ServerHost(
+        name=f"server-{server.id}",
+        connection=servers.connection_vars(server),
+        layout=layout,
+        sites=[to_site(site) for site in sites],
+    )
+    return PlayedServer(server, host)
+
+
+def _site_host(
+    run: Run,
+    layout: ServerLayout,
+    site: Site,
+    *,
+    ring: KeyRing,
+    archives: dict[int, ReleaseVars],
+) -> SiteHost:
+    release = site.wanted_release if run.play == "install" else site.release or site.wanted_release
+    if release is None:
+        raise ValueError(f"site {site.id} has no release")
+    if release.id not in archives:
+        archives[release.id] = _release_vars(release, is_shipped=run.play == "install")
+    return SiteHost(
+        site=_site_vars(run, layout, site, release),
+        secrets=_secrets(site, ring),
+        release=archives[release.id],
+    )
+
+
+def _site_vars(run: Run, layout: ServerLayout, site: Site, release: Release) -> SiteVars:
+    names = site_names(layout, app=site.app, code=site.village.code)
+    certificate = Certificate(site.certificate, site.certificate_key) if site.certificate else None
+    return SiteVars(
+        slug=names.slug,
+        app=site.app,
+        code=site.village.code,
+        unix_user=names.unix_user,
+        database=names.database,
+        db_user=names.db_user,
+        folder=names.folder,
+        socket=names.socket,
+        domain=site.domain,
+        php=site.php,
+        release=release.version,
+        schema_version=release.schema_version,
+        benign_patterns=release.benign_patterns,
+        run_token=run.token,
+        identity=identity_of(site.village),
+        certificate=certificate,
+    )
+
+
+def _secrets(site: Site, ring: KeyRing) -> SiteSecrets:
+    return SiteSecrets(
+        db_password=ring.unseal(site.db_password_sealed),
+        app_key=ring.unseal(site.app_key_sealed),
+        admin_user=site.admin_user,
+        admin_password_hash=site.admin_password_hash,
+    )
+
+
+def _release_vars(release: Release, *, is_shipped: bool) -> ReleaseVars:
+    # Only an install needs the code itself; a probe must not wait for a download.
+    archive = releases.ensure_archive(release) if is_shipped else None
+    return ReleaseVars(
+        app=release.app,
+        version=release.version,
+        commit=release.commit,
+        archive=str(archive.path) if archive else "",
+        archive_sha256=archive.sha256 if archive else "",
+        schema_version=release.schema_version,
+        php_versions=release.php_versions,
+        benign_patterns=release.benign_patterns,
+    )

@@ -1,0 +1,228 @@
+"""Who works on what: claims, exclusive locks, leases and their heartbeat."""
+
+from __future__ import annotations
+
+import logging
+import os
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+
+from sqlalchemy import func, select
+from sqlalchemy.exc import IntegrityError, SQLAlchemyError
+from sqlalchemy.orm import Session
+
+from siappakai.ansible.plays import CATALOGUE
+from siappakai.domain.states import RunState
+from siappakai.models import Run, RunLock, Server, Site, Target, db, utc_now
+from siappakai.models.app import current_settings, thread_context
+from siappakai.models.transactions import transaction
+from siappakai.services import settings
+from siappakai.services.runs import cancel_queued
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """The right to work on a run: valid while the run has this token and this state."""
+
+    run_id: int
+    token: int
+    state: RunState
+
+
+class LeaseLostError(Exception):
+    """The run was settled by someone else meanwhile: stop, and write nothing more."""
+
+
+def claim(run_id: int) -> Lease | None:
+    """Take a queued run for this worker, with all its locks, or say why it must wait.
+
+    Returns None when there is nothing to do now: the run is not queued any more, was
+    cancelled, or waits (its message says for what).
+    """
+    try:
+        with transaction() as session:
+            return _claim(session, run_id)
+    except IntegrityError:
+        # Another worker took one of the locks between our look and our insert.
+        return None
+
+
+def _claim(session: Session, run_id: int) -> Lease | None:
+    run = session.get(Run, run_id, with_for_update=True)
+    if run is None or run.state is not RunState.QUEUED:
+        return None
+    if run.cancel_requested:
+        cancel_queued(run)
+        return None
+    keys = lock_keys(session, run)
+    obstacle = _obstacle(session, run, keys)
+    if obstacle:
+        run.message = obstacle
+        return None
+    session.add_all(RunLock(key=key, run_id=run.id) for key in keys)
+    run.state = RunState.RUNNING
+    run.message = ""
+    run.started_at = utc_now()
+    run.worker = f"{socket.gethostname()}:{os.getpid()}"
+    run.worker_host = socket.gethostname()
+    lease = _new_lease(session, run)
+    session.flush()
+    return lease
+
+
+def renew(lease: Lease) -> Lease:
+    """Exchange a lease for one with a newer token; raises LeaseLostError when it is not ours."""
+    with transaction() as session:
+        return _new_lease(session, hold(session, lease))
+
+
+def hold(session: Session, lease: Lease) -> Run:
+    """Return the run of a lease, locked for this transaction; raises LeaseLostError."""
+    run = session.get(Run, lease.run_id, with_for_update=True)
+    if run is None or run.token != lease.token or run.state is not lease.state:
+        raise LeaseLostError(f"run {lease.run_id} is settled")
+    return run
+
+
+def _new_lease(session: Session, run: Run) -> Lease:
+    """Give a run a token above all before it, and a fresh lease.
+
+    Milliseconds, not a counter: a registry restored from a backup must still outrun the
+    tokens that servers have seen.
+    """
+    newest = session.scalar(select(func.max(Run.token))) or 0
+    run.token = max(newest + 1, time.time_ns() // 1_000_000)
+    run.lease_until = utc_now() + timedelta(seconds=current_settings().lease_seconds)
+    return Lease(run.id, run.token, run.state)
+
+
+def lock_keys(session: Session, run: Run) -> list[str]:
+    """Return the keys a run must hold alone."""
+    sites = [target.site_id for target in run.targets if target.site_id is not None]
+    if not CATALOGUE[run.play].locks_server:
+        return [f"site:{site}" for site in sites]
+    servers = [target.server_id for target in run.targets]
+    held = session.scalars(select(Site.id).where(Site.server_id.in_(servers))).all()
+    return [f"server:{server}" for server in servers] + [f"site:{site}" for site in held]
+
+
+def forks_of(run: Run) -> int:
+    """Return how many of its targets a run works on at once."""
+    server = db.session.get_one(Server, run.targets[0].server_id)
+    return max(1, min(server.parallelism, len(run.targets)))
+
+
+def _obstacle(session: Session, run: Run, keys: list[str]) -> str:
+    if settings.is_draining():
+        return "Menunggu: penyaluran dihentikan sementara (drain)."
+    server_ids = {target.server_id for target in run.targets}
+    # The row lock makes claims on one server take turns where the database runs in parallel.
+    session.execute(select(Server.id).where(Server.id.in_(server_ids)).with_for_update())
+    wanted = [*keys, *(f"server:{server}" for server in server_ids)]
+    holder = session.scalar(select(RunLock.run_id).where(RunLock.key.in_(wanted)).limit(1))
+    if holder is not None:
+        return f"Menunggu run {holder}."
+    return _over_limit(session, run, server_ids)
+
+
+def _over_limit(session: Session, run: Run, server_ids: set[int]) -> str:
+    running = session.scalars(select(Run).where(Run.state == RunState.RUNNING)).all()
+    wanted = forks_of(run)
+    allowed = settings.global_parallelism()
+    if running and sum(map(forks_of, running)) + wanted > allowed:
+        return f"Menunggu giliran: batas {allowed} pekerjaan serentak."
+    here = [other for other in running if server_ids & {t.server_id for t in other.targets}]
+    server = session.get_one(Server, next(iter(server_ids)))
+    if here and sum(map(forks_of, here)) + wanted > server.parallelism:
+        return f"Menunggu run {here[0].id}: batas {server.parallelism} situs serentak di server."
+    return ""
+
+
+def release_locks(session: Session, run: Run) -> None:
+    """Give back every lock a run holds."""
+    for lock in session.scalars(select(RunLock).where(RunLock.run_id == run.id)):
+        session.delete(lock)
+
+
+def extend(lease: Lease) -> None:
+    """Move a lease on; raises LeaseLostError when the run is no longer ours."""
+    with transaction() as session:
+        run = hold(session, lease)
+        run.lease_until = utc_now() + timedelta(seconds=current_settings().lease_seconds)
+
+
+@contextmanager
+def heartbeat(lease: Lease) -> Iterator[threading.Event]:
+    """Keep a lease alive from a thread; the event given is set when it is lost."""
+    lost, done = threading.Event(), threading.Event()
+    seconds = current_settings().heartbeat_seconds
+    thread = threading.Thread(
+        target=_beat,
+        args=(thread_context(), lease, seconds, lost, done),
+        daemon=True,
+    )
+    thread.start()
+    try:
+        yield lost
+    finally:
+        done.set()
+        thread.join(timeout=seconds)
+
+
+def _beat(
+    context: AbstractContextManager[object],
+    lease: Lease,
+    seconds: float,
+    lost: threading.Event,
+    done: threading.Event,
+) -> None:
+    with context:
+        while not done.wait(seconds):
+            try:
+                extend(lease)
+            except LeaseLostError:
+                lost.set()
+                return
+            except SQLAlchemyError as error:
+                # A registry away for a moment costs a beat; away for a lease, the run.
+                log.warning("run %s: heartbeat failed: %s", lease.run_id, error)
+                db.session.rollback()
+
+
+def expired() -> list[int]:
+    """Mark running runs whose lease has expired as lost; return the ids of all lost runs."""
+    with transaction() as session:
+        now = utc_now()
+        for run in session.scalars(
+            select(Run).where(Run.state == RunState.RUNNING, Run.lease_until < now)
+        ):
+            run.state = RunState.LOST
+            run.message = "Pekerja berhenti di tengah jalan; keadaan situs sedang diperiksa."
+            for target in run.targets:
+                if target.state is RunState.RUNNING:
+                    target.state = RunState.LOST
+        return list(session.scalars(select(Run.id).where(Run.state == RunState.LOST)))
+
+
+def claim_lost(run_id: int) -> Lease | None:
+    """Take a lost run to settle it, under a new token; None when someone else does."""
+    with transaction() as session:
+        run = session.get(Run, run_id, with_for_update=True)
+        if run is None or run.state is not RunState.LOST:
+            return None
+        if run.lease_until is not None and run.lease_until > utc_now():
+            return None
+        return _new_lease(session, run)
+
+
+def unsettled(run: Run) -> list[Target]:
+    """Return the targets of a run whose end is not known."""
+    open_states = {RunState.QUEUED, RunState.RUNNING, RunState.LOST}
+    return [target for target in run.targets if target.state in open_states]

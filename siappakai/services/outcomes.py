@@ -1,0 +1,84 @@
+"""What the end of a target means: for its site or server, and when its end is only guessed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from siappakai.domain.states import RunState, ServerState, SiteState
+from siappakai.models import Run, Server, Site, Target, utc_now
+
+Verdict = dict[str, Any]
+
+
+def begin(session: Session, run: Run) -> None:
+    """Note on the sites of a claimed run that work on them begins."""
+    if run.play != "install":
+        return
+    for target in run.targets:
+        site = session.get_one(Site, target.site_id)
+        if site.state is not SiteState.ACTIVE:
+            site.state = SiteState.INSTALLING
+
+
+def conclude(session: Session, target: Target, state: RunState, message: str = "") -> None:
+    """End a target and carry its meaning over to its site or server."""
+    target.state = state
+    target.message = message
+    target.ended_at = utc_now()
+    if target.site_id is None:
+        _conclude_server(session.get_one(Server, target.server_id), state)
+    else:
+        _conclude_site(session.get_one(Site, target.site_id), target, state)
+
+
+def settled_state(play: str, verdict: Verdict | None, otherwise: RunState) -> RunState:
+    """Return how a target ended whose worker cannot tell, from what a probe saw of its site."""
+    if verdict is None:
+        return otherwise
+    if play == "remove":
+        return otherwise if verdict.get("installed") else RunState.SUCCEEDED
+    return RunState.SUCCEEDED if verdict.get("healthy") else otherwise
+
+
+def describe(verdict: Verdict) -> str:
+    """Return the failed checks of a verdict as one line."""
+    failed = [check for check in verdict.get("checks", []) if not check.get("ok")]
+    return "; ".join(f"{check.get('name')}: {check.get('detail')}" for check in failed)
+
+
+def _conclude_server(server: Server, state: RunState) -> None:
+    if state is RunState.SUCCEEDED:
+        server.state = ServerState.READY
+        server.prepared_at = utc_now()
+    elif state is RunState.FAILED:
+        server.state = ServerState.FAILED
+
+
+def _conclude_site(site: Site, target: Target, state: RunState) -> None:
+    site.checked_at = utc_now()
+    site.message = target.message
+    if target.run.play == "remove":
+        _conclude_removal(site, state)
+    elif state is RunState.SUCCEEDED:
+        site.state = SiteState.ACTIVE
+        if target.run.play == "install":
+            site.release_id = site.wanted_release_id
+            site.installed_at = site.installed_at or utc_now()
+    elif site.state is SiteState.INSTALLING and _is_untouched(target, state):
+        site.state = SiteState.PLANNED
+    elif state is RunState.FAILED and target.started_at is not None:
+        site.state = SiteState.BROKEN
+
+
+def _is_untouched(target: Target, state: RunState) -> bool:
+    return target.started_at is None or state is RunState.CANCELLED
+
+
+def _conclude_removal(site: Site, state: RunState) -> None:
+    if state is RunState.SUCCEEDED:
+        site.state = SiteState.REMOVED
+        site.release_id = None
+    elif state is RunState.FAILED:
+        site.state = SiteState.BROKEN

@@ -1,0 +1,221 @@
+"""Runs as people ask for them: create, look, cancel, retry."""
+
+from __future__ import annotations
+
+import logging
+import zlib
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import selectinload
+
+from siappakai import dispatch
+from siappakai.ansible.plays import CATALOGUE
+from siappakai.domain.states import RETRYABLE, SETTLED, TERMINAL, RunState
+from siappakai.errors import ConflictError, NotFoundError, UnreachableError
+from siappakai.models import LogChunk, Run, Server, Site, Step, Target, db, utc_now
+from siappakai.models.app import current_settings
+from siappakai.models.transactions import after_commit, transaction
+from siappakai.services import audit
+from siappakai.services.paging import Page, paginate
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class LogPage:
+    """Some lines of a raw log; `first_line` counts from 0, `total` is all there are."""
+
+    lines: list[str]
+    first_line: int
+    total: int
+
+
+def create_site_run(
+    play: str, sites: Sequence[Site], *, by: str, options: dict[str, Any] | None = None
+) -> Run:
+    """Write down a run over sites of one server; its job is rung for after the commit."""
+    with transaction():
+        targets = [
+            Target(
+                server_id=site.server_id,
+                site_id=site.id,
+                host=f"{site.app}-{site.village.code}",
+                label=f"{site.village.name} · {site.domain}",
+            )
+            for site in sites
+        ]
+        return _create(play, targets, by=by, options=options)
+
+
+def create_server_run(play: str, server: Server, *, by: str) -> Run:
+    """Write down a run over one server."""
+    with transaction():
+        target = Target(server_id=server.id, host=f"server-{server.id}", label=server.name)
+        return _create(play, [target], by=by)
+
+
+def _create(
+    play: str,
+    targets: list[Target],
+    *,
+    by: str,
+    options: dict[str, Any] | None = None,
+    retry_of: int | None = None,
+) -> Run:
+    run = Run(
+        play=CATALOGUE[play].name,
+        options=options or {},
+        requested_by=by,
+        targets=targets,
+        retry_of_id=retry_of,
+    )
+    session = db.session()
+    session.add(run)
+    session.flush()
+    audit.record(
+        f"run.{play}", f"run {run.id}", by=by, detail={"targets": [t.host for t in targets]}
+    )
+    after_commit(ring, run.id)
+    return run
+
+
+def ring(run_id: int, queue: str = dispatch.RUNS) -> None:
+    """Ask a worker to look at a run; without Redis the clock does it later."""
+    try:
+        dispatch.send(current_settings(), run_id, queue)
+    except UnreachableError as error:
+        log.warning("run %s waits: %s", run_id, error)
+
+
+def get_run(run_id: int) -> Run:
+    """Return a run; raises NotFoundError."""
+    run = db.session.get(Run, run_id)
+    if run is None:
+        raise NotFoundError(f"Run {run_id} tidak ada.", "Lihat daftar run.")
+    return run
+
+
+def list_runs(*, state: RunState | None = None, page: int = 1, per_page: int = 50) -> Page[Run]:
+    """Return runs, newest first."""
+    query = select(Run).order_by(Run.id.desc())
+    if state is not None:
+        query = query.where(Run.state == state)
+    return paginate(query, lambda row: row[0], page=page, per_page=per_page)
+
+
+def targets_of(
+    run_id: int, *, state: RunState | None = None, page: int = 1, per_page: int = 200
+) -> Page[Target]:
+    """Return the targets of a run with their steps, in the order they were asked for."""
+    query = (
+        select(Target)
+        .where(Target.run_id == run_id)
+        .options(selectinload(Target.steps))
+        .order_by(Target.id)
+    )
+    if state is not None:
+        query = query.where(Target.state == state)
+    return paginate(query, lambda row: row[0], page=page, per_page=per_page)
+
+
+def steps_of(target_id: int) -> Sequence[Step]:
+    """Return the steps of a target, in order."""
+    return db.session.scalars(
+        select(Step).where(Step.target_id == target_id).order_by(Step.id)
+    ).all()
+
+
+def progress(run_id: int) -> dict[str, int]:
+    """Return how many targets of a run are in each state."""
+    rows = db.session.execute(
+        select(Target.state, func.count()).where(Target.run_id == run_id).group_by(Target.state)
+    )
+    return Counter({state.value: count for state, count in rows})
+
+
+def waiting_for(run: Run) -> str | None:
+    """Say what a queued run waits for; None when it waits for nothing known."""
+    return run.message or None if run.state is RunState.QUEUED else None
+
+
+def log_page(run_id: int, first_line: int = 0, lines: int = 200) -> LogPage:
+    """Return up to `lines` lines of the raw log from `first_line` on."""
+    first_line = max(0, first_line)
+    total = (
+        db.session.scalar(
+            select(func.max(LogChunk.first_line + LogChunk.lines)).where(LogChunk.run_id == run_id)
+        )
+        or 0
+    )
+    chunks = db.session.scalars(
+        select(LogChunk)
+        .where(LogChunk.run_id == run_id)
+        .where(LogChunk.first_line < first_line + lines)
+        .where(LogChunk.first_line + LogChunk.lines > first_line)
+        .order_by(LogChunk.first_line)
+    ).all()
+    if not chunks:
+        return LogPage([], first_line, total)
+    text = [line for chunk in chunks for line in unpack(chunk)]
+    skip = first_line - chunks[0].first_line
+    return LogPage(text[skip : skip + lines], first_line, total)
+
+
+def pack(lines: list[str]) -> bytes:
+    """Compress log lines for a chunk."""
+    return zlib.compress("\n".join(lines).encode())
+
+
+def unpack(chunk: LogChunk) -> list[str]:
+    """Return the lines of a chunk."""
+    return zlib.decompress(chunk.data).decode().split("\n")
+
+
+def request_cancel(run_id: int, *, by: str) -> Run:
+    """Ask for a run to stop: at once when it is queued, else its worker kills the play.
+
+    Raises ConflictError when it has ended.
+    """
+    with transaction():
+        run = get_run(run_id)
+        if run.state in SETTLED:
+            raise ConflictError(f"Run {run_id} sudah selesai.", "Tidak ada yang perlu dibatalkan.")
+        run.cancel_requested = True
+        if run.state is RunState.QUEUED:
+            cancel_queued(run)
+        audit.record("run.cancel", f"run {run_id}", by=by)
+        return run
+
+
+def cancel_queued(run: Run) -> None:
+    """End a run that never began."""
+    run.state = RunState.CANCELLED
+    run.ended_at = utc_now()
+    run.message = "Dibatalkan sebelum dimulai."
+    for target in run.targets:
+        target.state = RunState.CANCELLED
+        target.ended_at = run.ended_at
+
+
+def retry_failed(run_id: int, *, by: str) -> Run:
+    """Ask again for the targets of a run that did not succeed; raises ConflictError if none."""
+    with transaction():
+        run = get_run(run_id)
+        if run.state not in TERMINAL:
+            raise ConflictError(
+                f"Run {run_id} belum selesai.", "Tunggu sampai selesai, atau batalkan dahulu."
+            )
+        again = [target for target in run.targets if target.state in RETRYABLE]
+        if not again:
+            raise ConflictError(
+                f"Tidak ada yang gagal pada run {run_id}.", "Tidak perlu mengulang."
+            )
+        targets = [
+            Target(server_id=old.server_id, site_id=old.site_id, host=old.host, label=old.label)
+            for old in again
+        ]
+        return _create(run.play, targets, by=by, options=run.options, retry_of=run.id)

@@ -1,0 +1,196 @@
+"""Sites: plan one for a village, then ask for its install, check or removal."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+
+import bcrypt
+from sqlalchemy import select
+
+from siappakai.credentials import load_key_ring, new_app_key, random_password, readable_password
+from siappakai.domain.naming import DB_PASSWORD_LENGTH, check_domain
+from siappakai.domain.states import ServerState, SiteState
+from siappakai.errors import ConflictError, InvalidInputError, NotFoundError, RefusedError
+from siappakai.models import Release, Run, Server, Site, Village, db
+from siappakai.models.app import current_settings
+from siappakai.models.transactions import transaction
+from siappakai.services import audit, runs
+from siappakai.services.paging import Page, paginate
+
+OPENSID = "opensid"
+
+
+def get_site(site_id: int) -> Site:
+    """Return a site; raises NotFoundError."""
+    site = db.session.get(Site, site_id)
+    if site is None:
+        raise NotFoundError(f"Situs {site_id} tidak ada.", "Lihat daftar desa.")
+    return site
+
+
+def find_site(village_id: int, app: str = OPENSID) -> Site | None:
+    """Return the site of an app for a village, if one was ever planned."""
+    return db.session.scalar(select(Site).where(Site.village_id == village_id, Site.app == app))
+
+
+def list_sites(
+    *,
+    server_id: int | None = None,
+    state: SiteState | None = None,
+    page: int = 1,
+    per_page: int = 50,
+) -> Page[Site]:
+    """Return sites by village name."""
+    query = select(Site).join(Site.village).order_by(Village.name, Site.id)
+    if server_id is not None:
+        query = query.where(Site.server_id == server_id)
+    if state is not None:
+        query = query.where(Site.state == state)
+    return paginate(query, lambda row: row[0], page=page, per_page=per_page)
+
+
+def plan_site(
+    *,
+    village: Village,
+    server: Server,
+    domain: str,
+    release: Release | None = None,
+    php: str | None = None,
+    app: str = OPENSID,
+    by: str,
+) -> Site:
+    """Decide where a village's site shall live, and make its secrets; nothing is installed yet.
+
+    A site that was removed, or is only planned, is planned anew. Raises InvalidInputError for
+    a bad domain or PHP version, ConflictError when the domain is taken or the site exists.
+    """
+    domain = check_domain(domain)
+    chosen = php or server.php_versions[0]
+    if chosen not in server.php_versions:
+        raise InvalidInputError(
+            f"PHP {chosen} tidak ada di server {server.name}.",
+            f"Pilih dari: {', '.join(server.php_versions)}.",
+            field="php",
+        )
+    with transaction() as session:
+        _refuse_taken_domain(domain, village)
+        site = find_site(village.id, app) or Site(village_id=village.id, app=app)
+        if site.state not in {None, SiteState.PLANNED, SiteState.REMOVED}:
+            raise ConflictError(
+                f"{village.name} sudah punya situs di {site.domain}.",
+                "Hapus situs itu dahulu bila ingin memindahkannya.",
+            )
+        if site.state is not SiteState.PLANNED:
+            _make_secrets(site)
+        site.state = SiteState.PLANNED
+        site.server_id = server.id
+        site.domain = domain
+        site.php = chosen
+        site.wanted_release_id = release.id if release else None
+        session.add(site)
+        session.flush()
+        audit.record("site.plan", village.code, by=by, detail={"domain": domain})
+        return site
+
+
+def _refuse_taken_domain(domain: str, village: Village) -> None:
+    other = db.session.scalar(select(Site).where(Site.domain == domain))
+    if other is not None and other.village_id != village.id:
+        raise ConflictError(
+            f"Domain {domain} sudah dipakai {other.village.name}.", "Pilih domain lain."
+        )
+
+
+def _make_secrets(site: Site) -> None:
+    ring = load_key_ring(current_settings().credentials_file)
+    password = readable_password()
+    site.db_password_sealed = ring.seal(random_password(DB_PASSWORD_LENGTH))
+    site.app_key_sealed = ring.seal(new_app_key())
+    site.admin_password_sealed = ring.seal(password)
+    # Made once, not per run: bcrypt salts anew each time, and a second install of a finished
+    # site must find nothing to change. `$2y$` is the name PHP gives the same algorithm.
+    hashed = bcrypt.hashpw(password.encode(), bcrypt.gensalt(rounds=10)).decode()
+    site.admin_password_hash = hashed.replace("$2b$", "$2y$", 1)
+
+
+def admin_login(site_id: int, *, by: str) -> tuple[str, str]:
+    """Return the user name and password of a site's first administrator; audited."""
+    ring = load_key_ring(current_settings().credentials_file)
+    with transaction():
+        site = get_site(site_id)
+        audit.record("site.reveal", site.village.code, by=by)
+        return site.admin_user, ring.unseal(site.admin_password_sealed)
+
+
+def request_install(*, site_ids: Sequence[int], release_id: int, by: str) -> list[Run]:
+    """Ask for sites to be installed at a release; one run per server.
+
+    Raises RefusedError when a server is not ready, the release was not seen working on a
+    site's PHP, or a site already runs another release.
+    """
+    with transaction() as session:
+        release = session.get(Release, release_id)
+        if release is None:
+            raise NotFoundError(f"Rilis {release_id} tidak ada.", "Lihat daftar rilis.")
+        sites = _load(site_ids)
+        for site in sites:
+            _check_installable(site, release)
+            site.wanted_release_id = release.id
+        return _per_server("install", sites, by=by)
+
+
+def _check_installable(site: Site, release: Release) -> None:
+    name = site.village.name
+    if site.state is SiteState.REMOVED:
+        raise RefusedError(f"Situs {name} sudah dihapus.", "Rencanakan situsnya lagi dahulu.")
+    if site.server.state is not ServerState.READY:
+        raise RefusedError(f"Server {site.server.name} belum siap.", "Siapkan server itu dahulu.")
+    if site.php not in release.php_versions:
+        seen = ", ".join(release.php_versions) or "belum ada"
+        raise RefusedError(
+            f"{release.version} belum pernah terlihat berjalan di PHP {site.php} ({name}).",
+            f"PHP yang sudah terbukti: {seen}. Ganti PHP situs atau catat hasil uji.",
+        )
+    if site.release_id not in {None, release.id}:
+        raise RefusedError(
+            f"{name} sudah memakai rilis lain.", "Pindah rilis adalah pembaruan, bukan pemasangan."
+        )
+
+
+def request_health(*, site_ids: Sequence[int], by: str) -> list[Run]:
+    """Ask for sites to be looked at; one run per server."""
+    with transaction():
+        sites = [site for site in _load(site_ids) if site.state is not SiteState.REMOVED]
+        return _per_server("health", sites, by=by)
+
+
+def request_remove(*, site_ids: Sequence[int], confirmed_count: int, by: str) -> list[Run]:
+    """Ask for sites to be archived and removed; the number of them must be given again."""
+    with transaction():
+        sites = _load(site_ids)
+        if confirmed_count != len(sites):
+            raise InvalidInputError(
+                f"Yang akan dihapus {len(sites)} situs, bukan {confirmed_count}.",
+                "Ketik jumlah situs yang benar.",
+                field="confirmed_count",
+            )
+        return _per_server("remove", sites, by=by)
+
+
+def _load(site_ids: Sequence[int]) -> list[Site]:
+    unique = sorted(set(site_ids))
+    sites = list(db.session.scalars(select(Site).where(Site.id.in_(unique)).order_by(Site.id)))
+    missing = set(unique) - {site.id for site in sites}
+    if missing:
+        raise NotFoundError(f"Situs tidak ada: {sorted(missing)}.", "Muat ulang daftarnya.")
+    if not sites:
+        raise InvalidInputError("Tidak ada situs yang dipilih.", "Pilih paling sedikit satu.")
+    return sites
+
+
+def _per_server(play: str, sites: Sequence[Site], *, by: str) -> list[Run]:
+    groups: dict[int, list[Site]] = defaultdict(list)
+    for site in sites:
+        groups[site.server_id].append(site)
+    return [runs.create_site_run(play, group, by=by) for group in groups.values()]
