@@ -225,6 +225,8 @@ def test_oldest_release_logs_one_harmless_error(new_village: NewVillage) -> None
     errors = [line for line in village.log().splitlines() if "SQLSTATE" in line]
     assert len(errors) == 1
     assert "Unknown column 'jenis'" in errors[0]
+    assert "`komentar`" in errors[0]
+    assert "Gagal Jalankan" not in village.log()
 
 
 def test_first_request_after_a_code_change_migrates(new_village: NewVillage) -> None:

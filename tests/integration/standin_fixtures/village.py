@@ -12,7 +12,8 @@ from pathlib import Path
 from tests.integration.standin_fixtures.daemons import AS_ROOT, WEB_USER
 
 LINKED = (
-    "app donjo-app resources vendor favicon.ico robots.txt LICENSE catatan_rilis.md Modules".split()
+    *("app", "donjo-app", "resources", "vendor", "Modules"),
+    *("favicon.ico", "robots.txt", "LICENSE", "catatan_rilis.md"),
 )
 
 
@@ -62,7 +63,7 @@ class Village:
                 subprocess.run(["chown", "-R", "root", str(self.database_php.parent)], check=True)
 
     def view(self, tag: str) -> Path:
-        """The document root that joins this village with one release."""
+        """Return the document root that joins this village with one release."""
         release, view = self.releases / tag, self.folder / "rel" / tag
         if view.exists():
             return view

@@ -5,6 +5,7 @@ declare(strict_types=1);
 namespace App\Controllers;
 
 use App\Database\Connection;
+use App\Support\AppKey;
 use App\Support\Template;
 
 abstract class Controller
@@ -21,7 +22,7 @@ abstract class Controller
     protected function village(): array
     {
         return $this->db->row('SELECT * FROM config WHERE app_key = ?', [
-            require APPPATH . 'config/app.php'['key'],
+            AppKey::load()->text,
         ]);
     }
 }

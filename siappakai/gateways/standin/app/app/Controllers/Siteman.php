@@ -58,7 +58,8 @@ final class Siteman extends Controller
     {
         $this->db->rows('UPDATE user SET last_login = NOW() WHERE id = ?', [$user['id']]);
         $this->db->rows(
-            'INSERT INTO log_login (uuid, config_id, username, ip_address, user_agent, referer, created_at, updated_at)' .
+            'INSERT INTO log_login' .
+                ' (uuid, config_id, username, ip_address, user_agent, referer, created_at, updated_at)' .
                 ' VALUES (UUID(), ?, ?, ?, ?, ?, NOW(), NOW())',
             [
                 $configId,

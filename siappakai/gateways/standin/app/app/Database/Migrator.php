@@ -66,12 +66,23 @@ final class Migrator
 
     private function runFile(string $file): void
     {
-        foreach (require $file($this->db) as $sql) {
+        $statements = require $file;
+        foreach ($statements($this->db) as $sql) {
             $this->switches->delayStatement();
-            $this->db->execute($sql);
+            $this->execute($sql);
         }
         if ($this->version($file) === VERSI_DATABASE && $this->switches->breaksMigration($this->db)) {
-            $this->db->execute('ALTER TABLE `standin_diminta_gagal` ADD `urut` int(11)');
+            $this->execute('ALTER TABLE `standin_diminta_gagal` ADD `urut` int(11)');
+        }
+    }
+
+    /** An error names its statement, as Laravel's do. */
+    private function execute(string $sql): void
+    {
+        try {
+            $this->db->execute($sql);
+        } catch (PDOException $error) {
+            throw new PDOException($error->getMessage() . " (SQL: {$sql})", 0, $error);
         }
     }
 

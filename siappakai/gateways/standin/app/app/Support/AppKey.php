@@ -11,7 +11,9 @@ final class AppKey
 
     public static function load(): self
     {
-        return new self(require APPPATH . 'config/app.php'['key']);
+        $settings = require APPPATH . 'config/app.php';
+
+        return new self($settings['key']);
     }
 
     /** Replaces desa/app_key by a new random key, as seeding an empty database does. */

@@ -13,5 +13,6 @@ return static function (Connection $db): iterable {
     if (!$db->hasColumn('tweb_penduduk', 'nomor_darurat')) {
         yield 'ALTER TABLE tweb_penduduk ADD nomor_darurat varchar(20) NULL';
     }
-    yield 'CREATE OR REPLACE SQL SECURITY DEFINER VIEW penduduk_hidup AS SELECT * FROM tweb_penduduk WHERE status_dasar = 1';
+    yield 'CREATE OR REPLACE SQL SECURITY DEFINER VIEW penduduk_hidup' .
+        ' AS SELECT * FROM tweb_penduduk WHERE status_dasar = 1';
 };
