@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import argparse
 from functools import cache
 
+from siappakai import dispatch
 from siappakai.config import Settings
 from siappakai.models.app import RegistryApp, registry_app
 from siappakai.services import execution
@@ -24,3 +26,18 @@ def tick() -> None:
     """Do the clock's round."""
     with _app().app_context():
         execution.tick()
+
+
+def main() -> None:
+    """Serve a queue (`runs`, `clock`) until told to stop, or ring the clock (`tick`)."""
+    parser = argparse.ArgumentParser(prog="python -m siappakai.worker", description=main.__doc__)
+    parser.add_argument("role", choices=[dispatch.RUNS, dispatch.CLOCK, "tick"])
+    role = parser.parse_args().role
+    if role == "tick":
+        dispatch.run_clock(Settings())
+    else:
+        dispatch.work(Settings(), role)
+
+
+if __name__ == "__main__":
+    main()

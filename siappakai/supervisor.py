@@ -1,0 +1,178 @@
+"""Keeps panel, workers, clock and a private Redis alive under `make run`.
+
+systemd does this in production. Each child has a session of its own, so that Ctrl-C reaches
+only the supervisor, which then stops them in order; a child whose supervisor is killed is told
+by the kernel (`setpriv --pdeathsig`).
+"""
+
+from __future__ import annotations
+
+import fcntl
+import logging
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import FrameType
+from typing import IO
+
+from siappakai.ansible.processes import kill_descendants
+from siappakai.config import Settings
+from siappakai.models.app import upgrade_registry
+
+log = logging.getLogger("siappakai.supervisor")
+
+_FIRST_PAUSE = 0.5
+_LONGEST_PAUSE = 30.0
+# A child that lived this long was healthy: its next restart comes quickly again.
+_HEALTHY_SECONDS = 60.0
+_STOP_SECONDS = 10.0
+_POLL_SECONDS = 0.2
+
+
+@dataclass
+class Child:
+    """One process to keep alive. `log` takes what it prints."""
+
+    name: str
+    argv: Sequence[str]
+    log: Path
+    process: subprocess.Popen[bytes] | None = None
+    pause: float = _FIRST_PAUSE
+    started: float = 0.0
+    due: float = field(default=0.0)
+
+    def start(self) -> None:
+        with self.log.open("ab") as output:
+            self.process = subprocess.Popen(  # the parent's death reaches the child as SIGTERM
+                ["setpriv", "--pdeathsig", "TERM", "--", *self.argv],
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        self.started = time.monotonic()
+
+    def watch(self) -> None:
+        """Restart the process if it died, more slowly each time it dies young."""
+        if self.process is None:
+            if time.monotonic() >= self.due:
+                self.start()
+            return
+        code = self.process.poll()
+        if code is None:
+            return
+        lived = time.monotonic() - self.started
+        self.pause = (
+            _FIRST_PAUSE if lived > _HEALTHY_SECONDS else min(self.pause * 2, _LONGEST_PAUSE)
+        )
+        log.warning(
+            "%s ended with %s after %.0f s; again in %.1f s", self.name, code, lived, self.pause
+        )
+        self.process = None
+        self.due = time.monotonic() + self.pause
+
+    def stop(self) -> None:
+        """End the process and what it started; what it does not finish in time is killed."""
+        if self.process is None:
+            return
+        self.process.send_signal(signal.SIGTERM)
+        try:
+            self.process.wait(_STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            kill_descendants(self.process.pid)
+            self.process.kill()
+            self.process.wait()
+        self.process = None
+
+
+def children(settings: Settings) -> list[Child]:
+    """Return what runs, in the order of starting; stopped in reverse."""
+    python = sys.executable
+    worker = [python, "-m", "siappakai.worker"]
+    logs = settings.state / "log"
+    logs.mkdir(mode=0o750, exist_ok=True)
+    found = [] if settings.redis_url else [Child("redis", _redis(settings), logs / "redis.log")]
+    found.append(Child("panel", _panel(settings, python), logs / "panel.log"))
+    found.append(Child("clock-worker", [*worker, "clock"], logs / "clock-worker.log"))
+    found.append(Child("clock", [*worker, "tick"], logs / "clock.log"))
+    found.extend(
+        Child(f"worker-{number}", [*worker, "runs"], logs / f"worker-{number}.log")
+        for number in range(1, settings.workers + 1)
+    )
+    return found
+
+
+def _redis(settings: Settings) -> list[str]:
+    # Nothing in it needs to survive: the registry is the truth, the clock rings again.
+    socket = settings.run_dir / "redis.sock"
+    options = {
+        "--port": "0",
+        "--unixsocket": str(socket),
+        "--unixsocketperm": "700",
+        "--dir": str(settings.run_dir),
+        "--appendonly": "no",
+    }
+    flat = [word for pair in options.items() for word in pair]
+    return ["redis-server", *flat, "--save", ""]
+
+
+def _panel(settings: Settings, python: str) -> list[str]:
+    return [
+        *(python, "-m", "gunicorn", "siappakai.web:create_app()"),
+        *("--bind", f"{settings.host}:{settings.port}"),
+        *("--worker-class", "gthread", "--workers", "1", "--threads", "8"),
+        *("--worker-tmp-dir", str(settings.run_dir)),
+    ]
+
+
+def supervise(settings: Settings) -> None:
+    """Keep the children alive until SIGINT or SIGTERM, then stop them."""
+    stopping: list[int] = []
+    _on_stop(stopping)
+    running = children(settings)
+    try:
+        while not stopping:
+            for child in running:
+                child.watch()
+            time.sleep(_POLL_SECONDS)
+    finally:
+        for child in reversed(running):
+            child.stop()
+
+
+def _on_stop(stopping: list[int]) -> None:
+    def stop(number: int, _frame: FrameType | None) -> None:
+        stopping.append(number)
+
+    signal.signal(signal.SIGINT, stop)
+    signal.signal(signal.SIGTERM, stop)
+
+
+def _only_one(settings: Settings) -> IO[str]:
+    lock = (settings.run_dir / "supervisor.lock").open("w")
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        sys.exit(f"SiapPakai sudah berjalan dengan {settings.state}. Hentikan dahulu (Ctrl-C).")
+    return lock
+
+
+def main() -> None:
+    """Migrate the registry, then keep everything alive."""
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(message)s")
+    settings = Settings()
+    os.umask(0o027)
+    for folder in (settings.state, settings.run_dir):
+        folder.mkdir(mode=0o750, parents=True, exist_ok=True)
+    with _only_one(settings):
+        upgrade_registry(settings)
+        supervise(settings)
+
+
+if __name__ == "__main__":
+    main()
