@@ -131,7 +131,7 @@ def server_layout(
     _check(_PREFIX, prefix, "prefix", "Pakai 2 sampai 8 huruf kecil atau angka.")
     _check(_ROOT, root, "root", "Pakai jalur mutlak, misalnya /srv/siappakai.")
     for version in php_versions:
-        _check(_PHP, version, "php", "Pakai bentuk 8.2.")
+        check_php(version)
     private = services == "private"
     run = f"/run/siappakai-{prefix}"
     etc = f"{root}/etc"
@@ -189,6 +189,12 @@ def check_domain(text: str) -> str:
     domain = text.strip().rstrip(".").lower()
     _check(_DOMAIN, domain, "domain", "Contoh: bajera.desa.id")
     return domain
+
+
+def check_php(version: str) -> str:
+    """Return a PHP version such as `8.2`; raises InvalidInputError (field `php`)."""
+    _check(_PHP, version, "php", "Pakai bentuk 8.2.")
+    return version
 
 
 def _check(pattern: re.Pattern[str], value: str, field: str, todo: str) -> None:

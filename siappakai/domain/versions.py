@@ -38,3 +38,8 @@ class Version:
     def current_version(self) -> str:
         """What OpenSID writes into setting_aplikasi.current_version (`24.10`)."""
         return f"{self.year:02d}.{self.month:02d}"
+
+
+def is_version(tag: str) -> bool:
+    """Tell whether a tag names a release."""
+    return _TAG.fullmatch(tag) is not None
