@@ -12,6 +12,7 @@ from datetime import timedelta
 from typing import Literal
 
 from sqlalchemy import delete, select
+from sqlalchemy.orm import joinedload
 
 from siappakai.domain.codes import dotted
 from siappakai.domain.imports import (
@@ -141,7 +142,9 @@ def export_villages(*, file_format: Literal["csv", "xlsx"]) -> bytes:
             "Format ekspor tidak dikenal.", "Pilih csv atau xlsx.", field="format"
         )
     known = _sites()
-    ordered = db.session.scalars(select(Village).order_by(Village.code))
+    ordered = db.session.scalars(
+        select(Village).options(joinedload(Village.district)).order_by(Village.code)
+    )
     return write(EXPORT_COLUMNS, (_line(village, known.get(village.code)) for village in ordered))
 
 
@@ -202,17 +205,25 @@ def _apply_row(row: ImportRow, site: KnownSite | None, *, by: str) -> tuple[str,
             villages.update_village(row.code, name=row.name, by=by)
         planned = needs_plan(row, site)
         if planned:
-            sites.plan_site(
-                village=row.code,
-                server=row.server,
-                domain=row.domain,
-                release=row.release or None,
-                php=row.php or None,
-                by=by,
-            )
+            _plan(row, village, site, by=by)
     except SiapPakaiError as error:
         raise ConflictError(f"Baris {row.number}: {error.what}", error.todo) from error
     return how, planned
+
+
+def _plan(row: ImportRow, village: Village, site: KnownSite | None, *, by: str) -> None:
+    """Plan the row's site; what the row leaves empty stays as it was planned before."""
+    version = row.release or (site.release if site else "")
+    php = row.php or (site.php if site else "")
+    wanted = select(Release).where(Release.app == sites.OPENSID, Release.version == version)
+    sites.plan_site(
+        village=village,
+        server=db.session.scalars(select(Server).where(Server.name == row.server)).one(),
+        domain=row.domain,
+        release=db.session.scalar(wanted) if version else None,
+        php=php or None,
+        by=by,
+    )
 
 
 def _known() -> Known:
@@ -228,7 +239,7 @@ def _known() -> Known:
         official={line.code: line.name for line in official},
         servers={server.name: server.php_versions for server in db.session.scalars(select(Server))},
         releases=frozenset(
-            db.session.scalars(select(Release.version).where(Release.app == "opensid"))
+            db.session.scalars(select(Release.version).where(Release.app == sites.OPENSID))
         ),
         sites=_sites(),
         domains=dict(db.session.execute(owners).tuples().all()),
@@ -236,7 +247,16 @@ def _known() -> Known:
 
 
 def _sites() -> dict[str, KnownSite]:
-    found = db.session.scalars(select(Site).where(Site.app == "opensid"))
+    found = db.session.scalars(
+        select(Site)
+        .where(Site.app == sites.OPENSID, Site.state != SiteState.REMOVED)
+        .options(
+            joinedload(Site.village),
+            joinedload(Site.server),
+            joinedload(Site.release),
+            joinedload(Site.wanted_release),
+        )
+    )
     return {site.village.code: _known_site(site) for site in found}
 
 
@@ -247,7 +267,7 @@ def _known_site(site: Site) -> KnownSite:
         server=site.server.name,
         release=release.version if release else "",
         php=site.php,
-        is_planned=site.state in {SiteState.PLANNED, SiteState.REMOVED},
+        is_planned=site.state is SiteState.PLANNED,
     )
 
 
