@@ -1,4 +1,3 @@
-#!/usr/bin/python3
 """Start, restart or stop the daemons of a private arrangement."""
 
 from __future__ import annotations
@@ -88,7 +87,7 @@ def settle(daemon: Any, state: str, *, dry_run: bool) -> bool:
 
 
 def main() -> None:
-    module = AnsibleModule(argument_spec=ARGUMENTS, supports_check_mode=True)
+    module = AnsibleModule(argument_spec=ARGUMENTS, supports_check_mode=True)  # type: ignore[no-untyped-call]
     layout, state = module.params["layout"], module.params["state"]
     if layout["services"] != "private":
         module.fail_json(
@@ -119,7 +118,8 @@ def main() -> None:
 
 def prepare(layout: dict[str, Any], *, dry_run: bool) -> list[str]:
     """Return the folders on /run that were missing; they exist afterwards unless `dry_run`."""
-    return missing_run_folders(layout) if dry_run else make_run_folders(layout)
+    folders: list[str] = (missing_run_folders if dry_run else make_run_folders)(layout)
+    return folders
 
 
 if __name__ == "__main__":

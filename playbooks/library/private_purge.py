@@ -1,4 +1,3 @@
-#!/usr/bin/python3
 """Remove every trace of a private arrangement."""
 
 from __future__ import annotations
@@ -61,7 +60,7 @@ def purge(layout: dict[str, Any]) -> list[str]:
 
 
 def main() -> None:
-    module = AnsibleModule(argument_spec=ARGUMENTS, supports_check_mode=True)
+    module = AnsibleModule(argument_spec=ARGUMENTS, supports_check_mode=True)  # type: ignore[no-untyped-call]
     # A folder about to be removed may be where the play was started.
     os.chdir("/")
     layout = module.params["layout"]

@@ -1,4 +1,3 @@
-#!/usr/bin/python3
 """Reload PHP-FPM and nginx of a server gracefully, after testing their configuration."""
 
 from __future__ import annotations
@@ -108,7 +107,7 @@ def chosen_daemons(layout: dict[str, Any], *, php: bool, nginx: bool) -> list[Da
 
 
 def main() -> None:
-    module = AnsibleModule(argument_spec=ARGUMENTS, supports_check_mode=True)
+    module = AnsibleModule(argument_spec=ARGUMENTS, supports_check_mode=True)  # type: ignore[no-untyped-call]
     wanted = module.params
     daemons = chosen_daemons(wanted["layout"], php=wanted["php"], nginx=wanted["nginx"])
     reloading = Reloading(daemons)

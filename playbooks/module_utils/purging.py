@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from ansible.module_utils.daemons import PROC, DaemonError, wait_until
+from .daemons import PROC, DaemonError, wait_until
 
 MARKER = ".siappakai-private"
 
@@ -89,7 +89,9 @@ def _is_site(name: str, prefix: str) -> bool:
 
 def _end_processes(uid: int) -> None:
     def running() -> list[int]:
-        return [int(one.name) for one in PROC.iterdir() if one.name.isdigit() and _owner(one) == uid]
+        return [
+            int(one.name) for one in PROC.iterdir() if one.name.isdigit() and _owner(one) == uid
+        ]
 
     for pid in running():
         try:

@@ -9,7 +9,7 @@ import subprocess
 from collections.abc import Iterable
 from pathlib import Path
 
-from ansible.module_utils.daemons import (
+from .daemons import (
     PROC,
     Daemon,
     DaemonError,
