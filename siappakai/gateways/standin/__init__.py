@@ -4,7 +4,8 @@ Used, behind a banner, where the public OpenSID repository cannot be reached, an
 `build_repository` writes it as a Git repository with release tags named as OpenSID names them;
 `RELEASES` lists them. What a release does beyond OpenSID's own manners:
 
-- v2409.0.0 logs one harmless SQL error (`komentar.jenis`) on the first seeding.
+- v2409.0.0 logs one harmless SQL error (`Unknown column 'jenis'` of `komentar`) on the first
+  seeding and none when it is updated.
 - v2410.1.0 is a hotfix of v2410.0.0; v2411.0.0 adds a table and a column.
 - v2412.0.0 is the bad release: its migration fails in every village.
 
@@ -17,6 +18,7 @@ A test makes a release misbehave for one village by a file `desa/standin.json` i
      "releases": ["2411", "2412.0"]}  only in versions that begin so; default: in all
 
 or, from v2411.0.0 on, by a row `standin_break_migration` in its table `setting_aplikasi`.
+The first login is OpenSID's published one, admin / sid304.
 """
 
 from siappakai.gateways.standin.repository import RELEASES, Release, build_repository

@@ -15,7 +15,7 @@ namespace App\Database;
  *     urut:i          int; types see TYPES       urut:i!       NOT NULL
  *     +id:u           other AUTO_INCREMENT key   #uuid:uuid    key without AUTO_INCREMENT
  *     id_kk>tabel     int with foreign key to tabel.id (>tabel.kolom for another column);
- *                     /N at the end: ON DELETE SET NULL, /R: RESTRICT, else CASCADE
+ *                     /N at the end: ON DELETE SET NULL, /R: RESTRICT (of updates too), else CASCADE
  *     uk(cfg,nama)    unique key, cfg is config_id
  *     config_id!      config_id NOT NULL         global        no config_id
  *     nopk            no primary key             *             created_at/by, updated_at/by
@@ -33,6 +33,7 @@ final class TableSpec
         'bigu' => 'bigint(20) unsigned',
         'f' => 'double',
         'm' => 'decimal(65,2)',
+        'nik' => 'decimal(16,0)',
         'text' => 'text',
         'tiny' => 'tinytext',
         'long' => 'longtext',
@@ -118,12 +119,13 @@ final class TableSpec
         $this->columns[] = "`{$column}` " . $this->definition($column, $type, $key, $required !== '');
         if ($table !== null) {
             $this->keys[] = sprintf(
-                'CONSTRAINT `%1$s_%2$s_fk` FOREIGN KEY (`%2$s`) REFERENCES `%3$s` (`%4$s`) ON DELETE %5$s ON UPDATE CASCADE',
+                'CONSTRAINT `%1$s_%2$s_fk` FOREIGN KEY (`%2$s`) REFERENCES `%3$s` (`%4$s`) ON DELETE %5$s ON UPDATE %6$s',
                 $this->name,
                 $column,
                 $table,
                 $target ?? 'id',
                 self::ON_DELETE[$onDelete ?? ''],
+                $onDelete === 'R' ? 'RESTRICT' : 'CASCADE',
             );
         }
     }
