@@ -43,7 +43,8 @@ def test_what_is_rolled_back_leaves_no_entry() -> None:
             audit.record("village.delete", "5102012001", by="ani")
             raise RuntimeError
 
-    pytest.raises(RuntimeError, fail)
+    with pytest.raises(RuntimeError):
+        fail()
     assert audit.list_entries().total == 0
 
 

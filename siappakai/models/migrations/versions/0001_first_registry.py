@@ -131,7 +131,13 @@ def upgrade() -> None:
         sa.Column(
             "state",
             sa.Enum(
-                "enrolled", "ready", "failed", name="serverstate", native_enum=False, length=20
+                "enrolled",
+                "ready",
+                "failed",
+                "forgotten",
+                name="serverstate",
+                native_enum=False,
+                length=20,
             ),
             nullable=False,
         ),
@@ -258,8 +264,8 @@ def upgrade() -> None:
         sa.Column("release_id", sa.Integer(), nullable=True),
         sa.Column("wanted_release_id", sa.Integer(), nullable=True),
         sa.Column("admin_user", sa.String(length=50), nullable=False),
-        sa.Column("admin_password_hash", sa.String(length=80), nullable=False),
         sa.Column("admin_password_sealed", sa.Text(), nullable=False),
+        sa.Column("admin_password_hash", sa.String(length=80), nullable=False),
         sa.Column("db_password_sealed", sa.Text(), nullable=False),
         sa.Column("app_key_sealed", sa.Text(), nullable=False),
         sa.Column("certificate", sa.String(length=255), nullable=False),
