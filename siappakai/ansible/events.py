@@ -11,6 +11,7 @@ _ENDED = {
     "runner_on_ok": "ok",
     "runner_on_failed": "failed",
     "runner_on_unreachable": "unreachable",
+    "runner_on_skipped": "skipped",
 }
 _MESSAGE_LIMIT = 2000
 
@@ -36,7 +37,7 @@ class StepResult:
 
 @dataclass(frozen=True, slots=True)
 class TaskEnded:
-    """A host ended a task. `outcome` is ok, failed or unreachable.
+    """A host ended a task. `outcome` is ok, skipped, failed or unreachable.
 
     `steps` are the stages a coarse module reports; `verdicts` what a batch health check says
     of each site, by slug; `error` a module's machine-readable cause.
@@ -51,6 +52,10 @@ class TaskEnded:
     error: dict[str, Any] = field(default_factory=dict)
     steps: tuple[StepResult, ...] = ()
     verdicts: dict[str, dict[str, Any]] = field(default_factory=dict)
+
+    @property
+    def has_failed(self) -> bool:
+        return self.outcome in {"failed", "unreachable"}
 
 
 def read_event(event: dict[str, Any]) -> TaskStarted | TaskEnded | None:
@@ -77,7 +82,7 @@ def _ended(outcome: str, data: dict[str, Any]) -> TaskEnded:
         outcome=outcome,
         seconds=float(data.get("duration") or 0.0),
         changed=bool(result.get("changed")),
-        message=_message(result) if outcome != "ok" else "",
+        message=_message(result) if outcome in {"failed", "unreachable"} else "",
         error=_mapping(result, "error"),
         steps=tuple(_step(step) for step in result.get("steps", []) if isinstance(step, dict)),
         verdicts=_mapping(result, "sites"),

@@ -132,14 +132,6 @@ def _secrets(site: Site, ring: KeyRing) -> SiteSecrets:
 
 def _release_vars(release: Release, *, is_shipped: bool) -> ReleaseVars:
     # Only an install needs the code itself; a probe must not wait for a download.
-    archive = releases.ensure_archive(release) if is_shipped else None
-    return ReleaseVars(
-        app=release.app,
-        version=release.version,
-        commit=release.commit,
-        archive=str(archive.path) if archive else "",
-        archive_sha256=archive.sha256 if archive else "",
-        schema_version=release.schema_version,
-        php_versions=release.php_versions,
-        benign_patterns=release.benign_patterns,
-    )
+    if is_shipped:
+        return releases.release_vars(release)
+    return releases.unshipped_vars(release)

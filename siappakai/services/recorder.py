@@ -114,7 +114,7 @@ class Recorder:
         if event.host in self.targets:
             target_id = self.targets[event.host]
             self.pending.append(lambda session: _end(session, target_id, event))
-        elif event.outcome != "ok" and not event.verdicts:
+        elif event.has_failed and not event.verdicts:
             server_id = int(event.host.rpartition("-")[2])
             self.pending.append(lambda session: _fail_all(session, self.run_id, server_id, event))
 
@@ -143,7 +143,7 @@ def _start(session: Session, target_id: int, task: str, at: Any) -> None:
 def _end(session: Session, target_id: int, event: TaskEnded) -> None:
     _close_step(session, target_id, event)
     target = session.get_one(Target, target_id)
-    if event.outcome != "ok" and target.state in _OPEN:
+    if event.has_failed and target.state in _OPEN:
         target.error = event.error or {"code": event.outcome, "params": {}}
         outcomes.conclude(session, target, RunState.FAILED, event.message)
 
@@ -157,12 +157,14 @@ def _close_step(session: Session, target_id: int, event: TaskEnded) -> None:
     )
     if step is None:
         return
-    if event.steps:
+    if event.outcome == "skipped":
+        session.delete(step)
+    elif event.steps:
         # A coarse module says itself what it did: its stages take the place of the one task.
         session.delete(step)
         session.add_all(_step(target_id, part) for part in event.steps)
     else:
-        step.state = StepState.OK if event.outcome == "ok" else StepState.FAILED
+        step.state = StepState.FAILED if event.has_failed else StepState.OK
         step.seconds = event.seconds
         step.changed = event.changed
         step.detail = event.message

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import tomllib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import cache
 from importlib.resources import files
@@ -132,12 +132,19 @@ def ensure_archive(release: Release) -> Archive:
 def release_vars(release: Release) -> ReleaseVars:
     """Return a release as playbooks take it, its archive made ready on this machine."""
     archive = ensure_archive(release)
+    return replace(
+        unshipped_vars(release), archive=str(archive.path), archive_sha256=archive.sha256
+    )
+
+
+def unshipped_vars(release: Release) -> ReleaseVars:
+    """Return a release as playbooks take it that need not bring its code."""
     return ReleaseVars(
         app=release.app,
         version=release.version,
         commit=release.commit,
-        archive=str(archive.path),
-        archive_sha256=archive.sha256,
+        archive="",
+        archive_sha256="",
         schema_version=release.schema_version,
         php_versions=list(release.php_versions),
         benign_patterns=list(release.benign_patterns),

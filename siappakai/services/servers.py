@@ -23,9 +23,9 @@ from siappakai.domain.servers import (
 )
 from siappakai.domain.states import RunState, ServerState, SiteState
 from siappakai.errors import ConflictError, NotFoundError
-from siappakai.models import Server, Site, Target, db
+from siappakai.models import Run, Server, Site, Target, db
 from siappakai.models.transactions import transaction
-from siappakai.services import audit
+from siappakai.services import audit, runs
 
 LOCAL = "local"
 SSH = "ssh"
@@ -132,6 +132,12 @@ def forget_server(server_id: int, *, by: str) -> None:
         server.name = server.name[: _NAME_LENGTH - len(suffix)] + suffix
         server.state = ServerState.FORGOTTEN
         server.host_key = ""
+
+
+def request_prepare(server_id: int, *, by: str) -> Run:
+    """Ask for a server to be prepared (or brought up to date); changes nothing when it is."""
+    with transaction():
+        return runs.create_server_run("server", get_server(server_id), by=by)
 
 
 def layout_of(server: Server) -> ServerLayout:

@@ -15,7 +15,7 @@ from siappakai.errors import ConflictError, InvalidInputError, NotFoundError, Re
 from siappakai.models import Release, Run, Server, Site, Village, db
 from siappakai.models.app import current_settings
 from siappakai.models.transactions import transaction
-from siappakai.services import audit, runs
+from siappakai.services import audit, releases, runs
 from siappakai.services.paging import Page, paginate
 
 OPENSID = "opensid"
@@ -146,12 +146,7 @@ def _check_installable(site: Site, release: Release) -> None:
         raise RefusedError(f"Situs {name} sudah dihapus.", "Rencanakan situsnya lagi dahulu.")
     if site.server.state is not ServerState.READY:
         raise RefusedError(f"Server {site.server.name} belum siap.", "Siapkan server itu dahulu.")
-    if site.php not in release.php_versions:
-        seen = ", ".join(release.php_versions) or "belum ada"
-        raise RefusedError(
-            f"{release.version} belum pernah terlihat berjalan di PHP {site.php} ({name}).",
-            f"PHP yang sudah terbukti: {seen}. Ganti PHP situs atau catat hasil uji.",
-        )
+    releases.check_php_seen(release, site.php)
     if site.release_id not in {None, release.id}:
         raise RefusedError(
             f"{name} sudah memakai rilis lain.", "Pindah rilis adalah pembaruan, bukan pemasangan."

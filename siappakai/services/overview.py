@@ -1,0 +1,94 @@
+"""The fleet at a glance: counts, what failed, what runs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import joinedload
+
+from siappakai.domain.states import RunState, SiteState
+from siappakai.models import Release, Run, Site, Target, Village, db
+
+
+@dataclass(frozen=True, slots=True)
+class ReleaseShare:
+    """How many sites serve a release; `version` is empty for those that serve none yet."""
+
+    release_id: int | None
+    version: str
+    sites: int
+
+
+@dataclass(frozen=True, slots=True)
+class Overview:
+    """Counts over the whole fleet. `sites` has no entry for a state without sites."""
+
+    villages: int
+    villages_without_site: int
+    sites: dict[SiteState, int]
+    releases: list[ReleaseShare]
+
+
+def summarise() -> Overview:
+    """Return the counts the dashboard shows; removed sites count as no site."""
+    villages = db.session.scalar(select(func.count(Village.id))) or 0
+    rows = db.session.execute(select(Site.state, func.count()).group_by(Site.state)).all()
+    sites = {state: count for state, count in rows if state is not SiteState.REMOVED}
+    housed = select(func.count(func.distinct(Site.village_id))).where(
+        Site.state != SiteState.REMOVED
+    )
+    return Overview(
+        villages=villages,
+        villages_without_site=villages - (db.session.scalar(housed) or 0),
+        sites=sites,
+        releases=_by_release(),
+    )
+
+
+def standing_failures(limit: int = 10) -> list[Target]:
+    """Return the failed or lost targets that nothing newer for the same site has replaced."""
+    newest = (
+        select(func.max(Target.id))
+        .where(Target.state.not_in((RunState.QUEUED, RunState.RUNNING)))
+        .group_by(Target.server_id, Target.site_id)
+    )
+    query = (
+        select(Target)
+        .where(Target.id.in_(newest), Target.state.in_((RunState.FAILED, RunState.LOST)))
+        .options(joinedload(Target.run))
+        .order_by(Target.id.desc())
+        .limit(limit)
+    )
+    return list(db.session.scalars(query))
+
+
+def latest_runs(limit: int = 8) -> list[Run]:
+    """Return the newest runs."""
+    return list(db.session.scalars(select(Run).order_by(Run.id.desc()).limit(limit)))
+
+
+def uses_stand_in() -> bool:
+    """Tell whether any site serves the demonstration app instead of OpenSID."""
+    query = (
+        select(Site.id)
+        .join(Release, Site.release_id == Release.id)
+        .where(Release.stand_in.is_(True), Site.state != SiteState.REMOVED)
+        .limit(1)
+    )
+    return db.session.scalar(query) is not None
+
+
+def _by_release() -> list[ReleaseShare]:
+    query = (
+        select(Release.id, Release.version, func.count(Site.id))
+        .select_from(Site)
+        .outerjoin(Release, Site.release_id == Release.id)
+        .where(Site.state != SiteState.REMOVED)
+        .group_by(Release.id, Release.version)
+        .order_by(Release.version.desc())
+    )
+    return [
+        ReleaseShare(release_id, version or "", count)
+        for release_id, version, count in db.session.execute(query)
+    ]
