@@ -25,8 +25,7 @@ def upgrade() -> None:
         sa.Column("detail", sa.JSON(), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_audit_entries")),
     )
-    with op.batch_alter_table("audit_entries", schema=None) as batch_op:
-        batch_op.create_index(batch_op.f("ix_audit_entries_at"), ["at"], unique=False)
+    op.create_index(op.f("ix_audit_entries_at"), "audit_entries", ["at"], unique=False)
 
     op.create_table(
         "import_drafts",
@@ -39,10 +38,9 @@ def upgrade() -> None:
         sa.Column("expires_at", sa.DateTime(), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_import_drafts")),
     )
-    with op.batch_alter_table("import_drafts", schema=None) as batch_op:
-        batch_op.create_index(
-            batch_op.f("ix_import_drafts_expires_at"), ["expires_at"], unique=False
-        )
+    op.create_index(
+        op.f("ix_import_drafts_expires_at"), "import_drafts", ["expires_at"], unique=False
+    )
 
     op.create_table(
         "official_villages",
@@ -116,8 +114,7 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_runs")),
     )
-    with op.batch_alter_table("runs", schema=None) as batch_op:
-        batch_op.create_index("ix_runs_state_created", ["state", "created_at"], unique=False)
+    op.create_index("ix_runs_state_created", "runs", ["state", "created_at"], unique=False)
 
     op.create_table(
         "servers",
@@ -205,8 +202,7 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["run_id"], ["runs.id"], name=op.f("fk_log_chunks_run_id_runs")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_log_chunks")),
     )
-    with op.batch_alter_table("log_chunks", schema=None) as batch_op:
-        batch_op.create_index("ix_log_chunks_run_line", ["run_id", "first_line"], unique=False)
+    op.create_index("ix_log_chunks_run_line", "log_chunks", ["run_id", "first_line"], unique=False)
 
     op.create_table(
         "run_locks",
@@ -216,8 +212,7 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["run_id"], ["runs.id"], name=op.f("fk_run_locks_run_id_runs")),
         sa.PrimaryKeyConstraint("key", name=op.f("pk_run_locks")),
     )
-    with op.batch_alter_table("run_locks", schema=None) as batch_op:
-        batch_op.create_index(batch_op.f("ix_run_locks_run_id"), ["run_id"], unique=False)
+    op.create_index(op.f("ix_run_locks_run_id"), "run_locks", ["run_id"], unique=False)
 
     op.create_table(
         "villages",
@@ -233,11 +228,8 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_villages")),
         sa.UniqueConstraint("code", name=op.f("uq_villages_code")),
     )
-    with op.batch_alter_table("villages", schema=None) as batch_op:
-        batch_op.create_index(
-            batch_op.f("ix_villages_district_code"), ["district_code"], unique=False
-        )
-        batch_op.create_index(batch_op.f("ix_villages_name"), ["name"], unique=False)
+    op.create_index(op.f("ix_villages_district_code"), "villages", ["district_code"], unique=False)
+    op.create_index(op.f("ix_villages_name"), "villages", ["name"], unique=False)
 
     op.create_table(
         "sites",
@@ -290,11 +282,10 @@ def upgrade() -> None:
         sa.UniqueConstraint("domain", name=op.f("uq_sites_domain")),
         sa.UniqueConstraint("village_id", "app", name=op.f("uq_sites_village_id_app")),
     )
-    with op.batch_alter_table("sites", schema=None) as batch_op:
-        batch_op.create_index(batch_op.f("ix_sites_release_id"), ["release_id"], unique=False)
-        batch_op.create_index(batch_op.f("ix_sites_server_id"), ["server_id"], unique=False)
-        batch_op.create_index(batch_op.f("ix_sites_state"), ["state"], unique=False)
-        batch_op.create_index(batch_op.f("ix_sites_village_id"), ["village_id"], unique=False)
+    op.create_index(op.f("ix_sites_release_id"), "sites", ["release_id"], unique=False)
+    op.create_index(op.f("ix_sites_server_id"), "sites", ["server_id"], unique=False)
+    op.create_index(op.f("ix_sites_state"), "sites", ["state"], unique=False)
+    op.create_index(op.f("ix_sites_village_id"), "sites", ["village_id"], unique=False)
 
     op.create_table(
         "targets",
@@ -331,10 +322,9 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["site_id"], ["sites.id"], name=op.f("fk_targets_site_id_sites")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_targets")),
     )
-    with op.batch_alter_table("targets", schema=None) as batch_op:
-        batch_op.create_index("ix_targets_run_state", ["run_id", "state"], unique=False)
-        batch_op.create_index(batch_op.f("ix_targets_server_id"), ["server_id"], unique=False)
-        batch_op.create_index(batch_op.f("ix_targets_site_id"), ["site_id"], unique=False)
+    op.create_index("ix_targets_run_state", "targets", ["run_id", "state"], unique=False)
+    op.create_index(op.f("ix_targets_server_id"), "targets", ["server_id"], unique=False)
+    op.create_index(op.f("ix_targets_site_id"), "targets", ["site_id"], unique=False)
 
     op.create_table(
         "steps",
@@ -357,57 +347,24 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_steps")),
     )
-    with op.batch_alter_table("steps", schema=None) as batch_op:
-        batch_op.create_index(batch_op.f("ix_steps_target_id"), ["target_id"], unique=False)
+    op.create_index(op.f("ix_steps_target_id"), "steps", ["target_id"], unique=False)
 
 
 def downgrade() -> None:
-    with op.batch_alter_table("steps", schema=None) as batch_op:
-        batch_op.drop_index(batch_op.f("ix_steps_target_id"))
-
+    # Indexes go with their tables; MariaDB refuses to drop one that a foreign key needs.
     op.drop_table("steps")
-    with op.batch_alter_table("targets", schema=None) as batch_op:
-        batch_op.drop_index(batch_op.f("ix_targets_site_id"))
-        batch_op.drop_index(batch_op.f("ix_targets_server_id"))
-        batch_op.drop_index("ix_targets_run_state")
-
     op.drop_table("targets")
-    with op.batch_alter_table("sites", schema=None) as batch_op:
-        batch_op.drop_index(batch_op.f("ix_sites_village_id"))
-        batch_op.drop_index(batch_op.f("ix_sites_state"))
-        batch_op.drop_index(batch_op.f("ix_sites_server_id"))
-        batch_op.drop_index(batch_op.f("ix_sites_release_id"))
-
     op.drop_table("sites")
-    with op.batch_alter_table("villages", schema=None) as batch_op:
-        batch_op.drop_index(batch_op.f("ix_villages_name"))
-        batch_op.drop_index(batch_op.f("ix_villages_district_code"))
-
     op.drop_table("villages")
-    with op.batch_alter_table("run_locks", schema=None) as batch_op:
-        batch_op.drop_index(batch_op.f("ix_run_locks_run_id"))
-
     op.drop_table("run_locks")
-    with op.batch_alter_table("log_chunks", schema=None) as batch_op:
-        batch_op.drop_index("ix_log_chunks_run_line")
-
     op.drop_table("log_chunks")
     op.drop_table("districts")
     op.drop_table("users")
     op.drop_table("settings")
     op.drop_table("servers")
-    with op.batch_alter_table("runs", schema=None) as batch_op:
-        batch_op.drop_index("ix_runs_state_created")
-
     op.drop_table("runs")
     op.drop_table("releases")
     op.drop_table("regencies")
     op.drop_table("official_villages")
-    with op.batch_alter_table("import_drafts", schema=None) as batch_op:
-        batch_op.drop_index(batch_op.f("ix_import_drafts_expires_at"))
-
     op.drop_table("import_drafts")
-    with op.batch_alter_table("audit_entries", schema=None) as batch_op:
-        batch_op.drop_index(batch_op.f("ix_audit_entries_at"))
-
     op.drop_table("audit_entries")
