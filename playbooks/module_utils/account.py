@@ -1,0 +1,138 @@
+"""The unix account of a site: no shell, no password, a group of its own."""
+
+from __future__ import annotations
+
+import grp
+import os
+import pwd
+import signal
+import subprocess
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from .fence import hold
+from .outcome import Refusal
+
+# A range of their own: system ids end at 999, too few for a regency's sites.
+_RANGE = ("UID_MIN=20000", "UID_MAX=59999", "GID_MIN=20000", "GID_MAX=59999")
+_NO_SUBORDINATES = ("SUB_UID_COUNT=0", "SUB_GID_COUNT=0")
+_SHELL = "/usr/sbin/nologin"
+_KILL_PATIENCE_SECONDS = 5.0
+
+
+@dataclass(frozen=True)
+class Account:
+    """A unix user and the group of its own."""
+
+    uid: int
+    gid: int
+
+
+def find_account(name: str) -> Account | None:
+    """Return the account called `name`, or None."""
+    try:
+        entry = pwd.getpwnam(name)
+    except KeyError:
+        return None
+    return Account(entry.pw_uid, entry.pw_gid)
+
+
+def group_id(name: str) -> int:
+    """Return the id of a group; raises Refusal `group_missing`."""
+    try:
+        return grp.getgrnam(name).gr_gid
+    except KeyError:
+        raise Refusal(
+            "group_missing",
+            f"The group {name} does not exist on this server. Prepare the server first.",
+            group=name,
+        ) from None
+
+
+def create_account(name: str, home: str, lock_dir: str) -> Account:
+    """Make the account; raises Refusal `account_unusable` if a foreign one has the name."""
+    options = [word for setting in (*_RANGE, *_NO_SUBORDINATES) for word in ("-K", setting)]
+    # useradd waits a whole second when it meets another one; our lock waits 50 ms.
+    with hold(lock_dir, ".accounts"):
+        _run("useradd", "--no-create-home", "--home-dir", home, "--shell", _SHELL,
+             "--user-group", *options, "--", name)  # fmt: skip
+    entry = pwd.getpwnam(name)
+    return Account(entry.pw_uid, entry.pw_gid)
+
+
+def check_account(name: str) -> None:
+    """Raise Refusal `account_unusable` when an account called `name` is not one of ours."""
+    try:
+        entry = pwd.getpwnam(name)
+    except KeyError:
+        return
+    if entry.pw_uid == 0 or entry.pw_shell != _SHELL:
+        raise Refusal(
+            "account_unusable",
+            f"The unix user {name} exists already and is not a site's account."
+            " Rename or remove it, then run this again.",
+            unix_user=name,
+        )
+
+
+def remove_account(name: str, lock_dir: str) -> bool:
+    """Remove the account and its group; return whether there was one."""
+    account = find_account(name)
+    if account is None:
+        return False
+    end_processes(account.uid)
+    with hold(lock_dir, ".accounts"):
+        _run("userdel", "--", name)
+    return True
+
+
+def end_processes(uid: int) -> int:
+    """Kill everything that runs as `uid`; return how many processes that were.
+
+    Raises Refusal `processes_remain` when one of them does not die.
+    """
+    deadline = time.monotonic() + _KILL_PATIENCE_SECONDS
+    killed: set[int] = set()
+    while pids := _processes(uid):
+        for pid in pids:
+            _kill(pid)
+        killed.update(pids)
+        if time.monotonic() > deadline:
+            raise Refusal(
+                "processes_remain",
+                f"Processes {sorted(pids)} of user id {uid} do not end. End them, then run this"
+                " again.",
+                pids=sorted(pids),
+            )
+        time.sleep(0.02)
+    return len(killed)
+
+
+def _processes(uid: int) -> list[int]:
+    return [
+        int(entry.name)
+        for entry in Path("/proc").iterdir()
+        if entry.name.isdigit() and _belongs(entry, uid)
+    ]
+
+
+def _belongs(process: Path, uid: int) -> bool:
+    """Whether a living process runs as `uid`; a zombie is only waiting for its parent."""
+    try:
+        status = (process / "status").read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+    fields = dict(line.split(":\t", 1) for line in status.splitlines() if ":\t" in line)
+    return str(uid) in fields["Uid"].split() and not fields["State"].startswith("Z")
+
+
+def _kill(pid: int) -> None:
+    try:
+        os.kill(pid, signal.SIGKILL)
+    except ProcessLookupError:
+        return
+
+
+def _run(*argv: str) -> None:
+    subprocess.run(argv, check=True, capture_output=True, stdin=subprocess.DEVNULL)

@@ -1,0 +1,214 @@
+"""Looking at sites from outside (nginx) and inside (database, log, files); changes nothing."""
+
+from __future__ import annotations
+
+import http.client
+import socket
+import ssl
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from . import applog, mariadb, site_tree
+from .mariadb import State
+from .opensid import LOGIN_PATH
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from .driver import Link
+    from .variables import LayoutVars, SiteVars
+
+_TIMEOUT_SECONDS = 60
+_PARALLEL = 4
+_CLOSED_PATHS = ("/desa/config/database.php", "/desa/app_key", "/storage/logs/", "/desa/arsip/")
+_OK, _FORBIDDEN, _NOT_FOUND, _ERROR = 200, 403, 404, 500
+
+
+@dataclass(frozen=True)
+class Check:
+    """One question about a site and its answer."""
+
+    name: str
+    ok: bool
+    detail: str = ""
+
+
+@dataclass
+class Report:
+    """What was found of one site. `state`: absent, partial or installed."""
+
+    healthy: bool = False
+    installed: bool = False
+    state: str = "absent"
+    release: str | None = None
+    schema_version: str | None = None
+    checks: list[Check] = field(default_factory=list)
+
+    def as_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class _Inside:
+    """What the database says."""
+
+    state: State
+    schema_versions: list[str]
+    codes: list[str]
+    hashes: list[str]
+
+
+def examine(layout: LayoutVars, sites: Sequence[SiteVars]) -> dict[str, Report]:
+    """Examine every site; the answers by slug."""
+    with closing(mariadb.administrator(layout["db_socket"])) as admin:
+        inside = [_look_inside(admin, site) for site in sites]
+    with ThreadPoolExecutor(_PARALLEL) as pool:
+        reports = pool.map(lambda pair: _examine(layout, *pair), zip(sites, inside, strict=True))
+        return {site["slug"]: report for site, report in zip(sites, reports, strict=True)}
+
+
+def _look_inside(admin: Link, site: SiteVars) -> _Inside:
+    state = mariadb.state_of(admin, site["database"], site["slug"])
+    if state is not State.COMPLETE:
+        return _Inside(state, [], [], [])
+    return _Inside(
+        state,
+        _column(admin, site, "SELECT versi_database FROM migrasi ORDER BY versi_database"),
+        _column(admin, site, "SELECT kode_desa FROM config"),
+        _column(admin, site, "SELECT password FROM user"),
+    )
+
+
+def _column(admin: Link, site: SiteVars, query: str) -> list[str]:
+    admin.select_db(site["database"])
+    with admin.cursor() as cursor:
+        cursor.execute(query)
+        return [str(row[0]) for row in cursor.fetchall()]
+
+
+def _examine(layout: LayoutVars, site: SiteVars, inside: _Inside) -> Report:
+    report = _presence(layout, site, inside)
+    if not report.installed:
+        return report
+    report.checks += [
+        _home_check("home", layout, site, "/"),
+        _home_check("login", layout, site, LOGIN_PATH),
+        *_inside_checks(site, inside),
+        _log_check(site),
+        *(_closed_check(layout, site, path) for path in _CLOSED_PATHS),
+    ]
+    report.healthy = all(check.ok for check in report.checks)
+    return report
+
+
+def _presence(layout: LayoutVars, site: SiteVars, inside: _Inside) -> Report:
+    """Whether all parts of the site are there, some, or none."""
+    folder = Path(site["folder"])
+    pools = [Path(php["pool_dir"], f"siappakai-{site['slug']}.conf") for php in layout["php"]]
+    note = site_tree.read_note(site["folder"])
+    parts = {
+        "folder": folder.is_dir(),
+        "current": (folder / "current/index.php").is_file(),
+        "note": bool(note) and not note.get("removing"),
+        "database": inside.state is State.COMPLETE,
+        "pool": any(pool.is_file() for pool in pools),
+        "vhost": Path(layout["nginx_sites"], f"{site['slug']}.conf").is_file(),
+    }
+    missing = sorted(name for name, there in parts.items() if not there)
+    begun = len(missing) < len(parts) or inside.state is State.LOADING
+    release = _current_release(folder)
+    versions = inside.schema_versions
+    report = Report(release=release, schema_version=versions[-1] if versions else None)
+    report.installed = not missing
+    report.state = "installed" if report.installed else "partial" if begun else "absent"
+    detail = f"missing: {', '.join(missing)}" if missing else ""
+    report.checks.append(Check("installed", report.installed, detail))
+    return report
+
+
+def _current_release(folder: Path) -> str | None:
+    try:
+        return (folder / "current").readlink().name
+    except OSError:
+        return None
+
+
+def _inside_checks(site: SiteVars, inside: _Inside) -> list[Check]:
+    note = site_tree.read_note(site["folder"])
+    release, code = _current_release(Path(site["folder"])), site["identity"]["kode_desa"]
+    known = set(note.get("default_password_hashes", ()))
+    return [
+        Check("release", release == site["release"], f"serves {release}"),
+        Check(
+            "schema",
+            site["schema_version"] in inside.schema_versions,
+            f"has {', '.join(inside.schema_versions)}",
+        ),
+        Check("identity", inside.codes == [code], f"config.kode_desa is {inside.codes}"),
+        Check(
+            "default_login",
+            bool(inside.hashes) and not known.intersection(inside.hashes),
+            "" if not known.intersection(inside.hashes) else "the published password works",
+        ),
+    ]
+
+
+def _log_check(site: SiteVars) -> Check:
+    note = site_tree.read_note(site["folder"])
+    errors = applog.unknown_errors(
+        f"{site['folder']}/storage/logs", applog.Mark(**note["log"]), site["benign_patterns"]
+    )
+    return Check("log", not errors, f"{len(errors)} unknown SQL errors, first: {errors[0]}" if errors else "")
+
+
+def _home_check(name: str, layout: LayoutVars, site: SiteVars, path: str) -> Check:
+    """A page must be whole; one single 500 is asked again.
+
+    OpenSID throws one now and then when requests clear its cache at the same moment.
+    """
+    status, body = _fetch(layout, site, path)
+    if status == _ERROR:
+        status, body = _fetch(layout, site, path)
+    whole = "</html>" in body[-2000:]
+    return Check(name, status == _OK and whole, f"{status}{'' if whole else ', page cut off'}")
+
+
+def _closed_check(layout: LayoutVars, site: SiteVars, path: str) -> Check:
+    status, _ = _fetch(layout, site, path)
+    return Check(f"closed {path}", status in {_FORBIDDEN, _NOT_FOUND}, str(status))
+
+
+def _fetch(layout: LayoutVars, site: SiteVars, path: str) -> tuple[int, str]:
+    """Ask nginx for a page; a connection that fails counts as status 0."""
+    try:
+        with closing(_connection(layout, site)) as connection:
+            connection.request("GET", path, headers={"Host": _host(layout, site)})
+            response = connection.getresponse()
+            return response.status, response.read().decode(errors="replace")
+    except (OSError, http.client.HTTPException) as problem:
+        return 0, f"{type(problem).__name__}: {problem}"
+
+
+def _host(layout: LayoutVars, site: SiteVars) -> str:
+    port, usual = (
+        (layout["https_port"], 443) if site["certificate"] else (layout["http_port"], 80)
+    )
+    return site["domain"] if port == usual else f"{site['domain']}:{port}"
+
+
+def _connection(layout: LayoutVars, site: SiteVars) -> http.client.HTTPConnection:
+    address = layout["http_address"] or "127.0.0.1"
+    if not site["certificate"]:
+        return http.client.HTTPConnection(address, layout["http_port"], timeout=_TIMEOUT_SECONDS)
+    # The application is asked about here, not the certificate, which may be of any authority.
+    context = ssl.create_default_context()
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    port = layout["https_port"]
+    connection = http.client.HTTPSConnection(address, port, timeout=_TIMEOUT_SECONDS)
+    plain = socket.create_connection((address, port), timeout=_TIMEOUT_SECONDS)
+    connection.sock = context.wrap_socket(plain, server_hostname=site["domain"])
+    return connection
