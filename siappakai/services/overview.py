@@ -68,15 +68,16 @@ def latest_runs(limit: int = 8) -> list[Run]:
     return list(db.session.scalars(select(Run).order_by(Run.id.desc()).limit(limit)))
 
 
-def uses_stand_in() -> bool:
-    """Tell whether any site serves the demonstration app instead of OpenSID."""
+def targets_of_site(site_id: int, limit: int = 10) -> list[Target]:
+    """Return a site's share of its newest runs."""
     query = (
-        select(Site.id)
-        .join(Release, Site.release_id == Release.id)
-        .where(Release.stand_in.is_(True), Site.state != SiteState.REMOVED)
-        .limit(1)
+        select(Target)
+        .where(Target.site_id == site_id)
+        .options(joinedload(Target.run))
+        .order_by(Target.id.desc())
+        .limit(limit)
     )
-    return db.session.scalar(query) is not None
+    return list(db.session.scalars(query))
 
 
 def _by_release() -> list[ReleaseShare]:

@@ -162,6 +162,21 @@ def check_php_seen(release: Release, php: str) -> None:
         )
 
 
+def newest_seen(php: str) -> str:
+    """Return the newest release on offer that is known to work on a PHP version.
+
+    Raises NotFoundError when there is none, UnreachableError, RefusedError.
+    """
+    known = _catalogue()[APP]
+    for offer in list_available():
+        if php in known.get(offer.version, {}).get("php_versions", []):
+            return offer.version
+    raise NotFoundError(
+        f"Tidak ada rilis yang sudah terlihat bekerja pada PHP {php}.",
+        "Sematkan satu rilis dan catat hasil uji: siappakai release php-seen.",
+    )
+
+
 def record_php_seen(version: str, php: str, *, by: str) -> Release:
     """Note an admin's word that a release works on a PHP version; it may be installed then.
 

@@ -1,0 +1,77 @@
+# make help lists the targets. Everything runs as root or as a sudoer.
+SHELL := /bin/sh
+.DEFAULT_GOAL := help
+
+SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo -E)
+PYTHON := /usr/bin/python3
+UV_VERSION := 0.9.30
+UV := .uv/bin/uv
+VENV := .venv
+RUN := $(UV) run --frozen --no-sync
+PROGRAM := /opt/siappakai/venv/bin
+STATE ?= /var/lib/siappakai
+AS_PANEL = $(SUDO) env HOME=$(STATE) SIAPPAKAI_STATE=$(STATE) \
+  setpriv --reuid siappakai --regid siappakai --init-groups --
+DEMO ?= 1
+
+.PHONY: help
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "%-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+$(UV):
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || \
+	  { $(SUDO) apt-get update -q && $(SUDO) apt-get install -qy --no-install-recommends python3-venv; }
+	$(PYTHON) -m venv .uv
+	.uv/bin/pip install --quiet uv==$(UV_VERSION)
+
+$(VENV)/.synced: pyproject.toml uv.lock | $(UV)
+	$(UV) sync --quiet --frozen --python $(PYTHON)
+	@touch $@
+
+.PHONY: run
+run: $(VENV)/.synced ## Run the panel here, with three demonstration villages (DEMO=0: without)
+	@command -v sudo >/dev/null || { apt-get update -q && apt-get install -qy sudo; }
+	$(SUDO) env ANSIBLE_CONFIG=playbooks/ansible.cfg $(VENV)/bin/ansible-playbook \
+	  -i localhost, -c local -e panel_checkout=$(CURDIR) -e panel_uv=$(CURDIR)/$(UV) \
+	  -e panel_state=$(STATE) -e panel_python=$(PYTHON) playbooks/panel.yml
+	@cd / && $(AS_PANEL) $(PROGRAM)/python -m siappakai.supervisor $(if $(filter 0,$(DEMO)),,--demo)
+
+.PHONY: clean-demo
+clean-demo: ## Remove every trace of the demonstration
+	@cd / && $(AS_PANEL) $(PROGRAM)/siappakai demo remove
+
+.PHONY: check
+check: $(VENV)/.synced ## Format, lint, types, layers, templates, playbooks
+	$(RUN) ruff format --check .
+	$(RUN) ruff check .
+	$(RUN) mypy
+	$(RUN) lint-imports
+	$(RUN) djlint --quiet --check --lint templates/panel
+	ANSIBLE_CONFIG=playbooks/ansible.cfg $(RUN) ansible-lint --offline -c .config/ansible-lint.yml playbooks
+
+.PHONY: test-unit
+test-unit: $(VENV)/.synced ## Unit tests alone, under 20 seconds
+	$(RUN) pytest tests/unit -q
+
+.PHONY: testbed
+testbed: $(VENV)/.synced
+	@command -v sudo >/dev/null || { apt-get update -q && apt-get install -qy sudo; }
+	$(SUDO) env ANSIBLE_CONFIG=playbooks/ansible.cfg $(VENV)/bin/ansible-playbook \
+	  -i localhost, -c local tests/testbed.yml
+
+.PHONY: test
+test: testbed check ## Everything CI runs; installs what is missing
+	$(SUDO) $(RUN) pytest -m "not soak and not opensid"
+
+.PHONY: soak
+soak: testbed ## What takes longer: 133 villages, kill storms, the real OpenSID
+	$(SUDO) $(RUN) pytest -m "soak or opensid" --timeout 3600
+
+.PHONY: test-opensid
+test-opensid: testbed ## The real OpenSID from SIAPPAKAI_TEST_OPENSID_REPO=path
+	@test -n "$(SIAPPAKAI_TEST_OPENSID_REPO)" || { echo "Set SIAPPAKAI_TEST_OPENSID_REPO=path"; exit 2; }
+	$(SUDO) $(RUN) pytest -m opensid --timeout 3600
+
+.PHONY: bench
+bench: testbed ## One benchmark: make bench NAME=install
+	$(SUDO) $(RUN) python -m bench.$(NAME)

@@ -1,0 +1,261 @@
+"""The demonstration: three villages of kecamatan Tabanan on this very machine.
+
+It goes the way of every village: registered, a server prepared, sites planned and installed
+through the queue. Its server is a private arrangement, so that the machine's own services are
+not touched, and everything of it can be removed again.
+"""
+
+from __future__ import annotations
+
+import socket
+import time
+from collections.abc import Callable, Sequence
+
+from sqlalchemy import delete, select
+
+from siappakai.ansible.inventory import ServerHost, build_inventory
+from siappakai.ansible.runner import PlayRequest, play
+from siappakai.domain.servers import Arrangement
+from siappakai.domain.states import SETTLED, RunState, SiteState
+from siappakai.errors import ConflictError, SiapPakaiError
+from siappakai.models import (
+    District,
+    LogChunk,
+    Regency,
+    Run,
+    RunLock,
+    Server,
+    Site,
+    Step,
+    Target,
+    Village,
+    db,
+)
+from siappakai.models.app import current_settings
+from siappakai.models.transactions import transaction
+from siappakai.services import audit, enrolment, places, releases, runs, servers, sites, villages
+
+ACTOR = "demo"
+SERVER = "peragaan"
+
+_ARRANGEMENT_PREFIX = "demo"
+_ROOT = "/srv/siappakai-demo"
+_FIRST_PORT = 8090
+_REGENCY = ("5102", "KAB. TABANAN", "BALI")
+_DISTRICT = ("510205", "Tabanan")
+_VILLAGES = (
+    ("5102052001", "Sudimara"),
+    ("5102052002", "Gubug"),
+    ("5102052003", "Bongan"),
+)
+_POLL_SECONDS = 1.0
+_STOP_TIMEOUT_SECONDS = 300
+
+Say = Callable[[str], None]
+
+
+def start(say: Say) -> list[str]:
+    """Bring the demonstration up, from wherever it was left; return the addresses of its sites.
+
+    `say` is told what happens. Raises SiapPakaiError when a step does not succeed.
+    """
+    _register_places()
+    server = _server()
+    say(f"Menyiapkan server peragaan ({server.root}) …")
+    _wait(servers.request_prepare(server.id, by=ACTOR), say)
+    planned = _plan(server, say)
+    new = [site.id for site in planned if site.state is not SiteState.ACTIVE]
+    for run in _request(planned, new):
+        _wait(run, say)
+    return [f"http://{site.domain}:{server.http_port}/" for site in planned]
+
+
+def stop() -> None:
+    """Stop the daemons of the demonstration; its data stays."""
+    server = servers.find_server(SERVER)
+    if server is not None:
+        _play_now("stop.yml", server)
+
+
+def remove() -> bool:
+    """Remove every trace of the demonstration; False when there is none.
+
+    Raises ConflictError while something runs on it.
+    """
+    server = servers.find_server(SERVER)
+    if server is None:
+        return False
+    _refuse_while_running(server)
+    _play_now("purge.yml", server)
+    _forget(server.id)
+    return True
+
+
+def _register_places() -> None:
+    code, name, province = _REGENCY
+    present = places.find_regency()
+    if present is None:
+        places.set_regency(code=code, name=name, province_name=province, by=ACTOR)
+    elif present.code != code:
+        raise ConflictError(
+            f"Panel ini sudah melayani {present.name}.",
+            "Jalankan tanpa peragaan: make run DEMO=0.",
+        )
+    places.set_district(code=_DISTRICT[0], name=_DISTRICT[1], by=ACTOR)
+    for village_code, village_name in _VILLAGES:
+        if villages.find_village(village_code) is None:
+            villages.register_village(code=village_code, name=village_name, by=ACTOR)
+
+
+def _server() -> Server:
+    found = servers.find_server(SERVER)
+    if found is not None:
+        return found
+    arrangement = Arrangement(
+        services="private",
+        prefix=_ARRANGEMENT_PREFIX,
+        root=_ROOT,
+        http_address="127.0.0.1",
+        http_port=_free_port(_FIRST_PORT),
+        https_port=_free_port(_FIRST_PORT + 100),
+    )
+    return enrolment.enrol_local_server(name=SERVER, arrangement=arrangement, by=ACTOR)
+
+
+def _free_port(first: int) -> int:
+    for port in range(first, first + 100):
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", port)) != 0:
+                return port
+    raise SiapPakaiError(
+        f"Porta {first} sampai {first + 99} terpakai semua.", "Bebaskan salah satu."
+    )
+
+
+def _plan(server: Server, say: Say) -> list[Site]:
+    server = db.session.get_one(Server, server.id, populate_existing=True)
+    version = releases.newest_seen(server.php_versions[0])
+    say(f"Menyematkan rilis {version} …")
+    release = releases.pin_release(version, by=ACTOR)
+    return [_plan_one(villages.get_village(code), server, release.id) for code, _name in _VILLAGES]
+
+
+def _plan_one(village: Village, server: Server, release_id: int) -> Site:
+    site = sites.find_site(village.id)
+    if site is None:
+        domain = f"{village.name.lower()}.localhost"
+        site = sites.plan_site(village=village, server=server, domain=domain, by=ACTOR)
+    if site.wanted_release_id is None:
+        with transaction():
+            site.wanted_release_id = release_id
+    return site
+
+
+def _request(planned: Sequence[Site], new: Sequence[int]) -> list[Run]:
+    if not new:
+        return sites.request_health(site_ids=[site.id for site in planned], by=ACTOR)
+    wanted = next(site.wanted_release_id for site in planned if site.wanted_release_id)
+    return sites.request_install(site_ids=new, release_id=wanted, by=ACTOR)
+
+
+def _wait(run: Run, say: Say) -> None:
+    """Follow a run to its end; raises SiapPakaiError unless it succeeded."""
+    said = ""
+    while True:
+        db.session.commit()
+        run = db.session.get_one(Run, run.id, populate_existing=True)
+        if run.state in SETTLED:
+            break
+        done = runs.progress(run.id).get(RunState.SUCCEEDED.value, 0)
+        line = f"  run {run.id} ({run.play}): {done}/{len(run.targets)} {run.message}".rstrip()
+        if line != said:
+            say(line)
+            said = line
+        time.sleep(_POLL_SECONDS)
+    if run.state is not RunState.SUCCEEDED:
+        failed = [t for t in run.targets if t.state is not RunState.SUCCEEDED]
+        raise SiapPakaiError(
+            f"Run {run.id} ({run.play}) {run.state}: {failed[0].label}: {failed[0].message}",
+            f"Lihat di panel: /runs/{run.id}.",
+        )
+
+
+def _play_now(playbook: str, server: Server) -> None:
+    """Play outside the queue: these are wanted when no worker runs any more."""
+    host = ServerHost(
+        name=f"server-{server.id}",
+        connection=servers.connection_vars(server),
+        layout=servers.layout_of(server),
+    )
+    settings = current_settings()
+    token = time.time_ns() // 1_000_000
+    outcome = play(
+        PlayRequest(
+            playbook=playbook,
+            inventory=build_inventory([host]),
+            extra_vars={},
+            workspace=settings.run_dir / "plays" / f"demo-{token}",
+            token=token,
+            forks=1,
+            timeout_seconds=_STOP_TIMEOUT_SECONDS,
+        ),
+        _Listener(),
+    )
+    if outcome.status != "successful":
+        raise SiapPakaiError(
+            f"{playbook} gagal ({outcome.status}).", "Jalankan lagi; langkahnya boleh diulang."
+        )
+
+
+class _Listener:
+    """Watches nothing: whoever plays outside the queue waits for the end alone."""
+
+    def on_start(self, pid: int, started: int) -> None:
+        """Keep nothing."""
+
+    def on_event(self, event: dict[str, object]) -> None:
+        """Keep nothing."""
+
+    def should_stop(self) -> bool:
+        """Let it end by itself."""
+        return False
+
+
+def _refuse_while_running(server: Server) -> None:
+    running = db.session.scalar(
+        select(Run.id)
+        .join(Target, Target.run_id == Run.id)
+        .where(Target.server_id == server.id, Run.state == RunState.RUNNING)
+    )
+    if running is not None:
+        raise ConflictError(
+            f"Run {running} sedang bekerja pada peragaan.", "Tunggu selesai atau batalkan dahulu."
+        )
+
+
+def _forget(server_id: int) -> None:
+    """Take the demonstration out of the registry; the audit trail stays."""
+    with transaction() as session:
+        run_ids = select(Target.run_id).where(Target.server_id == server_id).distinct()
+        gone = list(session.scalars(run_ids))
+        target_ids = select(Target.id).where(Target.run_id.in_(gone))
+        session.execute(delete(Step).where(Step.target_id.in_(target_ids)))
+        session.execute(delete(Target).where(Target.run_id.in_(gone)))
+        session.execute(delete(LogChunk).where(LogChunk.run_id.in_(gone)))
+        session.execute(delete(RunLock).where(RunLock.run_id.in_(gone)))
+        session.execute(delete(Run).where(Run.id.in_(gone)))
+        session.execute(delete(Site).where(Site.server_id == server_id))
+        session.execute(delete(Server).where(Server.id == server_id))
+        _forget_places()
+        audit.record("demo.remove", SERVER, by=ACTOR)
+
+
+def _forget_places() -> None:
+    session = db.session
+    codes = [code for code, _name in _VILLAGES]
+    with_sites = select(Site.village_id)
+    session.execute(delete(Village).where(Village.code.in_(codes), Village.id.not_in(with_sites)))
+    if session.scalar(select(Village.id).limit(1)) is None:
+        session.execute(delete(District).where(District.code == _DISTRICT[0]))
+        if session.scalar(select(District.code).limit(1)) is None:
+            session.execute(delete(Regency).where(Regency.code == _REGENCY[0]))
