@@ -200,10 +200,14 @@ class Git:
         return output
 
     def _environment(self, source: Source | None) -> dict[str, str]:
-        home, config = self._folder / "home", self._folder / "gitconfig"
+        home = self._folder / "home"
         home.mkdir(mode=0o700, parents=True, exist_ok=True)
-        if not config.exists():
-            config.write_text(_CONFIG)
+        config = self._folder / "gitconfig"
+        if not config.exists() or config.read_text() != _CONFIG:
+            # Renamed into place: another process may be reading it.
+            fresh = config.with_suffix(f".{os.getpid()}")
+            fresh.write_text(_CONFIG)
+            fresh.rename(config)
         proxy = {"https_proxy": self._proxy} if self._proxy else {}
         return proxy | {
             "PATH": "/usr/local/bin:/usr/bin:/bin",
