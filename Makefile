@@ -4,7 +4,7 @@ SHELL := /bin/sh
 
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo -E)
 PYTHON := /usr/bin/python3
-UV_VERSION := 0.9.30
+UV_VERSION := 0.13.9
 UV := .uv/bin/uv
 VENV := .venv
 RUN := $(UV) run --frozen --no-sync

@@ -7,6 +7,7 @@ by the kernel (`setpriv --pdeathsig`).
 
 from __future__ import annotations
 
+import argparse
 import fcntl
 import logging
 import os
@@ -22,7 +23,8 @@ from typing import IO
 
 from siappakai.ansible.processes import kill_descendants
 from siappakai.config import Settings
-from siappakai.models.app import upgrade_registry
+from siappakai.models.app import registry_app, upgrade_registry
+from siappakai.services import accounts
 
 log = logging.getLogger("siappakai.supervisor")
 
@@ -130,17 +132,25 @@ def _panel(settings: Settings, python: str) -> list[str]:
     ]
 
 
-def supervise(settings: Settings) -> None:
-    """Keep the children alive until SIGINT or SIGTERM, then stop them."""
+def supervise(settings: Settings, once: Sequence[str] | None = None) -> None:
+    """Keep the children alive until SIGINT or SIGTERM, then stop them.
+
+    `once` is a command played beside them, from the moment they run, that may end by itself.
+    """
     stopping: list[int] = []
     _on_stop(stopping)
     running = children(settings)
+    guest: subprocess.Popen[bytes] | None = None
     try:
         while not stopping:
             for child in running:
                 child.watch()
+            if once and guest is None:
+                guest = subprocess.Popen(once, stdin=subprocess.DEVNULL, start_new_session=True)
             time.sleep(_POLL_SECONDS)
     finally:
+        if guest is not None and guest.poll() is None:
+            guest.terminate()
         for child in reversed(running):
             child.stop()
 
@@ -162,8 +172,28 @@ def _only_one(settings: Settings) -> IO[str]:
     return lock
 
 
+def _welcome(settings: Settings) -> None:
+    """Say where the panel is; make the first administrator and show its password once."""
+    print(f"Panel: http://{settings.host}:{settings.port}/  (berhenti: Ctrl-C)", flush=True)
+    with registry_app(settings).app_context():
+        first = accounts.ensure_first_admin(by="make run")
+    if first is not None:
+        print(
+            f"Admin pertama: {first[0]}   kata sandi: {first[1]}\n"
+            "Catat sekarang; kata sandi ini tidak ditampilkan lagi.",
+            flush=True,
+        )
+
+
+def _demo(*verb: str) -> list[str]:
+    return [sys.executable, "-m", "siappakai.cli", "demo", *verb]
+
+
 def main() -> None:
-    """Migrate the registry, then keep everything alive."""
+    """Migrate the registry, then keep everything alive; `--demo` brings up the demonstration."""
+    parser = argparse.ArgumentParser(prog="python -m siappakai.supervisor", description=__doc__)
+    parser.add_argument("--demo", action="store_true", help="bring up the three demo villages")
+    with_demo = parser.parse_args().demo
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(message)s")
     settings = Settings()
     os.umask(0o027)
@@ -171,7 +201,10 @@ def main() -> None:
         folder.mkdir(mode=0o750, parents=True, exist_ok=True)
     with _only_one(settings):
         upgrade_registry(settings)
-        supervise(settings)
+        _welcome(settings)
+        supervise(settings, _demo("start") if with_demo else None)
+        if with_demo:
+            subprocess.run(_demo("stop"), stdin=subprocess.DEVNULL, check=False)
 
 
 if __name__ == "__main__":
