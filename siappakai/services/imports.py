@@ -118,6 +118,7 @@ def apply_import(draft_id: str, *, by: str) -> ImportResult:
     those that came up since the preview.
     """
     with transaction() as session:
+        places.hold_regency()
         draft = _draft(draft_id)
         rows = [ImportRow(**row) for row in draft.rows]
         known = _known()

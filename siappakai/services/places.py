@@ -33,6 +33,16 @@ def get_regency() -> Regency:
     return regency
 
 
+def hold_regency() -> Regency:
+    """Return the regency, held until the open transaction ends; raises NotFoundError.
+
+    Whoever registers places holds it first: two who register the same one at once come one
+    after the other, and the second is told that it is there.
+    """
+    db.session.execute(select(Regency.code).with_for_update())
+    return get_regency()
+
+
 def set_regency(
     *,
     code: str,
@@ -53,24 +63,27 @@ def set_regency(
     village_word = check_word(village_word, field="village_word")
     hamlet_word = check_word(hamlet_word, field="hamlet_word")
     with transaction() as session:
-        regency = find_regency()
-        if regency is not None and regency.code != plain:
-            if session.scalar(select(District.code).limit(1)):
-                raise ConflictError(
-                    f"Panel ini sudah melayani {regency.name} dan kecamatannya terdaftar.",
-                    "Pakai registri baru untuk kabupaten lain.",
-                )
-            session.delete(regency)
-            session.flush()
-            regency = None
-        if regency is None:
-            regency = Regency(code=plain)
-            session.add(regency)
+        _replace_other_regency(plain)
+        regency = session.get(Regency, plain) or Regency(code=plain)
         regency.name, regency.province_name = name, province_name
         regency.province_code = plain[:2]
         regency.village_word, regency.hamlet_word = village_word, hamlet_word
+        session.add(regency)
         audit.record("regency.set", plain, by=by, detail={"name": name})
     return regency
+
+
+def _replace_other_regency(code: str) -> None:
+    """Make room for the regency `code`: another one goes unless places hang on it."""
+    other = db.session.scalar(select(Regency).where(Regency.code != code))
+    if other is None:
+        return
+    if db.session.scalar(select(District.code).limit(1)):
+        raise ConflictError(
+            f"Panel ini sudah melayani {other.name} dan kecamatannya terdaftar.",
+            "Pakai registri baru untuk kabupaten lain.",
+        )
+    db.session.delete(other)
 
 
 def list_districts() -> list[District]:
@@ -83,6 +96,7 @@ def set_district(*, code: str, name: str, by: str) -> District:
     plain = parse_region_code(code, _DISTRICT_DIGITS, field="code")
     name = check_name(name, field="name")
     with transaction():
+        hold_regency()
         district = ensure_district(plain, name)
         district.name = name
         audit.record("district.set", plain, by=by, detail={"name": name})
@@ -141,7 +155,7 @@ def load_official_list(content: bytes, *, by: str) -> int:
     """
     rows = read_official_rows(read_table(content))
     with transaction() as session:
-        regency = find_regency() or _regency_of(rows, by)
+        regency = hold_regency() if find_regency() else _regency_of(rows, by)
         ours = [row for row in rows if row.code.startswith(regency.code)]
         if not ours:
             raise InvalidInputError(

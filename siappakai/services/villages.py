@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import Row, Select, and_, or_, select
-from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import contains_eager
 
 from siappakai.domain.codes import VillageCode, parse_village_code
@@ -49,16 +48,17 @@ def register_village(*, code: str, name: str, district_name: str = "", by: str) 
     village_code = parse_village_code(code)
     name = check_name(name, field="nama_desa")
     with transaction() as session:
+        places.hold_regency()
         _refuse_unofficial(village_code)
         district = places.ensure_district(village_code.district, district_name)
         if find_village(village_code.plain):
-            raise _registered(village_code)
+            raise ConflictError(
+                f"Desa {village_code.dotted} sudah terdaftar.",
+                "Ubah data yang ada, atau periksa kodenya.",
+            )
         village = Village(code=village_code.plain, name=name, district=district)
         session.add(village)
-        try:
-            session.flush()
-        except IntegrityError as error:
-            raise _registered(village_code) from error
+        session.flush()
         audit.record("village.register", village.code, by=by, detail={"name": name})
     return village
 
@@ -70,12 +70,6 @@ def _refuse_unofficial(code: VillageCode) -> None:
             "Periksa kodenya, atau muat daftar resmi yang terbaru.",
             field="kode_desa",
         )
-
-
-def _registered(code: VillageCode) -> ConflictError:
-    return ConflictError(
-        f"Desa {code.dotted} sudah terdaftar.", "Ubah data yang ada, atau periksa kodenya."
-    )
 
 
 def update_village(code: str, *, name: str, by: str) -> Village:
