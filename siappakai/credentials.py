@@ -16,6 +16,9 @@ _ALPHABET = string.ascii_letters + string.digits
 # Read aloud or typed from paper: no 0/O, 1/l/I.
 _READABLE = "".join(sorted(set(_ALPHABET) - set("0O1lI")))
 
+_SYMBOLS = "#%+-=@"
+_KINDS = (string.digits, string.ascii_lowercase, string.ascii_uppercase, _SYMBOLS)
+
 
 class KeyRing:
     """Seals and unseals text. The first key seals; all of them unseal (rotation)."""
@@ -60,8 +63,15 @@ def random_password(length: int) -> str:
 
 
 def readable_password(length: int = 16) -> str:
-    """Return a random password without characters that look alike."""
-    return "".join(secrets.choice(_READABLE) for _ in range(length))
+    """Return a random password without characters that look alike.
+
+    It holds a digit, both cases and a symbol: OpenSID sends an administrator whose password
+    lacks one of them to the page for changing it (User_model::syarat_sandi).
+    """
+    while True:
+        password = "".join(secrets.choice(_READABLE + _SYMBOLS) for _ in range(length))
+        if all(set(password) & set(kind) for kind in _KINDS):
+            return password
 
 
 def new_app_key() -> str:
