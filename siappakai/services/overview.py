@@ -34,7 +34,9 @@ def summarise() -> Overview:
     """Return the counts the dashboard shows; removed sites count as no site."""
     villages = db.session.scalar(select(func.count(Village.id))) or 0
     rows = db.session.execute(select(Site.state, func.count()).group_by(Site.state)).all()
-    sites = {state: count for state, count in rows if state is not SiteState.REMOVED}
+    sites: dict[SiteState, int] = {
+        state: count for state, count in rows if state is not SiteState.REMOVED
+    }
     housed = select(func.count(func.distinct(Site.village_id))).where(
         Site.state != SiteState.REMOVED
     )

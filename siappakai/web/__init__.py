@@ -1,0 +1,76 @@
+"""The panel: routes, forms and what guards them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final
+
+from flask import Flask
+
+from siappakai.config import Settings, share_folder
+from siappakai.models.app import registry_app
+from siappakai.web import (
+    audit,
+    auth,
+    dashboard,
+    error_pages,
+    health,
+    imports,
+    languages,
+    preferences,
+    presentation,
+    releases,
+    runs,
+    servers,
+    sites,
+    users,
+    villages,
+)
+from siappakai.web import (
+    settings as settings_pages,
+)
+from siappakai.web.identity import init_identity
+from siappakai.web.security import refuse_undeclared, secure
+
+_BLUEPRINTS: Final = (
+    auth.blueprint,
+    audit.blueprint,
+    dashboard.blueprint,
+    health.blueprint,
+    imports.blueprint,
+    preferences.blueprint,
+    releases.blueprint,
+    runs.blueprint,
+    servers.blueprint,
+    settings_pages.blueprint,
+    sites.blueprint,
+    users.blueprint,
+    villages.blueprint,
+)
+
+
+def create_app(settings: Settings | None = None) -> Flask:
+    """Return the panel over the registry of `settings`, by default those of this installation.
+
+    Raises RuntimeError when a route declares no role.
+    """
+    settings = settings or Settings()
+    app = registry_app(settings)
+    _serve_files(app)
+    languages.init(app, settings)
+    presentation.init(app)
+    init_identity(app)
+    secure(app, settings)
+    error_pages.init(app)
+    for blueprint in _BLUEPRINTS:
+        app.register_blueprint(blueprint)
+    refuse_undeclared(app)
+    return app
+
+
+def _serve_files(app: Flask) -> None:
+    app.template_folder = str(share_folder("templates") / "panel")
+    app.static_folder = str(Path(__file__).parent / "static")
+    app.add_url_rule("/static/<path:filename>", "static", app.send_static_file)
+    app.jinja_env.trim_blocks = True
+    app.jinja_env.lstrip_blocks = True

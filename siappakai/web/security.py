@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 from flask import Flask, Response, abort, current_app, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_wtf.csrf import CSRFProtect
+from werkzeug.exceptions import SecurityError
 
 from siappakai.config import Settings
 from siappakai.models import Role
@@ -107,6 +108,8 @@ def safe_next(target: str | None) -> str:
 
 
 def _gate() -> ResponseReturnValue | None:
+    if isinstance(request.routing_exception, SecurityError):
+        raise request.routing_exception  # a foreign Host: no address can be built for it
     endpoint = request.endpoint
     if endpoint in PUBLIC:
         return None

@@ -1,0 +1,64 @@
+"""Several villages at once: what the panel does with a selection."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from siappakai.domain.states import SiteState
+from siappakai.errors import ConflictError, InvalidInputError, SiapPakaiError
+from siappakai.models import Run, Site, Village
+from siappakai.models.transactions import transaction
+from siappakai.services import servers, sites, villages
+
+
+@dataclass(frozen=True, slots=True)
+class Placement:
+    """A village to install; `domain` is used only when it has no living site yet."""
+
+    code: str
+    domain: str = ""
+
+
+def lives(site: Site | None) -> bool:
+    """Tell whether a village's site is there or planned, rather than removed or never made."""
+    return site is not None and site.state is not SiteState.REMOVED
+
+
+def install_villages(
+    placements: Sequence[Placement], *, release_id: int, server_id: int | None, by: str
+) -> list[Run]:
+    """Plan the sites that are missing on a server, then ask for all to be installed.
+
+    Whole or not at all. Raises InvalidInputError whose field is `domain-<code>` for a domain
+    that cannot be used, and the errors of sites.request_install.
+    """
+    with transaction():
+        ids = [_site_of(placement, server_id, by).id for placement in placements]
+        return sites.request_install(site_ids=ids, release_id=release_id, by=by)
+
+
+def _site_of(placement: Placement, server_id: int | None, by: str) -> Site:
+    village = villages.get_village(placement.code)
+    site = sites.find_site(village.id)
+    if site is not None and lives(site):
+        return site
+    if server_id is None:
+        raise InvalidInputError(
+            f"{village.name} belum punya situs.", "Pilih server untuknya.", field="server_id"
+        )
+    return _plan(village, server_id, placement.domain, by)
+
+
+def _plan(village: Village, server_id: int, domain: str, by: str) -> Site:
+    server = servers.get_server(server_id)
+    try:
+        return sites.plan_site(village=village, server=server, domain=domain, by=by)
+    except (InvalidInputError, ConflictError) as error:
+        raise _at_village(village, error) from error
+
+
+def _at_village(village: Village, error: SiapPakaiError) -> InvalidInputError:
+    return InvalidInputError(
+        f"{village.name}: {error.what}", error.todo, field=f"domain-{village.code}"
+    )

@@ -1,0 +1,72 @@
+"""Signing in and out, and one's own password."""
+
+from __future__ import annotations
+
+from flask import Blueprint, flash, redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+from flask_babel import gettext as _
+
+from siappakai.errors import RefusedError
+from siappakai.models import Role, User
+from siappakai.services import accounts
+from siappakai.web.forms.users import LoginForm, PasswordForm
+from siappakai.web.identity import actor, begin_session, finish_session, signed_in
+from siappakai.web.security import requires, safe_next
+
+blueprint = Blueprint("auth", __name__)
+
+
+@blueprint.route("/login", methods=["GET", "POST"])
+def login() -> ResponseReturnValue:
+    target = safe_next(request.args.get("next"))
+    if signed_in() is not None:
+        return redirect(target)
+    form = LoginForm()
+    status = 200
+    if form.accepted():
+        try:
+            user = _authenticate(form)
+        except RefusedError as error:
+            form.form_errors.append(str(error))
+            status = error.status
+        else:
+            begin_session(user)
+            return redirect(target, 303)
+    return render_template("auth/login.html", form=form), max(status, form.status)
+
+
+@blueprint.post("/logout")
+@requires(Role.VIEWER)
+def logout() -> ResponseReturnValue:
+    finish_session()
+    return redirect(url_for("auth.login"), 303)
+
+
+@blueprint.route("/password", methods=["GET", "POST"])
+@requires(Role.VIEWER)
+def password() -> ResponseReturnValue:
+    form = PasswordForm()
+    if form.accepted() and (user := _change_password(form)) is not None:
+        begin_session(user)
+        flash(_("Kata sandi diganti. Sesi lain sudah dikeluarkan."))
+        return redirect(url_for("dashboard.show"), 303)
+    return render_template("auth/password.html", form=form), form.status
+
+
+def _authenticate(form: LoginForm) -> User:
+    return accounts.authenticate(
+        form.username.data, form.password.data, address=request.remote_addr or "?"
+    )
+
+
+def _change_password(form: PasswordForm) -> User | None:
+    person = signed_in()
+    if person is None:
+        raise RuntimeError("the gate lets nobody in here unsigned")
+    return form.attempt(
+        accounts.change_password,
+        person.id,
+        current=form.current.data,
+        new=form.password.data,
+        by=actor(),
+    )

@@ -1,0 +1,23 @@
+"""What an admin opens each morning."""
+
+from __future__ import annotations
+
+from flask import Blueprint, render_template
+from flask.typing import ResponseReturnValue
+
+from siappakai.models import Role
+from siappakai.services import overview
+from siappakai.web.security import requires
+
+blueprint = Blueprint("dashboard", __name__)
+
+
+@blueprint.get("/")
+@requires(Role.VIEWER)
+def show() -> ResponseReturnValue:
+    return render_template(
+        "dashboard/show.html",
+        overview=overview.summarise(),
+        failures=overview.standing_failures(),
+        runs=overview.latest_runs(),
+    )

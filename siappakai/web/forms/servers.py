@@ -1,0 +1,95 @@
+"""Forms about servers."""
+
+from __future__ import annotations
+
+from flask_babel import lazy_gettext as _
+from wtforms import (
+    BooleanField,
+    HiddenField,
+    IntegerField,
+    PasswordField,
+    SelectField,
+    StringField,
+    TextAreaField,
+)
+from wtforms.fields.choices import SelectChoice
+from wtforms.validators import InputRequired
+
+from siappakai.domain.servers import STANDARD, Arrangement
+from siappakai.web.forms import PanelForm
+
+
+class AddressForm(PanelForm):
+    address = StringField(
+        _("Alamat"),
+        [InputRequired(_("Isi alamat server."))],
+        description=_("Nama host atau alamat IP."),
+    )
+    port = IntegerField(_("Porta SSH"), [InputRequired(_("Isi porta."))], default=22)
+
+
+class ArrangementForm(PanelForm):
+    """How a server is laid out on its machine."""
+
+    name = StringField(
+        _("Nama server"),
+        [InputRequired(_("Isi nama server."))],
+        description=_("Sebutan di panel, misalnya Server Kominfo 1."),
+    )
+    services = SelectField(
+        _("Layanan"),
+        choices=[
+            SelectChoice("system", _("Milik mesin (nginx, PHP-FPM, MariaDB biasa)")),
+            SelectChoice("private", _("Tersendiri di folder akar (untuk peragaan)")),
+        ],
+        default=STANDARD.services,
+    )
+    prefix = StringField(
+        _("Awalan nama"),
+        [InputRequired(_("Isi awalan."))],
+        default=STANDARD.prefix,
+        description=_("Mengawali akun Unix dan basis data desa."),
+    )
+    root = StringField(_("Folder akar"), [InputRequired(_("Isi folder."))], default=STANDARD.root)
+    http_port = IntegerField(
+        _("Porta HTTP"), [InputRequired(_("Isi porta."))], default=STANDARD.http_port
+    )
+    https_port = IntegerField(
+        _("Porta HTTPS"), [InputRequired(_("Isi porta."))], default=STANDARD.https_port
+    )
+
+    def arrangement(self) -> Arrangement:
+        """Return what the form says, still to be checked by the service."""
+        return Arrangement(
+            services=self.services.data,
+            prefix=self.prefix.data,
+            root=self.root.data,
+            http_port=self.http_port.data,
+            https_port=self.https_port.data,
+        )
+
+
+class EnrolForm(ArrangementForm):
+    address = HiddenField(validators=[InputRequired()])
+    port = HiddenField(validators=[InputRequired()])
+    fingerprint = HiddenField(validators=[InputRequired()])
+    confirmed = BooleanField(
+        _("Sidik jari ini sama dengan yang tampil di konsol server"),
+        [InputRequired(_("Bandingkan dulu, lalu centang."))],
+    )
+    user = StringField(
+        _("Akun di server"),
+        [InputRequired(_("Isi nama akun."))],
+        description=_("Akun dengan sudo tanpa kata sandi, atau root."),
+    )
+    password = PasswordField(
+        _("Kata sandi akun itu"),
+        description=_("Dipakai sekali untuk memasang kunci panel; tidak disimpan."),
+    )
+    private_key = TextAreaField(
+        _("Atau kunci privat SSH"), description=_("Dipakai sekali; tidak disimpan.")
+    )
+
+
+class PinForm(PanelForm):
+    fingerprint = HiddenField(validators=[InputRequired()])

@@ -1,0 +1,57 @@
+"""Forms of the settings page: regency, official list, the fleet's pace."""
+
+from __future__ import annotations
+
+from flask_babel import lazy_gettext as _
+from flask_wtf.file import FileField, FileRequired
+from wtforms import IntegerField, SelectField, StringField
+from wtforms.fields.choices import SelectChoice
+from wtforms.validators import InputRequired, NumberRange, Optional
+
+from siappakai.services.settings import PARALLELISM_MAXIMUM, TIMEZONES
+from siappakai.web.forms import PanelForm
+
+
+class RegencyForm(PanelForm):
+    code = StringField(
+        _("Kode kabupaten"),
+        [InputRequired(_("Isi kode kabupaten."))],
+        description=_("Empat angka Kemendagri, misalnya 51.02."),
+    )
+    name = StringField(_("Nama kabupaten"), [InputRequired(_("Isi nama kabupaten."))])
+    province_name = StringField(_("Nama provinsi"), [InputRequired(_("Isi nama provinsi."))])
+    village_word = StringField(
+        _("Sebutan desa"),
+        [InputRequired(_("Isi sebutan desa."))],
+        default="desa",
+        description=_("Misalnya desa, nagari, atau gampong."),
+    )
+    hamlet_word = StringField(
+        _("Sebutan dusun"),
+        [InputRequired(_("Isi sebutan dusun."))],
+        default="dusun",
+        description=_("Misalnya dusun, banjar, atau jorong."),
+    )
+
+
+class OfficialListForm(PanelForm):
+    file = FileField(
+        _("Daftar resmi desa (CSV)"),
+        [FileRequired(_("Pilih berkas."))],
+        description=_("Kode desa pada impor lalu diperiksa terhadap daftar ini."),
+    )
+
+
+class FleetForm(PanelForm):
+    parallelism = IntegerField(
+        _("Situs dikerjakan sekaligus"),
+        [
+            Optional(),
+            NumberRange(1, PARALLELISM_MAXIMUM, _("Isi 1 sampai %(max)s.")),
+        ],
+        description=_("Di seluruh armada; kosong berarti bawaan instalasi."),
+    )
+    timezone = SelectField(
+        _("Zona waktu"),
+        choices=[SelectChoice(zone, f"{word} ({zone})") for zone, word in TIMEZONES.items()],
+    )

@@ -1,0 +1,82 @@
+"""How states, roles and plays are called and drawn on pages."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, Final
+
+from flask_babel import gettext
+from flask_babel import lazy_gettext as _
+
+from siappakai.ansible.plays import CATALOGUE
+from siappakai.domain.states import RunState, ServerState, SiteState, StepState
+from siappakai.models import Role
+
+
+@dataclass(frozen=True, slots=True)
+class Label:
+    """A state in words, with the tone (css) and icon that repeat it for those who look."""
+
+    text: Any
+    tone: str
+    icon: str
+
+
+_LABELS: Final[dict[StrEnum, Label]] = {
+    RunState.QUEUED: Label(_("Antre"), "idle", "clock"),
+    RunState.RUNNING: Label(_("Berjalan"), "busy", "loader"),
+    RunState.SUCCEEDED: Label(_("Berhasil"), "good", "circle-check"),
+    RunState.FAILED: Label(_("Gagal"), "bad", "circle-x"),
+    RunState.CANCELLED: Label(_("Dibatalkan"), "idle", "ban"),
+    RunState.LOST: Label(_("Hilang kontak"), "warn", "circle-help"),
+    StepState.RUNNING: Label(_("Berjalan"), "busy", "loader"),
+    StepState.OK: Label(_("Selesai"), "good", "circle-check"),
+    StepState.FAILED: Label(_("Gagal"), "bad", "circle-x"),
+    StepState.SKIPPED: Label(_("Dilewati"), "idle", "circle-minus"),
+    ServerState.ENROLLED: Label(_("Terdaftar"), "idle", "circle-dashed"),
+    ServerState.READY: Label(_("Siap"), "good", "circle-check"),
+    ServerState.FAILED: Label(_("Gagal disiapkan"), "bad", "circle-x"),
+    ServerState.FORGOTTEN: Label(_("Dilupakan"), "idle", "circle-minus"),
+    SiteState.PLANNED: Label(_("Direncanakan"), "idle", "circle-dashed"),
+    SiteState.INSTALLING: Label(_("Sedang dipasang"), "busy", "loader"),
+    SiteState.ACTIVE: Label(_("Aktif"), "good", "circle-check"),
+    SiteState.BROKEN: Label(_("Bermasalah"), "bad", "triangle-alert"),
+    SiteState.REMOVED: Label(_("Dihapus"), "idle", "circle-minus"),
+}
+NO_SITE: Final = Label(_("Belum ada situs"), "idle", "circle-dashed")
+
+ROLES: Final = {
+    Role.VIEWER: _("Pengamat"),
+    Role.OPERATOR: _("Operator"),
+    Role.ADMIN: _("Admin"),
+}
+ROLE_MEANINGS: Final = {
+    Role.VIEWER: _("hanya melihat"),
+    Role.OPERATOR: _("melihat dan menjalankan pekerjaan"),
+    Role.ADMIN: _("semuanya, termasuk server, pengguna, dan penghapusan"),
+}
+
+_PLAYS: Final = {
+    "server": _("Siapkan server"),
+    "install": _("Pasang situs desa"),
+    "health": _("Periksa kesehatan situs"),
+    "remove": _("Hapus situs desa"),
+}
+
+
+def label_of(state: StrEnum | None) -> Label:
+    """Return how a state is shown; None stands for a village without a site."""
+    return NO_SITE if state is None else _LABELS[state]
+
+
+def play_title(name: str) -> str:
+    """Return what a play is called; one this panel has no words for keeps its own title."""
+    if name in _PLAYS:
+        return str(_PLAYS[name])
+    return CATALOGUE[name].title if name in CATALOGUE else name
+
+
+def role_name(role: Role) -> str:
+    """Return what a role is called and what it may do."""
+    return gettext("%(role)s: %(meaning)s", role=ROLES[role], meaning=ROLE_MEANINGS[role])

@@ -1,0 +1,99 @@
+"""What a module's error code means for the village, and what to do now.
+
+Modules speak English and name the cause by a code; people read the sentences here. The
+module's own words stay one click away on the run's page.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+from flask_babel import lazy_gettext as _
+
+from siappakai.models import Target
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """`what` happened and means; `todo` what to do now, empty when nobody knows."""
+
+    what: Any
+    todo: Any = ""
+
+
+_EXPLANATIONS: Final = {
+    "php_not_seen": Explanation(
+        _("Rilis ini belum pernah terlihat berjalan pada versi PHP server. Situs tidak diubah."),
+        _("Pasang versi PHP yang tercantum pada halaman rilis, atau pilih rilis lain."),
+    ),
+    "app_key_differs": Explanation(
+        _("Kunci aplikasi di folder desa berbeda dari yang dicatat registri. Situs tidak diubah."),
+        _("Jangan membuat kunci baru: data terenkripsi akan hilang. Kembalikan app_key asli."),
+    ),
+    "database_exists": Explanation(
+        _("Sudah ada basis data bernama sama yang bukan buatan pemasangan ini."),
+        _("Periksa isinya di server; cadangkan lalu pindahkan, kemudian ulangi."),
+    ),
+    "superseded": Explanation(
+        _("Pekerjaan yang lebih baru sudah mengerjakan situs ini, maka yang ini berhenti."),
+        _("Tidak perlu apa-apa; lihat pekerjaan terbaru situs ini."),
+    ),
+    "release_moved": Explanation(
+        _("Isi rilis di server berbeda dari rilis yang dicatat registri."),
+        _("Hapus folder rilis itu di server, lalu ulangi agar dikirim kembali."),
+    ),
+    "unhealthy": Explanation(
+        _("Situs terpasang tetapi tidak lolos pemeriksaan kesehatan."),
+        _("Buka langkah yang gagal, perbaiki sebabnya, lalu ulangi."),
+    ),
+    "seeding_failed": Explanation(
+        _("OpenSID tidak berhasil mengisi basis data awal."),
+        _("Periksa ruang disk dan MariaDB di server, lalu ulangi; pemasangan melanjutkan sendiri."),
+    ),
+    "config_test_failed": Explanation(
+        _("Konfigurasi baru ditolak nginx atau PHP-FPM dan tidak dipakai; situs lain aman."),
+        _("Lihat pesan lengkapnya, perbaiki berkas yang disebut, lalu ulangi."),
+    ),
+    "nginx_config_invalid": Explanation(
+        _("Konfigurasi nginx ditolak dan tidak dipakai; situs lain tetap melayani."),
+        _("Lihat pesan lengkapnya, perbaiki berkas yang disebut, lalu ulangi."),
+    ),
+    "pymysql_missing": Explanation(
+        _("Server belum punya PyMySQL yang diperlukan untuk basis data."),
+        _("Jalankan “Siapkan server” sekali lagi, lalu ulangi."),
+    ),
+    "disk_full": Explanation(
+        _("Disk server penuh. Yang sudah terpasang tidak diubah."),
+        _("Kosongkan atau perbesar disk, lalu ulangi."),
+    ),
+    "unreachable": Explanation(
+        _("Server tidak dapat dihubungi."),
+        _("Periksa apakah server menyala dan jaringannya tersambung, lalu ulangi."),
+    ),
+    "database_error": Explanation(
+        _("MariaDB di server menolak atau tidak menjawab."),
+        _("Periksa apakah MariaDB berjalan di server, lalu ulangi."),
+    ),
+    "daemon_not_started": Explanation(
+        _("Sebuah layanan di server tidak mau menyala."),
+        _("Lihat pesan lengkapnya, perbaiki sebabnya, lalu siapkan server lagi."),
+    ),
+    "not_reloaded": Explanation(
+        _("Layanan web di server tidak memuat konfigurasi baru."),
+        _("Periksa nginx dan PHP-FPM di server, lalu ulangi."),
+    ),
+    "program_failed": Explanation(
+        _("Sebuah perintah di server gagal."), _("Lihat pesan lengkapnya, lalu ulangi.")
+    ),
+    "system_error": Explanation(
+        _("Sistem operasi server menolak."),
+        _("Lihat pesan lengkapnya: biasanya hak akses atau disk. Perbaiki, lalu ulangi."),
+    ),
+}
+
+
+def explain(target: Target) -> Explanation:
+    """Return why a target failed, in words; its own message when the code is not known."""
+    code = str(target.error.get("code", ""))
+    return _EXPLANATIONS.get(code) or Explanation(target.message)

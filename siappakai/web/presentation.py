@@ -1,0 +1,138 @@
+"""What every template has at hand: navigation, filters and words for values."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+from flask import Flask, request, url_for
+from flask_babel import format_datetime, gettext
+from flask_babel import lazy_gettext as _
+
+from siappakai import __version__
+from siappakai.domain.codes import dotted
+from siappakai.models import Role, Site, utc_now
+from siappakai.services import settings as registry_settings
+from siappakai.services import sources
+from siappakai.web.identity import signed_in
+from siappakai.web.labels import label_of, play_title, role_name
+from siappakai.web.languages import LANGUAGES, language_in_use
+from siappakai.web.messages import explain
+from siappakai.web.preferences import theme
+from siappakai.web.security import may
+
+_MINUTE: Final = 60
+_HOUR: Final = 3600
+_KILO: Final = 1024
+
+
+@dataclass(frozen=True, slots=True)
+class NavigationItem:
+    """One line of the side navigation. `endpoint`'s blueprint tells which line is current."""
+
+    endpoint: str
+    title: Any
+    icon: str
+    role: Role = Role.VIEWER
+
+    @property
+    def noun(self) -> str:
+        return self.endpoint.partition(".")[0]
+
+
+_NAVIGATION: Final = (
+    NavigationItem("dashboard.show", _("Dasbor"), "layout-dashboard"),
+    NavigationItem("villages.show_list", _("Desa"), "map-pinned"),
+    NavigationItem("runs.show_list", _("Pekerjaan"), "circle-play"),
+    NavigationItem("servers.show_list", _("Server"), "server"),
+    NavigationItem("releases.show_list", _("Rilis"), "package"),
+    NavigationItem("users.show_list", _("Pengguna"), "users", Role.ADMIN),
+    NavigationItem("audit.show_list", _("Catatan audit"), "scroll-text", Role.ADMIN),
+    NavigationItem("settings.show", _("Pengaturan"), "settings", Role.ADMIN),
+)
+
+
+def init(app: Flask) -> None:
+    """Give the templates of `app` their filters and globals."""
+    app.jinja_env.filters.update(
+        when=when,
+        duration=duration,
+        size=size,
+        code=dotted,
+        play=play_title,
+        role=role_name,
+        site_url=site_url,
+    )
+    app.jinja_env.add_extension("jinja2.ext.do")
+    app.jinja_env.globals.update(
+        label_of=label_of, may=may, Role=Role, page_url=page_url, explain=explain
+    )
+    app.context_processor(_surroundings)
+
+
+def when(moment: datetime | None) -> str:
+    """Show a time in the regency's zone."""
+    return format_datetime(moment, "d MMM yyyy, HH.mm") if moment is not None else "—"
+
+
+def duration(started: datetime | float | None, ended: datetime | None = None) -> str:
+    """Show how long something took: seconds, or between two times (until now when running)."""
+    if started is None:
+        return "—"
+    if isinstance(started, datetime):
+        seconds = ((ended or utc_now()) - started).total_seconds()
+    else:
+        seconds = started
+    if seconds < _MINUTE:
+        return gettext("%(seconds)s dtk", seconds=f"{seconds:.1f}")
+    if seconds < _HOUR:
+        minutes, rest = divmod(int(seconds), _MINUTE)
+        return gettext("%(minutes)s mnt %(seconds)s dtk", minutes=minutes, seconds=f"{rest:02d}")
+    hours, rest = divmod(int(seconds), _HOUR)
+    return gettext("%(hours)s jam %(minutes)s mnt", hours=hours, minutes=f"{rest // _MINUTE:02d}")
+
+
+def size(count: float | None) -> str:
+    """Show a number of bytes."""
+    if count is None:
+        return "—"
+    for unit in ("B", "KB", "MB", "GB"):
+        if count < _KILO:
+            return f"{count:.0f} {unit}"
+        count /= _KILO
+    return f"{count:.1f} TB"
+
+
+def site_url(site: Site) -> str:
+    """Return where a site is served."""
+    scheme, port, usual = (
+        ("https", site.server.https_port, 443)
+        if site.certificate
+        else ("http", site.server.http_port, 80)
+    )
+    return f"{scheme}://{site.domain}" + ("" if port == usual else f":{port}")
+
+
+def page_url(**changes: object) -> str:
+    """Return this page's address with some of its query arguments changed; "" drops one."""
+    arguments: dict[str, Any] = {**request.args.to_dict(), **changes, **(request.view_args or {})}
+    kept = {key: value for key, value in arguments.items() if value not in {"", None}}
+    return url_for(request.endpoint or "dashboard.show", **kept)
+
+
+def _surroundings() -> dict[str, Any]:
+    person = signed_in()
+    around: dict[str, Any] = {
+        "person": person,
+        "theme": theme(),
+        "language": language_in_use(),
+        "languages": LANGUAGES,
+        "version": __version__,
+    }
+    if person is not None:
+        around["navigation"] = [item for item in _NAVIGATION if may(item.role)]
+        around["noun"] = request.blueprint or ""
+        around["draining"] = registry_settings.is_draining()
+        around["stand_in"] = sources.source_status().stand_in
+    return around

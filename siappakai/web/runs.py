@@ -1,0 +1,95 @@
+"""Runs: the list, and one of them live."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from flask import Blueprint, abort, flash, redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+from flask_babel import gettext as _
+
+from siappakai.domain.states import RETRYABLE, SETTLED, TERMINAL, RunState
+from siappakai.models import Role, Run
+from siappakai.services import runs
+from siappakai.web.identity import actor
+from siappakai.web.security import requires
+
+_TARGETS_PER_PAGE: Final = 50
+# A run this small shows the steps of every target without being asked.
+_FEW: Final = 3
+LOG_LINES: Final = 200
+
+blueprint = Blueprint("runs", __name__, url_prefix="/runs")
+
+
+@blueprint.get("/")
+@requires(Role.VIEWER)
+def show_list() -> ResponseReturnValue:
+    found = runs.list_runs(state=_wanted_state(), page=request.args.get("page", 1, type=int))
+    return render_template("runs/list.html", runs=found, states=RunState)
+
+
+@blueprint.get("/<int:run_id>")
+@requires(Role.VIEWER)
+def show(run_id: int) -> ResponseReturnValue:
+    return render_template("runs/show.html", **_live(runs.get_run(run_id)))
+
+
+@blueprint.get("/<int:run_id>/live")
+@requires(Role.VIEWER)
+def live(run_id: int) -> ResponseReturnValue:
+    return render_template("runs/_live.html", **_live(runs.get_run(run_id)))
+
+
+@blueprint.get("/<int:run_id>/log")
+@requires(Role.VIEWER)
+def log(run_id: int) -> ResponseReturnValue:
+    run = runs.get_run(run_id)
+    first = request.args.get("first", 0, type=int)
+    page = runs.log_page(run_id, first, LOG_LINES)
+    return render_template("runs/log.html", run=run, log=page, lines=LOG_LINES)
+
+
+@blueprint.post("/<int:run_id>/cancel")
+@requires(Role.OPERATOR)
+def cancel(run_id: int) -> ResponseReturnValue:
+    runs.request_cancel(run_id, by=actor())
+    flash(_("Pembatalan diminta."))
+    return redirect(url_for("runs.show", run_id=run_id), 303)
+
+
+@blueprint.post("/<int:run_id>/retry")
+@requires(Role.OPERATOR)
+def retry(run_id: int) -> ResponseReturnValue:
+    again = runs.retry_failed(run_id, by=actor())
+    flash(_("Yang gagal diulang dalam pekerjaan baru ini."))
+    return redirect(url_for("runs.show", run_id=again.id), 303)
+
+
+def _live(run: Run) -> dict[str, Any]:
+    counts = runs.progress(run.id)
+    total = sum(counts.values())
+    return {
+        "run": run,
+        "counts": {state: counts[state.value] for state in RunState if counts.get(state.value)},
+        "total": total,
+        "settled": sum(counts.get(state.value, 0) for state in SETTLED),
+        "targets": runs.targets_of(
+            run.id,
+            state=_wanted_state(),
+            page=request.args.get("page", 1, type=int),
+            per_page=_TARGETS_PER_PAGE,
+        ),
+        "opened": request.args.get("target", type=int),
+        "all_open": total <= _FEW,
+        "waits": runs.waiting_for(run),
+        "is_live": run.state not in TERMINAL,
+        "can_retry": run.state in TERMINAL and any(counts.get(one.value) for one in RETRYABLE),
+    }
+
+
+def _wanted_state() -> RunState | None:
+    state = request.args.get("state", "")
+    if state and state not in set(RunState):
+        abort(404)
+    return RunState(state) if state else None

@@ -1,0 +1,67 @@
+"""The villages somebody ticked on the list, or the whole of what its filter shows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TypedDict, cast
+
+from flask import request
+
+from siappakai.errors import InvalidInputError
+from siappakai.models import Site
+from siappakai.services import bulk, sites, villages
+from siappakai.services.paging import MAX_PER_PAGE
+from siappakai.services.villages import VillageRow
+
+
+class Filters(TypedDict, total=False):
+    """What the village list can be narrowed by; see villages.list_villages."""
+
+    query: str
+    district: str
+    server: str
+    state: str
+    release: str
+
+
+def wanted_filters(arguments: Mapping[str, str]) -> Filters:
+    """Return the filters of the village list among `arguments`."""
+    names = Filters.__annotations__
+    return cast("Filters", {name: arguments[name] for name in names if arguments.get(name)})
+
+
+def picked() -> list[VillageRow]:
+    """Return the villages this form names; raises InvalidInputError when there are none."""
+    rows = _filtered() if request.form.get("whole") else _ticked()
+    if not rows:
+        raise InvalidInputError(
+            "Tidak ada desa yang dipilih.", "Centang paling sedikit satu desa, lalu ulangi."
+        )
+    return rows
+
+
+def picked_sites() -> list[Site]:
+    """Return the living sites of the villages picked; raises InvalidInputError when none."""
+    found = [row.site for row in picked() if row.site is not None and bulk.lives(row.site)]
+    if not found:
+        raise InvalidInputError(
+            "Desa yang dipilih belum punya situs.", "Pilih desa yang situsnya sudah ada."
+        )
+    return found
+
+
+def _ticked() -> list[VillageRow]:
+    found = (villages.get_village(code) for code in request.form.getlist("village"))
+    return [VillageRow(village, sites.find_site(village.id)) for village in found]
+
+
+def _filtered() -> list[VillageRow]:
+    filters = wanted_filters(request.form)
+    rows: list[VillageRow] = []
+    number = 1
+    while True:
+        page = villages.list_villages(**filters, page=number, per_page=MAX_PER_PAGE)
+        rows += page.items
+        if not page.has_next:
+            return rows
+        number += 1

@@ -1,0 +1,148 @@
+"""Servers: enrol a machine, look at it, prepare it."""
+
+from __future__ import annotations
+
+from flask import Blueprint, flash, redirect, render_template, url_for
+from flask.typing import ResponseReturnValue
+from flask_babel import gettext as _
+
+from siappakai.models import Role, Server
+from siappakai.services import enrolment, keys, servers
+from siappakai.ssh import HostKey
+from siappakai.web.forms.servers import AddressForm, ArrangementForm, EnrolForm, PinForm
+from siappakai.web.identity import actor
+from siappakai.web.security import requires
+
+blueprint = Blueprint("servers", __name__, url_prefix="/servers")
+
+
+@blueprint.get("/")
+@requires(Role.VIEWER)
+def show_list() -> ResponseReturnValue:
+    found = servers.list_servers()
+    counts = {server.id: servers.count_sites(server.id) for server in found}
+    return render_template("servers/list.html", servers=found, counts=counts)
+
+
+@blueprint.route("/new", methods=["GET", "POST"])
+@requires(Role.ADMIN)
+def inspect() -> ResponseReturnValue:
+    form = AddressForm()
+    if form.accepted():
+        key = form.attempt(enrolment.inspect_host, form.address.data.strip(), form.port.data)
+        if key is not None:
+            return _enrol_page(_offer(form, key))
+    return render_template(
+        "servers/new.html", form=form, local_form=ArrangementForm(formdata=None)
+    ), form.status
+
+
+@blueprint.post("/enrol")
+@requires(Role.ADMIN)
+def enrol() -> ResponseReturnValue:
+    form = EnrolForm()
+    if form.accepted():
+        server = form.attempt(
+            enrolment.enrol_server,
+            name=form.name.data,
+            address=form.address.data,
+            port=int(form.port.data) if form.port.data.isdecimal() else 0,
+            user=form.user.data,
+            fingerprint=form.fingerprint.data,
+            password=form.password.data or None,
+            private_key=form.private_key.data or None,
+            arrangement=form.arrangement(),
+            by=actor(),
+        )
+        if server is not None:
+            return _enrolled(server)
+    return _enrol_page(form)
+
+
+@blueprint.post("/enrol-local")
+@requires(Role.ADMIN)
+def enrol_local() -> ResponseReturnValue:
+    form = ArrangementForm()
+    if form.accepted():
+        server = form.attempt(
+            enrolment.enrol_local_server,
+            name=form.name.data,
+            arrangement=form.arrangement(),
+            by=actor(),
+        )
+        if server is not None:
+            return _enrolled(server)
+    return render_template(
+        "servers/new.html", form=AddressForm(formdata=None), local_form=form
+    ), form.status
+
+
+@blueprint.get("/<int:server_id>")
+@requires(Role.VIEWER)
+def show(server_id: int) -> ResponseReturnValue:
+    server = servers.get_server(server_id)
+    return render_template(
+        "servers/show.html", server=server, site_count=servers.count_sites(server_id)
+    )
+
+
+@blueprint.post("/<int:server_id>/prepare")
+@requires(Role.ADMIN)
+def prepare(server_id: int) -> ResponseReturnValue:
+    run = servers.request_prepare(server_id, by=actor())
+    return redirect(url_for("runs.show", run_id=run.id), 303)
+
+
+@blueprint.post("/<int:server_id>/probe")
+@requires(Role.OPERATOR)
+def probe(server_id: int) -> ResponseReturnValue:
+    enrolment.probe_server(server_id, by=actor())
+    flash(_("Server diperiksa lagi."))
+    return redirect(url_for("servers.show", server_id=server_id), 303)
+
+
+@blueprint.post("/<int:server_id>/host-key")
+@requires(Role.ADMIN)
+def inspect_host_key(server_id: int) -> ResponseReturnValue:
+    server = servers.get_server(server_id)
+    key = enrolment.inspect_host(server.address, server.port)
+    form = PinForm(formdata=None, data={"fingerprint": key.fingerprint})
+    pinned = HostKey.parse(server.host_key).fingerprint
+    return render_template("servers/host_key.html", server=server, form=form, pinned=pinned)
+
+
+@blueprint.post("/<int:server_id>/host-key/pin")
+@requires(Role.ADMIN)
+def pin_host_key(server_id: int) -> ResponseReturnValue:
+    fingerprint = PinForm().fingerprint.data or ""
+    enrolment.pin_host_key(server_id, fingerprint=fingerprint, by=actor())
+    flash(_("Kunci host disematkan."))
+    return redirect(url_for("servers.show", server_id=server_id), 303)
+
+
+@blueprint.post("/<int:server_id>/forget")
+@requires(Role.ADMIN)
+def forget(server_id: int) -> ResponseReturnValue:
+    servers.forget_server(server_id, by=actor())
+    flash(_("Server dilupakan."))
+    return redirect(url_for("servers.show_list"), 303)
+
+
+def _offer(form: AddressForm, key: HostKey) -> EnrolForm:
+    given = {
+        "address": form.address.data.strip(),
+        "port": form.port.data,
+        "fingerprint": key.fingerprint,
+    }
+    return EnrolForm(formdata=None, data=given)
+
+
+def _enrol_page(form: EnrolForm) -> ResponseReturnValue:
+    return render_template(
+        "servers/enrol.html", form=form, public_key=keys.public_key()
+    ), form.status
+
+
+def _enrolled(server: Server) -> ResponseReturnValue:
+    flash(_("Server didaftarkan. Langkah berikutnya: siapkan server."))
+    return redirect(url_for("servers.show", server_id=server.id), 303)

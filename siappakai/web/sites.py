@@ -1,0 +1,111 @@
+"""Sites: install, check and remove them, for one village or a selection."""
+
+from __future__ import annotations
+
+from flask import Blueprint, flash, redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+from flask_babel import gettext as _
+
+from siappakai.models import Role, Run
+from siappakai.services import bulk, sites
+from siappakai.services.bulk import Placement
+from siappakai.services.villages import VillageRow
+from siappakai.web.forms.villages import InstallForm, RemoveForm
+from siappakai.web.identity import actor
+from siappakai.web.security import requires
+from siappakai.web.selection import picked, picked_sites
+
+blueprint = Blueprint("sites", __name__, url_prefix="/sites")
+
+
+@blueprint.post("/install/choose")
+@requires(Role.OPERATOR)
+def choose_install() -> ResponseReturnValue:
+    form = InstallForm(formdata=None)
+    form.offer()
+    return _install_page(form, picked())
+
+
+@blueprint.post("/install")
+@requires(Role.OPERATOR)
+def install() -> ResponseReturnValue:
+    form = InstallForm()
+    form.offer()
+    rows = picked()
+    if all(bulk.lives(row.site) for row in rows):
+        del form.server_id
+    if form.accepted():
+        runs = form.attempt(
+            bulk.install_villages,
+            [_placement(row) for row in rows],
+            release_id=form.release_id.data,
+            server_id=form.server_id.data if "server_id" in form else None,
+            by=actor(),
+        )
+        if runs is not None:
+            return _to_runs(runs)
+    return _install_page(form, rows)
+
+
+@blueprint.post("/health")
+@requires(Role.OPERATOR)
+def check_health() -> ResponseReturnValue:
+    ids = [site.id for site in picked_sites()]
+    return _to_runs(sites.request_health(site_ids=ids, by=actor()))
+
+
+@blueprint.post("/remove/choose")
+@requires(Role.ADMIN)
+def choose_remove() -> ResponseReturnValue:
+    return render_template(
+        "sites/remove.html", form=RemoveForm(formdata=None), sites=picked_sites()
+    )
+
+
+@blueprint.post("/remove")
+@requires(Role.ADMIN)
+def remove() -> ResponseReturnValue:
+    form = RemoveForm()
+    chosen = picked_sites()
+    if form.accepted():
+        runs = form.attempt(
+            sites.request_remove,
+            site_ids=[site.id for site in chosen],
+            confirmed_count=form.confirmed_count.data,
+            by=actor(),
+        )
+        if runs is not None:
+            return _to_runs(runs)
+    return render_template("sites/remove.html", form=form, sites=chosen), form.status
+
+
+@blueprint.post("/<int:site_id>/admin-login")
+@requires(Role.OPERATOR)
+def reveal_admin_login(site_id: int) -> ResponseReturnValue:
+    username, password = sites.admin_login(site_id, by=actor())
+    return render_template(
+        "sites/admin_login.html",
+        site=sites.get_site(site_id),
+        username=username,
+        password=password,
+    )
+
+
+def _placement(row: VillageRow) -> Placement:
+    code = row.village.code
+    return Placement(code, request.form.get(f"domain-{code}", ""))
+
+
+def _install_page(form: InstallForm, rows: list[VillageRow]) -> ResponseReturnValue:
+    homeless = [row for row in rows if not bulk.lives(row.site)]
+    housed = [row for row in rows if bulk.lives(row.site)]
+    return render_template(
+        "sites/install.html", form=form, homeless=homeless, housed=housed
+    ), form.status
+
+
+def _to_runs(runs: list[Run]) -> ResponseReturnValue:
+    flash(_("Pekerjaan diminta."))
+    if len(runs) == 1:
+        return redirect(url_for("runs.show", run_id=runs[0].id), 303)
+    return redirect(url_for("runs.show_list"), 303)

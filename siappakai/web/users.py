@@ -1,0 +1,84 @@
+"""Accounts of the panel, for administrators."""
+
+from __future__ import annotations
+
+from flask import Blueprint, abort, flash, redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+from flask_babel import gettext as _
+
+from siappakai.models import Role
+from siappakai.services import accounts
+from siappakai.web.forms.users import UserForm
+from siappakai.web.identity import actor
+from siappakai.web.labels import ROLES
+from siappakai.web.security import requires
+
+blueprint = Blueprint("users", __name__, url_prefix="/users")
+
+
+@blueprint.get("/")
+@requires(Role.ADMIN)
+def show_list() -> ResponseReturnValue:
+    return render_template("users/list.html", users=accounts.list_users(), roles=ROLES)
+
+
+@blueprint.route("/new", methods=["GET", "POST"])
+@requires(Role.ADMIN)
+def create() -> ResponseReturnValue:
+    form = UserForm()
+    if form.accepted():
+        made = form.attempt(
+            accounts.create_user,
+            username=form.username.data,
+            name=form.name.data or "",
+            role=Role(form.role.data),
+            by=actor(),
+        )
+        if made is not None:
+            user, password = made
+            return render_template("users/password.html", user=user, password=password)
+    return render_template("users/new.html", form=form), form.status
+
+
+@blueprint.post("/<int:user_id>/role")
+@requires(Role.ADMIN)
+def set_role(user_id: int) -> ResponseReturnValue:
+    role = request.form.get("role", "")
+    if role not in set(Role):
+        abort(400)
+    accounts.set_role(user_id, Role(role), by=actor())
+    return _back(_("Peran diganti."))
+
+
+@blueprint.post("/<int:user_id>/password")
+@requires(Role.ADMIN)
+def reset_password(user_id: int) -> ResponseReturnValue:
+    password = accounts.reset_password(user_id, by=actor())
+    user = accounts.get_user(user_id)
+    return render_template("users/password.html", user=user, password=password)
+
+
+@blueprint.post("/<int:user_id>/disable")
+@requires(Role.ADMIN)
+def disable(user_id: int) -> ResponseReturnValue:
+    accounts.disable_user(user_id, by=actor())
+    return _back(_("Akun ditutup dan sesinya dikeluarkan."))
+
+
+@blueprint.post("/<int:user_id>/enable")
+@requires(Role.ADMIN)
+def enable(user_id: int) -> ResponseReturnValue:
+    accounts.enable_user(user_id, by=actor())
+    return _back(_("Akun dibuka lagi."))
+
+
+@blueprint.post("/<int:user_id>/sessions/end")
+@requires(Role.ADMIN)
+def end_sessions(user_id: int) -> ResponseReturnValue:
+    accounts.end_sessions(user_id, by=actor())
+    return _back(_("Semua sesi akun itu dikeluarkan."))
+
+
+def _back(message: str) -> ResponseReturnValue:
+    flash(message)
+    return redirect(url_for("users.show_list"), 303)
