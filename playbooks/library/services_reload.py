@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from pathlib import Path
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
@@ -110,6 +111,9 @@ def main() -> None:
     module = AnsibleModule(argument_spec=ARGUMENTS, supports_check_mode=True)  # type: ignore[no-untyped-call]
     wanted = module.params
     daemons = chosen_daemons(wanted["layout"], php=wanted["php"], nginx=wanted["nginx"])
+    if module.check_mode:
+        # What a first run would only write now cannot be tested.
+        daemons = [daemon for daemon in daemons if Path(daemon.config).exists()]
     reloading = Reloading(daemons)
     try:
         if not module.check_mode:
@@ -123,7 +127,7 @@ def main() -> None:
             error={"code": error.code, "params": error.params},
             steps=reloading.steps,
         )
-    module.exit_json(changed=bool(daemons), steps=reloading.steps)
+    module.exit_json(changed=wanted["php"] or wanted["nginx"], steps=reloading.steps)
 
 
 if __name__ == "__main__":

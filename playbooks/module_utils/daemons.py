@@ -130,6 +130,7 @@ def start(daemon: Daemon) -> int:
     while time.monotonic() < deadline:
         pid = running_pid(daemon)
         if pid is not None and (not daemon.socket or accepts(daemon.socket)):
+            launched.returncode = 0  # it outlives this process; nobody shall wait for it
             return pid
         if not (daemon.detaches or daemon.service) and launched.poll() is not None:
             break
