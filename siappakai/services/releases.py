@@ -238,8 +238,10 @@ def _schema_version(helper: str, tag: str) -> str:
 
 def _seen(version: str, *, stand_in: bool) -> dict[str, list[str]]:
     """Return what the catalogue knows of a release; nothing for one it does not list."""
-    found = _catalogue()["stand_in"] if stand_in else _catalogue()[APP].get(version, {})
-    return {key: list(found.get(key, [])) for key in ("php_versions", "benign_patterns")}
+    catalogue = _catalogue()
+    listed = catalogue[APP].get(version, {"php_versions": [], "benign_patterns": []})
+    php = catalogue["stand_in"]["php_versions"] if stand_in else listed["php_versions"]
+    return {"php_versions": list(php), "benign_patterns": list(listed["benign_patterns"])}
 
 
 @cache

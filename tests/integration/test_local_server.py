@@ -1,4 +1,4 @@
-"""This machine as a server, looked at without SSH."""
+"""The machine of the tests as a server, looked at without SSH."""
 
 from __future__ import annotations
 
