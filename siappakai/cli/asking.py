@@ -1,0 +1,70 @@
+"""Asking a person: consent, counts and secrets. Never a secret from the command line."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import click
+
+from siappakai.errors import InvalidInputError, RefusedError
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def yes_option(function: F) -> F:
+    """Add `--yes`, which answers the question of `agree`."""
+    return click.option("--yes", is_flag=True, help="Do not ask for confirmation.")(function)
+
+
+def password_stdin_option(function: F) -> F:
+    """Add `--password-stdin`, for `password`."""
+    return click.option(
+        "--password-stdin", is_flag=True, help="Read the password from standard input, one line."
+    )(function)
+
+
+def is_interactive() -> bool:
+    """Tell whether a person sits at the terminal."""
+    return sys.stdin.isatty() and sys.stderr.isatty()
+
+
+def agree(question: str, *, yes: bool) -> None:
+    """Go on only with consent: `--yes`, or a person's answer.
+
+    Raises RefusedError without a terminal, click.Abort when the answer is no.
+    """
+    if yes:
+        return
+    if not is_interactive():
+        raise RefusedError("Perintah ini menunggu persetujuan.", "Tambahkan --yes.")
+    click.confirm(question, abort=True, err=True)
+
+
+def typed_count(question: str, given: int | None) -> int:
+    """Return the number a person typed, or gave as `--count`; raises InvalidInputError."""
+    if given is not None:
+        return given
+    if not is_interactive():
+        raise InvalidInputError(
+            "Jumlah yang akan dihapus belum disebutkan.", "Tambahkan --count N.", field="count"
+        )
+    count: int = click.prompt(question, type=int, err=True)
+    return count
+
+
+def password(prompt: str, *, from_stdin: bool) -> str:
+    """Return a password from standard input or the terminal; raises InvalidInputError."""
+    text: str = ""
+    if from_stdin:
+        text = sys.stdin.readline().rstrip("\r\n")
+    elif is_interactive():
+        text = click.prompt(prompt, hide_input=True, err=True)
+    if not text:
+        raise InvalidInputError(
+            "Kata sandi tidak diberikan.",
+            "Kirim lewat masukan standar dengan --password-stdin.",
+            field="password",
+        )
+    return text

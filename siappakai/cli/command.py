@@ -1,0 +1,118 @@
+"""What all commands share: `--json`, `--dry-run`, an example, and how they fail."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+import click
+
+from siappakai.cli.context import installation, rehearsal
+from siappakai.cli.output import Ended, emit, note
+from siappakai.errors import InvalidInputError, SiapPakaiError
+
+INTERRUPTED = 130
+
+_JSON = "siappakai.json"
+
+
+class Command(click.Command):
+    """A command over services: run in the registry's context, its result printed.
+
+    `example` is a whole line a person can type. A command that `changes` only the registry
+    can be rehearsed with `--dry-run`.
+    """
+
+    def __init__(
+        self, name: str | None, *, example: str, changes: bool = False, **attrs: Any
+    ) -> None:
+        super().__init__(name, **attrs)
+        self.example = example
+        self.changes = changes
+        if changes:
+            self.params.append(
+                click.Option(["--dry-run"], is_flag=True, help="Check and show; change nothing.")
+            )
+        self.params.append(
+            click.Option(["--json", "as_json"], is_flag=True, help="Print JSON (docs/cli.md).")
+        )
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        _note_json(ctx, args)
+        return super().parse_args(ctx, args)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command, print what it returns, end with its exit code."""
+        as_json = ctx.params.pop("as_json")
+        is_rehearsed = ctx.params.pop("dry_run", False)
+        if is_rehearsed and "follow" in ctx.params:
+            # A rehearsed run is never sent to a worker.
+            ctx.params["follow"] = False
+        with installation() as ctx.obj, rehearsal(is_on=is_rehearsed):
+            result = super().invoke(ctx)
+        value = result.value if isinstance(result, Ended) else result
+        emit(value, as_json=as_json)
+        if is_rehearsed:
+            note("Uji coba: tidak ada yang diubah.")
+        ctx.exit(result.exit_code if isinstance(result, Ended) else 0)
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        super().format_epilog(ctx, formatter)
+        with formatter.section("Example"):
+            formatter.write(f"  {self.example}\n")
+
+
+class Group(click.Group):
+    """A noun and its verbs."""
+
+    command_class = Command
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        _note_json(ctx, args)
+        return super().parse_args(ctx, args)
+
+
+class Root(Group):
+    """The program: turns expected failures into messages and exit codes."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except SiapPakaiError as error:
+            _tell(ctx, error)
+            ctx.exit(error.exit_code)
+        except click.UsageError as error:
+            if not ctx.meta[_JSON]:
+                raise
+            _tell_json("usage", error.format_message(), "", "", error.exit_code)
+            ctx.exit(error.exit_code)
+        except (click.Abort, KeyboardInterrupt):
+            note("Dibatalkan.")
+            ctx.exit(INTERRUPTED)
+
+
+def _note_json(ctx: click.Context, args: list[str]) -> None:
+    # Before parsing, which may fail; the dictionary is shared with the contexts above.
+    ctx.meta[_JSON] = "--json" in args
+
+
+def _tell(ctx: click.Context, error: SiapPakaiError) -> None:
+    field = error.field if isinstance(error, InvalidInputError) else ""
+    if ctx.meta[_JSON]:
+        _tell_json(_kind(error), error.what, error.todo, field, error.exit_code)
+        return
+    note(f"{error.what} [{field}]" if field else error.what)
+    if error.todo:
+        note(error.todo)
+
+
+def _tell_json(kind: str, what: str, todo: str, field: str, exit_code: int) -> None:
+    error = {"kind": kind, "what": what, "todo": todo, "field": field, "exit_code": exit_code}
+    note(json.dumps({"error": error}, ensure_ascii=False, indent=2))
+
+
+def _kind(error: SiapPakaiError) -> str:
+    """Return the error's class in snake case: `NotFoundError` is `not_found`."""
+    name = type(error).__name__.removesuffix("Error")
+    return re.sub(r"(?<!^)(?=[A-Z])", "_", name).lower()

@@ -1,0 +1,124 @@
+"""Where every command runs: the settings, the registry, and the name of who acts."""
+
+from __future__ import annotations
+
+import os
+import pwd
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+
+import click
+from pydantic import ValidationError
+from sqlalchemy.exc import OperationalError, ProgrammingError
+
+from siappakai.config import Settings
+from siappakai.errors import InvalidInputError, RefusedError, UnreachableError
+from siappakai.models.app import registry_app
+from siappakai.models.transactions import transaction
+
+_UMASK = 0o027
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who started this command, on which installation."""
+
+    actor: str
+    settings: Settings
+
+
+class _RehearsedError(Exception):
+    """Ends a rehearsal's transaction, so that it is rolled back."""
+
+
+def actor() -> str:
+    """Return who acts, as services and the audit log name people: `cli:` and the Unix user."""
+    return _caller().actor
+
+
+def settings() -> Settings:
+    """Return the settings of the installation this command works on."""
+    return _caller().settings
+
+
+def _caller() -> Caller:
+    caller = click.get_current_context().find_object(Caller)
+    if caller is None:
+        raise RuntimeError("no command is running")
+    return caller
+
+
+@contextmanager
+def installation() -> Iterator[Caller]:
+    """Open the registry of this installation as the user who owns it.
+
+    Raises InvalidInputError for a bad setting, RefusedError for a user who may not read the
+    installation, UnreachableError when the registry does not answer or has no tables.
+    """
+    caller = Caller(f"cli:{_user_name(os.getuid())}", _settings())
+    try:
+        _become_owner(caller.settings)
+        with registry_app(caller.settings).app_context():
+            yield caller
+    except PermissionError as error:
+        raise _forbidden(str(error.filename or caller.settings.state)) from error
+    except (OperationalError, ProgrammingError) as error:
+        raise UnreachableError(
+            f"Registri tidak dapat dipakai: {error.orig}",
+            "Jalankan: siappakai doctor. Registri baru atau lama: siappakai registry upgrade.",
+        ) from error
+
+
+@contextmanager
+def rehearsal(*, is_on: bool) -> Iterator[None]:
+    """Undo at the end what the block wrote to the registry; its jobs are never sent."""
+    if not is_on:
+        yield
+        return
+    with suppress(_RehearsedError), transaction():
+        yield
+        raise _RehearsedError
+
+
+def _settings() -> Settings:
+    try:
+        return Settings()
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = ".".join(str(part) for part in first["loc"])
+        raise InvalidInputError(
+            f"Setelan {name} tidak sah: {first['msg']}.",
+            f"Betulkan SIAPPAKAI_{name.upper()} atau siappakai.toml.",
+            field=name,
+        ) from error
+    except PermissionError as error:
+        raise _forbidden(str(error.filename)) from error
+
+
+def _forbidden(path: str) -> RefusedError:
+    return RefusedError(
+        f"{_user_name(os.geteuid())} tidak boleh memakai {path}.",
+        "Jalankan sebagai root atau sebagai pengguna pemilik folder itu.",
+    )
+
+
+def _become_owner(chosen: Settings) -> None:
+    """Step down from root to the owner of the state folder.
+
+    Files that root made there (SQLite's WAL, a key ring) would lock panel and workers out.
+    """
+    os.umask(_UMASK)
+    with suppress(FileNotFoundError):
+        owner = chosen.state.stat()
+        if os.geteuid() == 0 and owner.st_uid != 0:
+            os.initgroups(_user_name(owner.st_uid), owner.st_gid)
+            os.setgid(owner.st_gid)
+            os.setuid(owner.st_uid)
+
+
+def _user_name(uid: int) -> str:
+    try:
+        return pwd.getpwuid(uid).pw_name
+    except KeyError:
+        return str(uid)
