@@ -5,7 +5,8 @@ from __future__ import annotations
 import time
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible.module_utils.golden_making import Order, make_golden
+from ansible.module_utils.golden_making import make_golden
+from ansible.module_utils.order import Order
 from ansible.module_utils.outcome import EXPECTED, Refusal, failure
 from ansible.module_utils.variables import (
     FileVars,
@@ -33,7 +34,7 @@ options:
 
 def main() -> None:
     """Run the module."""
-    module = AnsibleModule(
+    module = AnsibleModule(  # type: ignore[no-untyped-call]
         argument_spec={
             "layout": argument(LayoutVars),
             "release": argument(ReleaseVars),

@@ -26,7 +26,7 @@ options:
 
 def main() -> None:
     """Run the module."""
-    module = AnsibleModule(
+    module = AnsibleModule(  # type: ignore[no-untyped-call]
         argument_spec={
             "layout": argument(LayoutVars),
             "release": argument(ReleaseVars),

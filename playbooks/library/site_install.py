@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible.module_utils.installation import Order, install
+from ansible.module_utils.installation import install
+from ansible.module_utils.order import Order
 from ansible.module_utils.outcome import EXPECTED, Refusal, Steps, failure
 from ansible.module_utils.variables import (
     FileVars,
@@ -37,7 +38,7 @@ options:
 
 def main() -> None:
     """Run the module."""
-    module = AnsibleModule(
+    module = AnsibleModule(  # type: ignore[no-untyped-call]
         argument_spec={
             "layout": argument(LayoutVars),
             "release": argument(ReleaseVars),

@@ -6,13 +6,13 @@ import grp
 import os
 import pwd
 import signal
-import subprocess
 import time
 from dataclasses import dataclass
 from pathlib import Path
 
 from .fence import hold
 from .outcome import Refusal
+from .programs import run
 
 # A range of their own: system ids end at 999, too few for a regency's sites.
 _RANGE = ("UID_MIN=20000", "UID_MAX=59999", "GID_MIN=20000", "GID_MAX=59999")
@@ -55,7 +55,7 @@ def create_account(name: str, home: str, lock_dir: str) -> Account:
     options = [word for setting in (*_RANGE, *_NO_SUBORDINATES) for word in ("-K", setting)]
     # useradd waits a whole second when it meets another one; our lock waits 50 ms.
     with hold(lock_dir, ".accounts"):
-        _run("useradd", "--no-create-home", "--home-dir", home, "--shell", _SHELL,
+        run("useradd", "--no-create-home", "--home-dir", home, "--shell", _SHELL,
              "--user-group", *options, "--", name)  # fmt: skip
     entry = pwd.getpwnam(name)
     return Account(entry.pw_uid, entry.pw_gid)
@@ -77,27 +77,33 @@ def check_account(name: str) -> None:
 
 
 def remove_account(name: str, lock_dir: str) -> bool:
-    """Remove the account and its group; return whether there was one."""
+    """Remove the account, its processes and its group; return whether there was one."""
     account = find_account(name)
     if account is None:
         return False
-    end_processes(account.uid)
+    _end_processes(account.uid)
     with hold(lock_dir, ".accounts"):
-        _run("userdel", "--", name)
+        run("userdel", "--", name)
     return True
 
 
-def end_processes(uid: int) -> int:
-    """Kill everything that runs as `uid`; return how many processes that were.
+def interrupt(account: Account) -> int:
+    """Kill what runs as the account, once; return how many processes that were.
 
-    Raises Refusal `processes_remain` when one of them does not die.
+    A PHP-FPM master that still has the account's pool replaces its worker at once, by an idle
+    one; only its reload ends that.
     """
+    pids = _processes(account.uid)
+    for pid in pids:
+        _kill(pid)
+    return len(pids)
+
+
+def _end_processes(uid: int) -> None:
     deadline = time.monotonic() + _KILL_PATIENCE_SECONDS
-    killed: set[int] = set()
     while pids := _processes(uid):
         for pid in pids:
             _kill(pid)
-        killed.update(pids)
         if time.monotonic() > deadline:
             raise Refusal(
                 "processes_remain",
@@ -106,7 +112,6 @@ def end_processes(uid: int) -> int:
                 pids=sorted(pids),
             )
         time.sleep(0.02)
-    return len(killed)
 
 
 def _processes(uid: int) -> list[int]:
@@ -118,13 +123,13 @@ def _processes(uid: int) -> list[int]:
 
 
 def _belongs(process: Path, uid: int) -> bool:
-    """Whether a living process runs as `uid`; a zombie is only waiting for its parent."""
+    """Whether a process runs as `uid`; a zombie counts, userdel would stumble over it."""
     try:
         status = (process / "status").read_text()
     except (FileNotFoundError, ProcessLookupError):
         return False
-    fields = dict(line.split(":\t", 1) for line in status.splitlines() if ":\t" in line)
-    return str(uid) in fields["Uid"].split() and not fields["State"].startswith("Z")
+    owners = next(line for line in status.splitlines() if line.startswith("Uid:"))
+    return str(uid) in owners.split()
 
 
 def _kill(pid: int) -> None:
@@ -132,7 +137,3 @@ def _kill(pid: int) -> None:
         os.kill(pid, signal.SIGKILL)
     except ProcessLookupError:
         return
-
-
-def _run(*argv: str) -> None:
-    subprocess.run(argv, check=True, capture_output=True, stdin=subprocess.DEVNULL)

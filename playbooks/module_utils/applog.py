@@ -35,7 +35,7 @@ def mark_end(folder: str) -> Mark:
     names = _names(folder)
     if not names:
         return Mark("", 0)
-    return Mark(names[-1], os.stat(f"{folder}/{names[-1]}", follow_symlinks=False).st_size)
+    return Mark(names[-1], Path(folder, names[-1]).lstat().st_size)
 
 
 def unknown_errors(folder: str, since: Mark, benign: Sequence[str]) -> list[str]:

@@ -28,7 +28,7 @@ class Response:
     errors: str
 
 
-def get(  # noqa: PLR0913 - keyword-only, each a CGI variable
+def get(
     listener: str, *, view: str, path: str, host: str, seconds: float, script: str = "index.php"
 ) -> Response:
     """Ask `script` in the folder `view` for `path`; raises OSError or TimeoutError."""

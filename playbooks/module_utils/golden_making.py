@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shutil
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,25 +18,16 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from .account import Account
-    from .variables import FileVars, LayoutVars, ReleaseVars, SecretVars, SiteVars
+    from .driver import Link
+    from .order import Order
 
 SEEDING_PATIENCE_SECONDS = 600.0
 
 
-@dataclass(frozen=True)
-class Order:
-    """A release and the throw-away village (`site`, `secrets`, `files`) that seeds it."""
-
-    layout: LayoutVars
-    release: ReleaseVars
-    site: SiteVars
-    secrets: SecretVars
-    files: FileVars
-    dry: bool = False
-
-
 def make_golden(order: Order) -> str:
     """Make the snapshot unless a good one is there; return why it was made, empty if not.
+
+    `order.site` is the throw-away village that seeds it.
 
     Raises Refusal; whatever was begun for it is gone afterwards.
     """
@@ -118,15 +108,13 @@ def _village(order: Order) -> Iterator[Account]:
             Path(site["folder"]).mkdir()
             Path(site["folder"]).chmod(0o711)
             mariadb.create_database(admin, site["database"], site["slug"])
-            mariadb.create_user(
-                admin, site["db_user"], secrets["db_password"], site["database"]
-            )
+            mariadb.create_user(admin, site["db_user"], secrets["db_password"], site["database"])
             yield account
         finally:
             _clear(order, admin)
 
 
-def _clear(order: Order, admin: mariadb.Link) -> None:
+def _clear(order: Order, admin: Link) -> None:
     mariadb.drop_user(admin, order.site["db_user"])
     mariadb.drop_database(admin, order.site["database"])
     folder = Path(order.site["folder"])

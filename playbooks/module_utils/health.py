@@ -161,11 +161,13 @@ def _log_check(site: SiteVars) -> Check:
     errors = applog.unknown_errors(
         f"{site['folder']}/storage/logs", applog.Mark(**note["log"]), site["benign_patterns"]
     )
-    return Check("log", not errors, f"{len(errors)} unknown SQL errors, first: {errors[0]}" if errors else "")
+    return Check(
+        "log", not errors, f"{len(errors)} unknown SQL errors, first: {errors[0]}" if errors else ""
+    )
 
 
 def _home_check(name: str, layout: LayoutVars, site: SiteVars, path: str) -> Check:
-    """A page must be whole; one single 500 is asked again.
+    """Ask for a page, which must be whole; one single 500 is asked again.
 
     OpenSID throws one now and then when requests clear its cache at the same moment.
     """
@@ -193,9 +195,7 @@ def _fetch(layout: LayoutVars, site: SiteVars, path: str) -> tuple[int, str]:
 
 
 def _host(layout: LayoutVars, site: SiteVars) -> str:
-    port, usual = (
-        (layout["https_port"], 443) if site["certificate"] else (layout["http_port"], 80)
-    )
+    port, usual = (layout["https_port"], 443) if site["certificate"] else (layout["http_port"], 80)
     return site["domain"] if port == usual else f"{site['domain']}:{port}"
 
 

@@ -6,48 +6,33 @@ installation writes to it again.
 
 from __future__ import annotations
 
-import datetime
+import datetime as dt
 import re
 import shutil
 from contextlib import closing
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from . import applog, golden, mariadb, opensid, seeding, site_tree, tree
-from .account import Account, check_account, create_account, find_account, group_id
+from .account import Account, create_account, find_account, group_id
+from .admission import admit
 from .driver import connect
 from .fence import fenced
 from .mariadb import State
 from .outcome import Refusal
-from .releases import is_present, php_of, release_folder
+from .releases import php_of, release_folder
 from .view import build_view
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from .driver import Link
+    from .order import Order
     from .outcome import Step, Steps
-    from .variables import FileVars, LayoutVars, PhpVars, ReleaseVars, SecretVars, SiteVars
 
 _IPV6_LISTEN = re.compile(r"^\s*listen \[::\].*\n", re.MULTILINE)
 _NOBODY = Account(-1, -1)  # whom a dry run compares with while the account is missing
-
-
-@dataclass(frozen=True)
-class Order:
-    """All that is needed to install one site.
-
-    `release_problem` is why the release could not be brought to this server, if it could not.
-    """
-
-    layout: LayoutVars
-    release: ReleaseVars
-    site: SiteVars
-    secrets: SecretVars
-    files: FileVars
-    release_problem: str = ""
-    dry: bool = False
 
 
 def install(order: Order, steps: Steps) -> None:
@@ -61,7 +46,7 @@ def install(order: Order, steps: Steps) -> None:
     with fenced(layout["lock_dir"], site["slug"], site["run_token"], dry=order.dry):
         with closing(mariadb.administrator(layout["db_socket"])) as admin:
             with steps.step("check"):
-                state = _check(order, admin, php)
+                state = admit(order, admin, php)
             with steps.step("account") as step:
                 account = _ensure_account(order, step)
             with steps.step("folder") as step:
@@ -69,100 +54,13 @@ def install(order: Order, steps: Steps) -> None:
             with steps.step("database") as step:
                 _ensure_database(order, admin, state, step)
             with steps.step("load") as step:
-                _ensure_loaded(order, admin, state, account, php, step)
+                _ensure_loaded(order, admin, state, account, step)
         with steps.step("pool") as step:
             pool = f"siappakai-{site['slug']}.conf"
             _ensure(php["pool_dir"], [_config(pool, order.files["pool"])], order, step)
         with steps.step("vhost") as step:
             vhost = _config(f"{site['slug']}.conf", _listenable(order.files["vhost"]))
             _ensure(layout["nginx_sites"], [vhost], order, step)
-
-
-def _check(order: Order, admin: Link, php: PhpVars) -> State:
-    """Refuse what must not be begun; changes nothing."""
-    site = order.site
-    if not is_present(order.layout, order.release):
-        raise Refusal(
-            "release_missing",
-            f"Release {site['release']} is not on this server."
-            f" {order.release_problem or 'Run the whole install playbook, which brings it.'}",
-            release=site["release"],
-            reason=order.release_problem,
-        )
-    check_account(site["unix_user"])
-    _check_domain(order)
-    _check_folders(order, php)
-    state = mariadb.state_of(admin, site["database"], site["slug"])
-    if state is State.FOREIGN:
-        raise Refusal(
-            "database_exists",
-            f"A database {site['database']} exists that was not made for this site. It was left"
-            " as it is. Rename or drop it, then run this again.",
-            database=site["database"],
-        )
-    _check_app_key(order, admin, state)
-    _check_note(order, state)
-    return state
-
-
-def _check_domain(order: Order) -> None:
-    """Refuse a domain that another site's vhost answers to."""
-    own = f"{order.site['slug']}.conf"
-    name = re.compile(rf"^\s*server_name {re.escape(order.site['domain'])};", re.MULTILINE)
-    for vhost in Path(order.layout["nginx_sites"]).glob("*.conf"):
-        if vhost.name != own and name.search(vhost.read_text()):
-            raise Refusal(
-                "domain_taken",
-                f"The domain {order.site['domain']} belongs to {vhost.stem} already."
-                " Give one of the two another domain.",
-                domain=order.site["domain"],
-                other=vhost.stem,
-            )
-
-
-def _check_folders(order: Order, php: PhpVars) -> None:
-    for folder in (php["pool_dir"], order.layout["nginx_sites"], order.layout["sites"]):
-        if not Path(folder).is_dir():
-            raise Refusal(
-                "server_unprepared",
-                f"The folder {folder} is missing. Prepare the server, then run this again.",
-                folder=folder,
-            )
-
-
-def _check_app_key(order: Order, admin: Link, state: State) -> None:
-    """The key decrypts what the village stored: another one than ours is never replaced."""
-    # While loading, the key on disk may be one the seeder made up a moment before it died.
-    found = {site_tree.read_app_key(order.site["folder"])} if state is not State.LOADING else set()
-    if state is State.COMPLETE:
-        with admin.cursor() as cursor:
-            cursor.execute(f"SELECT app_key FROM `{order.site['database']}`.config")  # noqa: S608
-            found |= {str(row[0]) for row in cursor.fetchall()}
-    if found - {"", order.secrets["app_key"]}:
-        raise Refusal(
-            "app_key_differs",
-            f"{order.site['slug']} has another app_key than the registry. Nothing was changed."
-            " Put the site's own key into the registry, or remove the site first.",
-            slug=order.site["slug"],
-        )
-
-
-def _check_note(order: Order, state: State) -> None:
-    note = site_tree.read_note(order.site["folder"])
-    if note.get("removing"):
-        raise Refusal(
-            "removal_unfinished",
-            f"The removal of {order.site['slug']} was begun and not finished. Run it again first.",
-            slug=order.site["slug"],
-        )
-    installed = note.get("release", order.site["release"])
-    if state is State.COMPLETE and installed != order.site["release"]:
-        raise Refusal(
-            "other_release",
-            f"{order.site['slug']} is installed with {installed}. Update it to"
-            f" {order.site['release']} instead of installing it.",
-            installed=installed,
-        )
 
 
 def _ensure_account(order: Order, step: Step) -> Account:
@@ -172,13 +70,11 @@ def _ensure_account(order: Order, step: Step) -> Account:
     step.changed = True
     if order.dry:
         return _NOBODY
-    return create_account(
-        order.site["unix_user"], order.site["folder"], order.layout["lock_dir"]
-    )
+    return create_account(order.site["unix_user"], order.site["folder"], order.layout["lock_dir"])
 
 
 def _ensure_folder(order: Order, account: Account, step: Step) -> None:
-    """The site's folder: skeleton, view of the release, the village's data, `current`."""
+    """Make skeleton, view of the release, the village's data and `current`."""
     site, folder = order.site, order.site["folder"]
     _ensure(order.layout["sites"], [tree.Entry(site["slug"], 0o711)], order, step)
     _ensure(folder, site_tree.skeleton(account, site["release"]), order, step)
@@ -214,7 +110,7 @@ def _ensure_village_folder(order: Order, account: Account, step: Step) -> None:
 
 
 def _ensure_database(order: Order, admin: Link, state: State, step: Step) -> None:
-    """An empty database of the site's own, or the complete one with working credentials."""
+    """Have an empty database of the site's own, or the complete one with working credentials."""
     site = order.site
     password = order.secrets["db_password"]
     if state is State.COMPLETE:
@@ -233,9 +129,7 @@ def _ensure_database(order: Order, admin: Link, state: State, step: Step) -> Non
     mariadb.create_user(admin, site["db_user"], password, site["database"])
 
 
-def _ensure_loaded(
-    order: Order, admin: Link, state: State, account: Account, php: PhpVars, step: Step
-) -> None:
+def _ensure_loaded(order: Order, admin: Link, state: State, account: Account, step: Step) -> None:
     """Fill a database that is not complete: cloned, or seeded by the application itself."""
     site, folder = order.site, order.site["folder"]
     if state is State.COMPLETE:
@@ -247,10 +141,10 @@ def _ensure_loaded(
     step.detail = f"seeded by the application, as {reason}" if reason else "cloned"
     if order.dry:
         return
-    hashes = _seed(order, account, php) if reason else _clone(order)
+    hashes = _seed(order, account) if reason else _clone(order)
     _write_identity(order)
     tree.apply(folder, [site_tree.note_entry(_note(order, hashes))])
-    mariadb.mark_complete(admin, site["database"], site["slug"])
+    mariadb.mark(admin, site["database"], site["slug"], State.COMPLETE)
 
 
 def _clone(order: Order) -> Sequence[str]:
@@ -259,7 +153,7 @@ def _clone(order: Order) -> Sequence[str]:
     return _known_hashes(order)
 
 
-def _seed(order: Order, account: Account, php: PhpVars) -> Sequence[str]:
+def _seed(order: Order, account: Account) -> Sequence[str]:
     site, folder = order.site, order.site["folder"]
     found = seeding.seed(
         seeding.Nursery(
@@ -267,7 +161,7 @@ def _seed(order: Order, account: Account, php: PhpVars) -> Sequence[str]:
             view=f"{folder}/rel/{site['release']}",
             host=site["domain"],
             pool=order.files["pool"],
-            php=php,
+            php=php_of(order.layout, order.release, site["php"]),
             layout=order.layout,
             database=site["database"],
             db_user=site["db_user"],
@@ -327,12 +221,12 @@ def _known_hashes(order: Order) -> Sequence[str]:
 
 
 def _note(order: Order, hashes: Sequence[str]) -> dict[str, Any]:
-    """What a later health check must know of this installation."""
+    """Return what a later health check must know of this installation."""
     return {
         "app": order.site["app"],
         "release": order.site["release"],
         "commit": order.release["commit"],
-        "installed_at": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        "installed_at": dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
         "log": asdict(applog.mark_end(f"{order.site['folder']}/storage/logs")),
         "default_password_hashes": list(hashes),
     }

@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import gzip
 import re
-import subprocess
-from contextlib import closing
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .driver import connect
 from .outcome import MySQLError, Refusal
+from .programs import run
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,7 +23,8 @@ if TYPE_CHECKING:
 
 _IDENTIFIER = re.compile(r"[a-z][a-z0-9_-]{2,63}")
 _COMMENT = "siappakai {slug} {state}"
-_ACCESS_DENIED = 1045
+# Wrong password, no such database for this user, no such user.
+_ACCESS_DENIED = frozenset({1045, 1044, 1698})
 _STATEMENT_END = ";\n"
 # Only what a table's definition and rows need: no locks, no drops, no definers.
 _DUMP = (
@@ -52,6 +52,7 @@ class State(StrEnum):
     FOREIGN = "foreign"
     LOADING = "loading"
     COMPLETE = "complete"
+    REMOVING = "removing"
 
 
 def administrator(socket: str) -> Link:
@@ -84,9 +85,9 @@ def create_database(link: Link, database: str, slug: str) -> None:
         )
 
 
-def mark_complete(link: Link, database: str, slug: str) -> None:
-    """Mark a database as whole: it is the village's from now on."""
-    comment = _COMMENT.format(slug=slug, state=State.COMPLETE)
+def mark(link: Link, database: str, slug: str, state: State) -> None:
+    """Write into the database what is known of it: COMPLETE makes it the village's own."""
+    comment = _COMMENT.format(slug=slug, state=state)
     with link.cursor() as cursor:
         cursor.execute(f"ALTER DATABASE {_quoted(database)} COMMENT = %s", (comment,))
 
@@ -120,7 +121,7 @@ def accepts(socket: str, user: str, password: str, database: str) -> bool:
     try:
         connect(socket, user, password, database).close()
     except MySQLError as problem:
-        if problem.args[0] in {_ACCESS_DENIED, 1044, 1698}:
+        if problem.args[0] in _ACCESS_DENIED:
             return False
         raise
     return True
@@ -149,14 +150,32 @@ def statements(sql: str) -> Iterator[str]:
 
 def write_dump(socket: str, database: str, target: Path) -> None:
     """Write a gzip'ed dump any user can load as its own; raises CalledProcessError."""
-    argv = [*_DUMP, f"--socket={socket}", "--", _checked(database)]
-    done = subprocess.run(argv, check=True, capture_output=True, stdin=subprocess.DEVNULL)
-    sql = _DEFINER.sub(b"SQL SECURITY INVOKER", done.stdout)
+    dump = run(*_DUMP, f"--socket={socket}", "--", _checked(database))
+    sql = _DEFINER.sub(b"SQL SECURITY INVOKER", dump)
     # The client's own command, not SQL; only the client understands it.
     lines = sql.split(b"\n", 1)
     if lines[0].startswith(b"/*M!999999\\-"):
         sql = lines[1]
     target.write_bytes(gzip.compress(sql, 6, mtime=0))
+
+
+def full_dump_command(socket: str, database: str) -> list[str]:
+    """Return the command that dumps everything of a database to standard output."""
+    return [
+        "mariadb-dump",
+        "--no-defaults",
+        "--user=root",
+        f"--socket={socket}",
+        "--single-transaction",
+        "--quick",
+        "--skip-lock-tables",
+        "--routines",
+        "--events",
+        "--hex-blob",
+        "--default-character-set=utf8mb4",
+        "--",
+        _checked(database),
+    ]
 
 
 def table_counts(link: Link, database: str) -> dict[str, int]:
@@ -177,13 +196,6 @@ def _count(link: Link, database: str, table: str) -> int:
         cursor.execute(f"SELECT COUNT(*) FROM {_quoted(database)}.`{name}`")  # noqa: S608
         (count,) = cursor.fetchone() or (0,)
     return int(count)
-
-
-def query_row(socket: str, database: str, sql: str) -> tuple[object, ...] | None:
-    """Return the first row of a fixed query, asked as root."""
-    with closing(connect(socket, "root", database=database)) as link, link.cursor() as cursor:
-        cursor.execute(sql)
-        return cursor.fetchone()
 
 
 def _checked(identifier: str) -> str:

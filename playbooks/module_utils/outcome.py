@@ -9,10 +9,10 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 try:
-    from pymysql import MySQLError
+    from pymysql import MySQLError as MySQLError  # noqa: PLC0414 - given on to the others
 except ModuleNotFoundError:  # driver.connect says so when a database is needed
 
-    class MySQLError(Exception):  # type: ignore[no-redef] # noqa: N818 - PyMySQL's name
+    class MySQLError(Exception):  # type: ignore[no-redef]
         """Never raised: there is no driver that could."""
 
 

@@ -109,7 +109,7 @@ def _php_fpm(nursery: Nursery) -> Iterator[str]:
     config.write_text(f"[global]\nerror_log = {log}\ndaemonize = no\n{pool}\n")
     # setpriv: were this module killed, an orphan would seed on beside its successor.
     argv = ["setpriv", "--pdeathsig", "TERM", nursery.php["binary"], "--fpm-config", str(config)]
-    process = subprocess.Popen(
+    process = subprocess.Popen(  # noqa: S603 - an argv list of the server's own programs
         argv,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
@@ -126,7 +126,7 @@ def _php_fpm(nursery: Nursery) -> Iterator[str]:
 
 
 def _environment(nursery: Nursery) -> dict[str, str]:
-    """A clean one; a private arrangement has settings beside Debian's own."""
+    """Return a clean one; a private arrangement has settings beside Debian's own."""
     environment = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LANG": "C.UTF-8"}
     if nursery.layout["services"] == "private":
         environment["PHP_INI_SCAN_DIR"] = f":{nursery.php['ini_dir']}"

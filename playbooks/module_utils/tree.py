@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import secrets
 import stat
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
@@ -147,10 +147,8 @@ def _make(top: int, entry: Entry) -> None:
 
 
 def _make_folder(parent: int, name: str, entry: Entry) -> None:
-    try:
+    with suppress(FileExistsError):
         os.mkdir(name, 0o700, dir_fd=parent)
-    except FileExistsError:
-        pass  # noqa: S110 - its attributes are set below, whatever they were
     with _open(name, parent) as descriptor:
         _own(descriptor, entry)
 

@@ -126,10 +126,9 @@ def argument(shape: Any, *, secret: bool = False) -> dict[str, Any]:
 
 def arguments(shape: Any) -> dict[str, Any]:
     """Return the specification of all members of a TypedDict."""
-    secrets = _SECRET if shape in {SecretVars, FileVars} else frozenset()
+    secrets = _SECRET if shape is SecretVars or shape is FileVars else frozenset()
     return {
-        name: argument(kind, secret=name in secrets)
-        for name, kind in get_type_hints(shape).items()
+        name: argument(kind, secret=name in secrets) for name, kind in get_type_hints(shape).items()
     }
 
 
