@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import re
+import zlib
 from collections.abc import Iterable, Iterator
 from datetime import date, time, timedelta
 from typing import Any
@@ -25,7 +26,23 @@ _MAX_UNPACKED_BYTES = 100 * 1024 * 1024
 _ZIP, _OLD_EXCEL = b"PK\x03\x04", b"\xd0\xcf\x11\xe0"
 # A spreadsheet takes a CSV cell that begins like this for a formula.
 _FORMULA_START = ("=", "+", "-", "@", "\t", "\r")
-_GUARDED = re.compile(r"'(?=['=+\-@\t\r])")
+_GUARDED = re.compile(r"\A'(?=['=+\-@\t\r])")
+# Whatever a damaged or crafted workbook makes zipfile, the XML parser and openpyxl trip over;
+# openpyxl has no error of its own for most of it.
+_DAMAGED = (
+    BadZipFile,
+    InvalidFileException,
+    zlib.error,
+    ArithmeticError,
+    AttributeError,
+    EOFError,
+    LookupError,
+    OSError,
+    RuntimeError,
+    SyntaxError,
+    TypeError,
+    ValueError,
+)
 
 
 def read_table(content: bytes) -> Table:
@@ -107,7 +124,7 @@ def _xlsx_lines(content: bytes) -> Iterator[tuple[int, list[Cell]]]:
         sheet.reset_dimensions()
         for number, cells in enumerate(sheet.iter_rows(max_col=_MAX_COLUMNS + 1), start=1):
             yield number, _trimmed([_xlsx_cell(cell) for cell in cells])
-    except (BadZipFile, InvalidFileException, KeyError, ValueError, SyntaxError) as error:
+    except _DAMAGED as error:
         raise _refusal("Berkas XLSX ini rusak.", "Simpan ulang dari Excel.") from error
 
 
