@@ -38,7 +38,7 @@ run: $(VENV)/.synced ## Run the panel here, with three demonstration villages (D
 
 .PHONY: clean-demo
 clean-demo: ## Remove every trace of the demonstration
-	@cd / && $(AS_PANEL) $(PROGRAM)/siappakai demo remove
+	@cd / && $(AS_PANEL) $(PROGRAM)/siappakai demo remove --yes
 
 .PHONY: check
 check: $(VENV)/.synced ## Format, lint, types, layers, templates, playbooks

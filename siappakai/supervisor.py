@@ -186,7 +186,7 @@ def _welcome(settings: Settings) -> None:
 
 
 def _demo(*verb: str) -> list[str]:
-    return [sys.executable, "-m", "siappakai.cli", "demo", *verb]
+    return [str(Path(sys.executable).with_name("siappakai")), "demo", *verb]
 
 
 def main() -> None:

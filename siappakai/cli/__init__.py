@@ -6,6 +6,7 @@ import click
 
 from siappakai import __version__
 from siappakai.cli.command import Root
+from siappakai.cli.demo import demo
 from siappakai.cli.releases import release
 from siappakai.cli.runs import run
 from siappakai.cli.servers import server
@@ -22,5 +23,5 @@ def main() -> None:
     """
 
 
-for _noun in (village, server, release, site, run):
+for _noun in (village, server, release, site, run, demo):
     main.add_command(_noun)
