@@ -23,26 +23,35 @@ class Label:
     icon: str
 
 
-_LABELS: Final[dict[StrEnum, Label]] = {
-    RunState.QUEUED: Label(_("Antre"), "idle", "clock"),
-    RunState.RUNNING: Label(_("Berjalan"), "busy", "loader"),
-    RunState.SUCCEEDED: Label(_("Berhasil"), "good", "circle-check"),
-    RunState.FAILED: Label(_("Gagal"), "bad", "circle-x"),
-    RunState.CANCELLED: Label(_("Dibatalkan"), "idle", "ban"),
-    RunState.LOST: Label(_("Hilang kontak"), "warn", "circle-help"),
-    StepState.RUNNING: Label(_("Berjalan"), "busy", "loader"),
-    StepState.OK: Label(_("Selesai"), "good", "circle-check"),
-    StepState.FAILED: Label(_("Gagal"), "bad", "circle-x"),
-    StepState.SKIPPED: Label(_("Dilewati"), "idle", "circle-minus"),
-    ServerState.ENROLLED: Label(_("Terdaftar"), "idle", "circle-dashed"),
-    ServerState.READY: Label(_("Siap"), "good", "circle-check"),
-    ServerState.FAILED: Label(_("Gagal disiapkan"), "bad", "circle-x"),
-    ServerState.FORGOTTEN: Label(_("Dilupakan"), "idle", "circle-minus"),
-    SiteState.PLANNED: Label(_("Direncanakan"), "idle", "circle-dashed"),
-    SiteState.INSTALLING: Label(_("Sedang dipasang"), "busy", "loader"),
-    SiteState.ACTIVE: Label(_("Aktif"), "good", "circle-check"),
-    SiteState.BROKEN: Label(_("Bermasalah"), "bad", "triangle-alert"),
-    SiteState.REMOVED: Label(_("Dihapus"), "idle", "circle-minus"),
+# Keyed by kind as well: RunState.FAILED and ServerState.FAILED are equal, being both "failed".
+_LABELS: Final[dict[type[StrEnum], dict[StrEnum, Label]]] = {
+    RunState: {
+        RunState.QUEUED: Label(_("Antre"), "idle", "clock"),
+        RunState.RUNNING: Label(_("Berjalan"), "busy", "loader"),
+        RunState.SUCCEEDED: Label(_("Berhasil"), "good", "circle-check"),
+        RunState.FAILED: Label(_("Gagal"), "bad", "circle-x"),
+        RunState.CANCELLED: Label(_("Dibatalkan"), "idle", "ban"),
+        RunState.LOST: Label(_("Hilang kontak"), "warn", "circle-help"),
+    },
+    StepState: {
+        StepState.RUNNING: Label(_("Berjalan"), "busy", "loader"),
+        StepState.OK: Label(_("Selesai"), "good", "circle-check"),
+        StepState.FAILED: Label(_("Gagal"), "bad", "circle-x"),
+        StepState.SKIPPED: Label(_("Dilewati"), "idle", "circle-minus"),
+    },
+    ServerState: {
+        ServerState.ENROLLED: Label(_("Terdaftar"), "idle", "circle-dashed"),
+        ServerState.READY: Label(_("Siap"), "good", "circle-check"),
+        ServerState.FAILED: Label(_("Gagal disiapkan"), "bad", "circle-x"),
+        ServerState.FORGOTTEN: Label(_("Dilupakan"), "idle", "circle-minus"),
+    },
+    SiteState: {
+        SiteState.PLANNED: Label(_("Direncanakan"), "idle", "circle-dashed"),
+        SiteState.INSTALLING: Label(_("Sedang dipasang"), "busy", "loader"),
+        SiteState.ACTIVE: Label(_("Aktif"), "good", "circle-check"),
+        SiteState.BROKEN: Label(_("Bermasalah"), "bad", "triangle-alert"),
+        SiteState.REMOVED: Label(_("Dihapus"), "idle", "circle-minus"),
+    },
 }
 NO_SITE: Final = Label(_("Belum ada situs"), "idle", "circle-dashed")
 
@@ -67,7 +76,7 @@ _PLAYS: Final = {
 
 def label_of(state: StrEnum | None) -> Label:
     """Return how a state is shown; None stands for a village without a site."""
-    return NO_SITE if state is None else _LABELS[state]
+    return NO_SITE if state is None else _LABELS[type(state)][state]
 
 
 def play_title(name: str) -> str:

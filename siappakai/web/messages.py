@@ -67,6 +67,39 @@ _EXPLANATIONS: Final = {
         _("Disk server penuh. Yang sudah terpasang tidak diubah."),
         _("Kosongkan atau perbesar disk, lalu ulangi."),
     ),
+    "release_missing": Explanation(
+        _("Rilis itu belum ada di server."), _("Ulangi; rilis dikirim sebelum situs dipasang.")
+    ),
+    "php_missing": Explanation(
+        _("Versi PHP yang diminta tidak ada di server. Situs tidak diubah."),
+        _("Pasang PHP-FPM versi itu di server, siapkan server lagi, lalu ulangi."),
+    ),
+    "server_unprepared": Explanation(
+        _("Server belum disiapkan untuk memuat situs."),
+        _("Jalankan “Siapkan server”, lalu ulangi."),
+    ),
+    "domain_taken": Explanation(
+        _("Domain ini sudah dilayani situs lain di server yang sama."),
+        _("Pilih domain lain, atau hapus situs yang memakainya."),
+    ),
+    "other_release": Explanation(
+        _("Situs sudah memakai rilis lain; memasang ulang tidak mengganti rilis."),
+        _("Pindah rilis adalah pembaruan, bukan pemasangan."),
+    ),
+    "busy": Explanation(
+        _("Situs sedang dikerjakan proses lain."), _("Tunggu sampai selesai, lalu ulangi.")
+    ),
+    "archive_damaged": Explanation(
+        _("Arsip rilis rusak atau berubah dalam pengiriman. Situs tidak diubah."),
+        _("Ulangi; arsip dibuat dan dikirim lagi."),
+    ),
+    "golden_damaged": Explanation(
+        _("Salinan awal basis data rilis ini rusak."),
+        _("Ulangi; salinan awal dibuat lagi oleh OpenSID."),
+    ),
+    "removal_unfinished": Explanation(
+        _("Situs belum terhapus seluruhnya."), _("Lihat langkah yang gagal, lalu ulangi.")
+    ),
     "unreachable": Explanation(
         _("Server tidak dapat dihubungi."),
         _("Periksa apakah server menyala dan jaringannya tersambung, lalu ulangi."),

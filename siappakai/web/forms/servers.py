@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from flask_babel import gettext
 from flask_babel import lazy_gettext as _
 from wtforms import (
     BooleanField,
@@ -38,9 +39,9 @@ class ArrangementForm(PanelForm):
     )
     services = SelectField(
         _("Layanan"),
-        choices=[
-            SelectChoice("system", _("Milik mesin (nginx, PHP-FPM, MariaDB biasa)")),
-            SelectChoice("private", _("Tersendiri di folder akar (untuk peragaan)")),
+        choices=lambda: [
+            SelectChoice("system", gettext("Milik mesin (nginx, PHP-FPM, MariaDB biasa)")),
+            SelectChoice("private", gettext("Tersendiri di folder akar (untuk peragaan)")),
         ],
         default=STANDARD.services,
     )
