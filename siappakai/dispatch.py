@@ -72,6 +72,22 @@ def queue_depths(settings: Settings) -> dict[str, int]:
         ) from error
 
 
+def worker_counts(settings: Settings) -> dict[str, int]:
+    """Return how many workers serve each queue; raises UnreachableError without Redis.
+
+    One that was killed still counts until its key in Redis expires, some minutes later.
+    """
+    try:
+        return {
+            name: Worker.count(queue=_queue(settings, name), connection=_connect(settings))
+            for name in (RUNS, CLOCK)
+        }
+    except RedisError as error:
+        raise UnreachableError(
+            "Antrean (Redis) tidak menjawab.", "Periksa layanan Redis."
+        ) from error
+
+
 def work(settings: Settings, queue: str, *, burst: bool = False) -> None:
     """Serve one queue in this process until told to stop; each job runs in a child of its own."""
     worker = Worker([_queue(settings, queue)], serializer=JSONSerializer)

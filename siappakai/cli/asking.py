@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 import click
 
+from siappakai.cli.context import is_rehearsal
 from siappakai.errors import InvalidInputError, RefusedError
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -31,21 +32,26 @@ def is_interactive() -> bool:
 
 
 def agree(question: str, *, yes: bool) -> None:
-    """Go on only with consent: `--yes`, or a person's answer.
+    """Go on only with consent: `--yes`, or a person's answer. A rehearsal needs none.
 
     Raises RefusedError without a terminal, click.Abort when the answer is no.
     """
-    if yes:
+    if yes or is_rehearsal():
         return
     if not is_interactive():
         raise RefusedError("Perintah ini menunggu persetujuan.", "Tambahkan --yes.")
     click.confirm(question, abort=True, err=True)
 
 
-def typed_count(question: str, given: int | None) -> int:
-    """Return the number a person typed, or gave as `--count`; raises InvalidInputError."""
+def typed_count(question: str, given: int | None, expected: int) -> int:
+    """Return the number a person typed, or gave as `--count`; raises InvalidInputError.
+
+    A rehearsal takes `expected` for typed.
+    """
     if given is not None:
         return given
+    if is_rehearsal():
+        return expected
     if not is_interactive():
         raise InvalidInputError(
             "Jumlah yang akan dihapus belum disebutkan.", "Tambahkan --count N.", field="count"

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from siappakai.cli.context import installation, rehearsal
+from siappakai.cli.context import installation
 from siappakai.cli.output import Ended, emit, note
 from siappakai.errors import InvalidInputError, SiapPakaiError
 
@@ -45,15 +45,12 @@ class Command(click.Command):
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command, print what it returns, end with its exit code."""
         as_json = ctx.params.pop("as_json")
-        is_rehearsed = ctx.params.pop("dry_run", False)
-        if is_rehearsed and "follow" in ctx.params:
-            # A rehearsed run is never sent to a worker.
-            ctx.params["follow"] = False
-        with installation() as ctx.obj, rehearsal(is_on=is_rehearsed):
+        is_rehearsal = ctx.params.pop("dry_run", False)
+        with installation(is_rehearsal=is_rehearsal) as ctx.obj:
             result = super().invoke(ctx)
         value = result.value if isinstance(result, Ended) else result
         emit(value, as_json=as_json)
-        if is_rehearsed:
+        if is_rehearsal:
             note("Uji coba: tidak ada yang diubah.")
         ctx.exit(result.exit_code if isinstance(result, Ended) else 0)
 

@@ -22,10 +22,11 @@ _UMASK = 0o027
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who started this command, on which installation."""
+    """Who started this command, on which installation, and whether it is only rehearsed."""
 
     actor: str
     settings: Settings
+    is_rehearsal: bool
 
 
 class _RehearsedError(Exception):
@@ -42,6 +43,11 @@ def settings() -> Settings:
     return _caller().settings
 
 
+def is_rehearsal() -> bool:
+    """Tell whether this is a `--dry-run`: nothing is asked, nothing followed."""
+    return _caller().is_rehearsal
+
+
 def _caller() -> Caller:
     caller = click.get_current_context().find_object(Caller)
     if caller is None:
@@ -50,16 +56,17 @@ def _caller() -> Caller:
 
 
 @contextmanager
-def installation() -> Iterator[Caller]:
+def installation(*, is_rehearsal: bool) -> Iterator[Caller]:
     """Open the registry of this installation as the user who owns it.
 
+    What a rehearsal writes there is undone at the end, and its jobs are never sent.
     Raises InvalidInputError for a bad setting, RefusedError for a user who may not read the
     installation, UnreachableError when the registry does not answer or has no tables.
     """
-    caller = Caller(f"cli:{_user_name(os.getuid())}", _settings())
+    caller = Caller(f"cli:{_user_name(os.getuid())}", _settings(), is_rehearsal)
     try:
         _become_owner(caller.settings)
-        with registry_app(caller.settings).app_context():
+        with registry_app(caller.settings).app_context(), _undone(is_on=is_rehearsal):
             yield caller
     except PermissionError as error:
         raise _forbidden(str(error.filename or caller.settings.state)) from error
@@ -71,8 +78,7 @@ def installation() -> Iterator[Caller]:
 
 
 @contextmanager
-def rehearsal(*, is_on: bool) -> Iterator[None]:
-    """Undo at the end what the block wrote to the registry; its jobs are never sent."""
+def _undone(*, is_on: bool) -> Iterator[None]:
     if not is_on:
         yield
         return

@@ -15,6 +15,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from siappakai.cli.context import is_rehearsal
 from siappakai.cli.output import Column, Ended, Listing, note, toned
 from siappakai.domain.states import SETTLED, TERMINAL, RunState
 from siappakai.models import Run, Target, db
@@ -93,7 +94,7 @@ def run_record(run: Run) -> RunRecord:
 
 def requested(asked: Sequence[Run], *, follow: bool) -> Ended[Listing[RunRecord]]:
     """Return the runs a command asked for, followed to their end if wanted."""
-    if follow:
+    if follow and not is_rehearsal():
         states = [follow_run(run.id) for run in asked]
         worst = max((EXIT_CODES[state] for state in states), default=0)
         return Ended(Listing.of(run_record(runs.get_run(run.id)) for run in asked), worst)

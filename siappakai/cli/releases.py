@@ -52,9 +52,7 @@ class SourceRecord:
     reason: Annotated[str, Column("Sebab", "why it is not the configured source")]
 
 
-@click.group(cls=Group)
-def release() -> None:
-    """Choose, pin and list releases of OpenSID."""
+release = Group("release", help="Choose, pin and list releases of OpenSID.")
 
 
 @release.command("available", example="siappakai release available")

@@ -76,13 +76,13 @@ class LogRecord(Prose):
         return "\n".join(self.lines)
 
 
-@click.group(cls=Group)
-def run() -> None:
-    """List, follow, cancel and repeat runs."""
+run = Group("run", help="List, follow, cancel and repeat runs.")
 
 
 @run.command("list", example="siappakai run list --state failed")
-@click.option("--state", type=click.Choice([one.value for one in RunState]), help="State of the run.")
+@click.option(
+    "--state", type=click.Choice([one.value for one in RunState]), help="State of the run."
+)
 @page_options(per_page=_LIST_LENGTH)
 def list_runs(state: str | None, page: int, per_page: int) -> Listing[RunRecord]:
     """List runs, newest first."""
@@ -92,7 +92,11 @@ def list_runs(state: str | None, page: int, per_page: int) -> Listing[RunRecord]
 
 @run.command("show", example="siappakai run show 41 --state failed")
 @click.argument("run_id", type=int, metavar="RUN")
-@click.option("--state", type=click.Choice([one.value for one in RunState]), help="Only targets in this state.")
+@click.option(
+    "--state",
+    type=click.Choice([one.value for one in RunState]),
+    help="Only targets in this state.",
+)
 @page_options(per_page=MAX_PER_PAGE)
 def show_run(run_id: int, state: str | None, page: int, per_page: int) -> RunDetail:
     """Show a run with its targets; their steps with --json."""

@@ -22,7 +22,9 @@ def selection_options(function: F) -> F:
     codes = click.argument("codes", nargs=-1, metavar="[CODE]...")
     server = click.option("--server", default="", help="All on this server (name).")
     district = click.option("--district", default="", help="All of this district (code).")
-    state = click.option("--state", type=click.Choice([one.value for one in SiteState]), help="All in this state.")
+    state = click.option(
+        "--state", type=click.Choice([one.value for one in SiteState]), help="All in this state."
+    )
     return codes(server(district(state(function))))
 
 

@@ -69,9 +69,7 @@ class ForgottenServer:
     name: Annotated[str, Column("Server", "its name until now")]
 
 
-@click.group(cls=Group)
-def server() -> None:
-    """Enrol, prepare and look after servers."""
+server = Group("server", help="Enrol, prepare and look after servers.")
 
 
 @server.command("list", example="siappakai server list --json")

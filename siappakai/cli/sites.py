@@ -57,14 +57,14 @@ class SiteLogin:
     password: Annotated[str, Column("Kata sandi", "password, in clear")]
 
 
-@click.group(cls=Group)
-def site() -> None:
-    """Plan, install, check and remove sites."""
+site = Group("site", help="Plan, install, check and remove sites.")
 
 
 @site.command("list", example="siappakai site list --server server1 --state broken")
 @click.option("--server", "server_name", help="Name of a server.")
-@click.option("--state", type=click.Choice([one.value for one in SiteState]), help="State of the site.")
+@click.option(
+    "--state", type=click.Choice([one.value for one in SiteState]), help="State of the site."
+)
 @page_options(per_page=MAX_PER_PAGE)
 def list_sites(
     server_name: str | None, state: str | None, page: int, per_page: int
@@ -149,7 +149,7 @@ def request_remove(
     chosen = sites_selected(**selection)
     names = ", ".join(one.domain for one in chosen[:5])
     more = f" dan {len(chosen) - 5} lainnya" * (len(chosen) > 5)  # noqa: PLR2004 - as many as fit a line
-    counted = typed_count(f"Yang dihapus: {names}{more}. Ketik jumlahnya", count)
+    counted = typed_count(f"Yang dihapus: {names}{more}. Ketik jumlahnya", count, len(chosen))
     runs = sites.request_remove(
         site_ids=[one.id for one in chosen], confirmed_count=counted, by=actor()
     )

@@ -58,9 +58,7 @@ class DeletedVillage:
     code: Annotated[str, Column("Kode", "kode desa, dotted")]
 
 
-@click.group(cls=Group)
-def village() -> None:
-    """Register, find, import and export villages."""
+village = Group("village", help="Register, find, import and export villages.")
 
 
 @village.command("list", example="siappakai village list --district 51.02.01 --state active")
@@ -68,10 +66,15 @@ def village() -> None:
 @click.option("--district", default="", help="Code of a district (kecamatan).")
 @click.option("--server", default="", help="Name of a server.")
 @click.option("--release", default="", help="Version the site serves.")
-@click.option("--state", type=click.Choice([NO_SITE, *(one.value for one in SiteState)]), help="State of the site.")
+@click.option(
+    "--state",
+    type=click.Choice([NO_SITE, *(one.value for one in SiteState)]),
+    help="State of the site.",
+)
 @click.option("--sort", default="code", help="Field to sort by; with - before it, descending.")
 @page_options(per_page=MAX_PER_PAGE)
 def list_villages(
+    *,
     query: str,
     district: str,
     server: str,

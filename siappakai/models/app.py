@@ -7,6 +7,8 @@ from typing import Any
 
 from alembic import command
 from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from flask import Flask, current_app
 from flask.ctx import AppContext
 from sqlalchemy import event
@@ -51,6 +53,14 @@ def thread_context() -> AppContext:
 def upgrade_registry(settings: Settings, revision: str = "head") -> None:
     """Bring the registry's schema to `revision`."""
     command.upgrade(migration_config(settings), revision)
+
+
+def registry_revisions() -> tuple[str, str]:
+    """Return the revision the registry's schema has, empty for none, and the newest there is."""
+    script = ScriptDirectory.from_config(migration_config(current_settings()))
+    with db.engine.connect() as connection:
+        present = MigrationContext.configure(connection).get_current_revision()
+    return present or "", script.get_current_head() or ""
 
 
 def migration_config(settings: Settings) -> Config:

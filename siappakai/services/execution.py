@@ -21,7 +21,7 @@ from siappakai.errors import SiapPakaiError
 from siappakai.models import Run, Target, db, utc_now
 from siappakai.models.app import current_settings
 from siappakai.models.transactions import transaction
-from siappakai.services import leases, outcomes
+from siappakai.services import health, leases, outcomes
 from siappakai.services.hosts import hosts_of, keys_for
 from siappakai.services.leases import Lease, LeaseLostError
 from siappakai.services.recorder import Recorder
@@ -51,6 +51,7 @@ def tick() -> None:
         kill_orphans(run_id)
         ring(run_id, dispatch.CLOCK)
     _ring_waiting()
+    health.note_tick()
 
 
 def kill_orphans(run_id: int) -> None:

@@ -25,6 +25,12 @@ def private_key_text() -> str:
     return load_key_ring(current_settings().credentials_file).unseal(_pair()["private_sealed"])
 
 
+def sealed_private_key() -> str:
+    """Return the panel's private key as it is stored; empty before it was made."""
+    stored = db.session().get(Setting, _SETTING)
+    return stored.value["private_sealed"] if stored is not None else ""
+
+
 def _pair() -> dict[str, str]:
     stored = db.session().get(Setting, _SETTING)
     if stored is None:

@@ -21,6 +21,7 @@ TIMEZONES: Final = {"Asia/Jakarta": "WIB", "Asia/Makassar": "WITA", "Asia/Jayapu
 PARALLELISM_MAXIMUM: Final = 256
 
 _DEFAULTS: Final[dict[str, Any]] = {DRAIN: False, PARALLELISM: None, TIMEZONE: "Asia/Jakarta"}
+KEYS: Final = tuple(_DEFAULTS)
 
 
 def get(key: str) -> Any:

@@ -1,0 +1,134 @@
+"""`siappakai user`: who may sign in to the panel, with which role."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Annotated
+
+import click
+
+from siappakai.cli.asking import password, password_stdin_option
+from siappakai.cli.command import Group
+from siappakai.cli.context import actor
+from siappakai.cli.output import Column, Listing
+from siappakai.errors import NotFoundError
+from siappakai.models import Role, User
+from siappakai.services import accounts
+
+_ROLES = click.Choice([role.value for role in Role])
+
+
+@dataclass(frozen=True, slots=True)
+class UserRecord:
+    """An account of the panel."""
+
+    username: Annotated[str, Column("Pengguna", "name to sign in with")]
+    name: Annotated[str, Column("Nama", "name of the person")]
+    role: Annotated[str, Column("Peran", "viewer, operator or admin")]
+    is_enabled: Annotated[bool, Column("Aktif", "whether it may sign in")]
+    must_change_password: Annotated[
+        bool, Column("Ganti sandi", "whether a new password is due", is_listed=False)
+    ]
+    last_login_at: Annotated[datetime | None, Column("Masuk terakhir", "last login")]
+    created_at: Annotated[datetime, Column("Dibuat", "when it was made", is_listed=False)]
+
+
+@dataclass(frozen=True, slots=True)
+class NewPassword:
+    """A password made for an account; it cannot be shown again. Secret."""
+
+    username: Annotated[str, Column("Pengguna", "name to sign in with")]
+    password: Annotated[
+        str | None, Column("Kata sandi", "in clear; null when it was given by the caller")
+    ]
+
+
+user = Group("user", help="Accounts of the panel and their roles.")
+
+
+@user.command("list", example="siappakai user list")
+def list_users() -> Listing[UserRecord]:
+    """List the accounts by username."""
+    return Listing.of(_record(one) for one in accounts.list_users())
+
+
+@user.command("show", example="siappakai user show wayan")
+@click.argument("username")
+def get_user(username: str) -> UserRecord:
+    """Show one account."""
+    return _record(_user(username))
+
+
+@user.command("add", example='siappakai user add wayan --role operator --name "I Wayan"')
+@click.argument("username")
+@click.option("--role", type=_ROLES, required=True, help="What the person may do.")
+@click.option("--name", default="", help="Name of the person.")
+@password_stdin_option
+def create_user(username: str, *, role: str, name: str, password_stdin: bool) -> NewPassword:
+    """Create an account.
+
+    Without --password-stdin a random password is made, shown once, to be changed at the first
+    login.
+    """
+    chosen = password("Kata sandi", from_stdin=True) if password_stdin else None
+    made, text = accounts.create_user(
+        username=username, name=name, role=Role(role), password=chosen, by=actor()
+    )
+    return NewPassword(made.username, None if password_stdin else text)
+
+
+@user.command("role", changes=True, example="siappakai user role wayan admin")
+@click.argument("username")
+@click.argument("role", type=_ROLES)
+def set_role(username: str, role: str) -> UserRecord:
+    """Change what an account may do."""
+    return _record(accounts.set_role(_user(username).id, Role(role), by=actor()))
+
+
+@user.command("disable", changes=True, example="siappakai user disable wayan")
+@click.argument("username")
+def disable_user(username: str) -> UserRecord:
+    """Shut an account and end its sessions."""
+    return _record(accounts.disable_user(_user(username).id, by=actor()))
+
+
+@user.command("enable", changes=True, example="siappakai user enable wayan")
+@click.argument("username")
+def enable_user(username: str) -> UserRecord:
+    """Open a disabled account again."""
+    return _record(accounts.enable_user(_user(username).id, by=actor()))
+
+
+@user.command("end-sessions", changes=True, example="siappakai user end-sessions wayan")
+@click.argument("username")
+def end_sessions(username: str) -> UserRecord:
+    """Sign an account out everywhere."""
+    return _record(accounts.end_sessions(_user(username).id, by=actor()))
+
+
+@user.command("password", example="siappakai user password wayan")
+@click.argument("username")
+def reset_password(username: str) -> NewPassword:
+    """Give an account a random password, shown once, to be changed at the next login."""
+    found = _user(username)
+    return NewPassword(found.username, accounts.reset_password(found.id, by=actor()))
+
+
+def _user(username: str) -> User:
+    found = accounts.find_user(username)
+    if found is None:
+        raise NotFoundError(f"Pengguna “{username}” tidak ada.", "Lihat: siappakai user list.")
+    return found
+
+
+def _record(found: User) -> UserRecord:
+    return UserRecord(
+        username=found.username,
+        name=found.name,
+        role=found.role.value,
+        is_enabled=found.is_enabled,
+        must_change_password=found.must_change_password,
+        last_login_at=found.last_login_at,
+        created_at=found.created_at,
+    )

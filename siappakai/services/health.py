@@ -1,0 +1,275 @@
+"""Is this installation well? What the panel and `siappakai doctor` show, and what to mend."""
+
+from __future__ import annotations
+
+import os
+import pwd
+import shutil
+import stat
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+from sqlalchemy import select
+from sqlalchemy.exc import DBAPIError, IntegrityError
+
+from siappakai import dispatch
+from siappakai.ansible.plays import CATALOGUE
+from siappakai.config import share_folder
+from siappakai.credentials import load_key_ring
+from siappakai.errors import SiapPakaiError
+from siappakai.models import Setting, Site, db, utc_now
+from siappakai.models.app import current_settings, registry_revisions
+from siappakai.models.transactions import transaction
+from siappakai.services import keys, servers
+
+_LAST_TICK: Final = "last_tick_at"
+# One may be late behind the settling of lost runs; three in a row are not.
+_TICKS_MISSED: Final = 3
+_FREE_BYTES: Final = 1024**3
+_GIB: Final = 1024**3
+_KEY_MODE: Final = 0o600
+_PROGRAMS: Final = ("git", "ssh")
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One thing looked at. `name` is a stable key; `todo` says what to mend, empty when `ok`."""
+
+    name: str
+    ok: bool
+    detail: str
+    todo: str = ""
+
+
+def checkup() -> list[Check]:
+    """Look at everything this installation needs; nothing is changed.
+
+    What needs the registry or the queue is left out while that does not answer.
+    """
+    registry, queue = _registry(), _queue()
+    checks = [_state_folder(), _disk(), _programs(), _ansible(), _playbooks(), registry, queue]
+    if registry.ok:
+        checks += [_key_file(), _clock(), _server_clocks(), _server_disks()]
+    if queue.ok:
+        checks.append(_workers())
+    return checks
+
+
+def note_tick() -> None:
+    """Keep the time of the clock's round that ends now."""
+    try:
+        with transaction() as session:
+            now = utc_now().isoformat()
+            session.merge(Setting(key=_LAST_TICK, value=now, updated_by="clock"))
+    except IntegrityError:
+        # The very first round, and another clock noted it at the same moment.
+        return
+
+
+def last_tick_at() -> datetime | None:
+    """Return when the clock last went round, or None before its first time."""
+    stored = db.session.get(Setting, _LAST_TICK, populate_existing=True)
+    return datetime.fromisoformat(stored.value) if stored is not None else None
+
+
+def _judged(name: str, *, ok: bool, detail: str, todo: str) -> Check:
+    return Check(name, ok, detail, "" if ok else todo)
+
+
+def _state_folder() -> Check:
+    folder = current_settings().state
+    return _judged(
+        "state_folder",
+        ok=folder.is_dir() and os.access(folder, os.W_OK | os.X_OK),
+        detail=f"{folder} untuk {_user_name(os.geteuid())}",
+        todo=f"Buat folder itu, milik pengguna yang menjalankan panel: install -d -m 750 {folder}",
+    )
+
+
+def _disk() -> Check:
+    folder = current_settings().state
+    free = shutil.disk_usage(folder if folder.is_dir() else "/").free
+    return _judged(
+        "disk",
+        ok=free >= _FREE_BYTES,
+        detail=f"{free / _GIB:.1f} GiB kosong di {folder}",
+        todo=f"Kosongkan sampai sedikitnya {_FREE_BYTES // _GIB} GiB.",
+    )
+
+
+def _programs() -> Check:
+    missing = [name for name in _PROGRAMS if shutil.which(name) is None]
+    return _judged(
+        "programs",
+        ok=not missing,
+        detail=f"tidak ada: {', '.join(missing)}" if missing else ", ".join(_PROGRAMS),
+        todo="apt install git openssh-client",
+    )
+
+
+def _ansible() -> Check:
+    program = Path(sys.executable).parent / "ansible-playbook"
+    return _judged(
+        "ansible",
+        ok=os.access(program, os.X_OK),
+        detail=f"ansible-core {version('ansible-core')}, {program}",
+        todo="Pasang ulang ketergantungan Python: uv sync.",
+    )
+
+
+def _playbooks() -> Check:
+    folder, templates = share_folder("playbooks"), share_folder("templates")
+    wanted = [folder / play.playbook for play in CATALOGUE.values()] + [templates / "server"]
+    missing = [str(path) for path in wanted if not path.exists()]
+    return _judged(
+        "playbooks",
+        ok=not missing,
+        detail=f"tidak ada: {', '.join(missing)}" if missing else str(folder),
+        todo="Pasang ulang SiapPakai; berkasnya tidak lengkap.",
+    )
+
+
+def _queue() -> Check:
+    settings = current_settings()
+    ok = dispatch.is_reachable(settings)
+    where = urlsplit(settings.queue_url)
+    return _judged(
+        "queue",
+        ok=ok,
+        # A password may stand in the URL; host and path may not.
+        detail=f"Redis {'menjawab' if ok else 'tidak menjawab'}: {where.hostname or where.path}",
+        todo="Jalankan layanan Redis, atau make run; periksa redis_url.",
+    )
+
+
+def _registry() -> Check:
+    try:
+        present, head = registry_revisions()
+    except DBAPIError as error:
+        return Check("registry", False, str(error.orig), "Periksa database_url dan layanannya.")  # noqa: FBT003 - ok
+    return _judged(
+        "registry",
+        ok=present == head,
+        detail=f"revisi {present or 'belum ada'}, terbaru {head}",
+        todo="Jalankan: siappakai registry upgrade.",
+    )
+
+
+def _key_file() -> Check:
+    path = current_settings().credentials_file
+    sealed = _sealed_example()
+    try:
+        found = path.stat()
+    except FileNotFoundError:
+        return _judged(
+            "key_file",
+            ok=not sealed,
+            detail=f"{path} belum ada",
+            todo="Kembalikan dari cadangan: tanpa kunci ini rahasia tersimpan tidak terbuka.",
+        )
+    problem = _key_problem(path, found, sealed)
+    return _judged(
+        "key_file",
+        ok=not problem,
+        detail=problem or f"{path} tertutup dan membuka rahasia tersimpan",
+        todo=f"chown {_user_name(os.geteuid())} {path}; chmod 600 {path}; "
+        "bila isinya salah, kembalikan dari cadangan.",
+    )
+
+
+def _key_problem(path: Path, found: os.stat_result, sealed: str) -> str:
+    mode = stat.S_IMODE(found.st_mode)
+    if mode != _KEY_MODE:
+        return f"{path} bermode {mode:04o}, seharusnya 0600"
+    if found.st_uid != os.geteuid():
+        return f"{path} milik {_user_name(found.st_uid)}, bukan {_user_name(os.geteuid())}"
+    try:
+        ring = load_key_ring(path)
+        if sealed:
+            ring.unseal(sealed)
+    except SiapPakaiError as error:
+        return error.what
+    return ""
+
+
+def _sealed_example() -> str:
+    """Return one sealed secret of the registry, or nothing when it holds none."""
+    query = select(Site.db_password_sealed).where(Site.db_password_sealed != "").limit(1)
+    return db.session.scalar(query) or keys.sealed_private_key()
+
+
+def _clock() -> Check:
+    last = last_tick_at()
+    settings = current_settings()
+    allowed = timedelta(seconds=_TICKS_MISSED * settings.tick_seconds)
+    return _judged(
+        "clock",
+        ok=last is not None and utc_now() - last <= allowed,
+        detail="belum pernah berdetak" if last is None else f"berdetak terakhir {_ago(last)}",
+        todo="Jalankan jam dan pekerjanya (make run atau layanannya); lihat "
+        f"{settings.state}/log/clock.log dan clock-worker.log.",
+    )
+
+
+def _workers() -> Check:
+    counts = dispatch.worker_counts(current_settings())
+    return _judged(
+        "workers",
+        ok=all(counts.values()),
+        detail=", ".join(f"{queue}: {count}" for queue, count in counts.items()),
+        todo="Jalankan pekerja antrean yang nol (make run atau layanannya).",
+    )
+
+
+def _server_clocks() -> Check:
+    limit = current_settings().server_max_skew_seconds
+    return _about_servers(
+        "server_clocks",
+        lambda facts: (
+            f"{facts['skew_seconds']} detik" if abs(facts["skew_seconds"]) > limit else ""
+        ),
+        todo="Nyalakan sinkronisasi waktu (NTP) di server itu, lalu: siappakai server probe NAMA.",
+    )
+
+
+def _server_disks() -> Check:
+    least = current_settings().server_min_free_bytes
+    return _about_servers(
+        "server_disks",
+        lambda facts: (
+            f"{facts['disk_free_bytes'] / _GIB:.1f} GiB kosong"
+            if facts["disk_free_bytes"] < least
+            else ""
+        ),
+        todo="Kosongkan atau perbesar disk server itu, lalu: siappakai server probe NAMA.",
+    )
+
+
+def _about_servers(name: str, problem: Callable[[dict[str, Any]], str], *, todo: str) -> Check:
+    """Judge all servers by the facts of their last probe."""
+    probed = [server for server in servers.list_servers() if server.facts]
+    found = {server.name: problem(server.facts) for server in probed}
+    problems = [f"{server}: {text}" for server, text in found.items() if text]
+    return _judged(
+        name,
+        ok=not problems,
+        detail="; ".join(problems) or f"{len(probed)} server baik",
+        todo=todo,
+    )
+
+
+def _ago(moment: datetime) -> str:
+    return f"{(utc_now() - moment).total_seconds():.0f} detik lalu"
+
+
+def _user_name(uid: int) -> str:
+    try:
+        return pwd.getpwuid(uid).pw_name
+    except KeyError:
+        return str(uid)
