@@ -35,8 +35,9 @@ class Played:
         return bool(self.failed) and not any(self.failed.values())
 
 
-def play(playbook: str, inventory: Mapping[str, Any], *options: str) -> Played:
-    """Play `playbook` (a name without .yml) and return what came of it."""
+def play(playbook: str | Path, inventory: Mapping[str, Any], *options: str) -> Played:
+    """Play one of our playbooks by name (without .yml), or any by path; tell what came of it."""
+    book = PLAYBOOKS / f"{playbook}.yml" if isinstance(playbook, str) else playbook
     program = Path(sys.executable).with_name("ansible-playbook")
     environment = {**os.environ, "ANSIBLE_CONFIG": str(PLAYBOOKS / "ansible.cfg")}
     environment["ANSIBLE_NOCOLOR"] = "1"
@@ -44,7 +45,7 @@ def play(playbook: str, inventory: Mapping[str, Any], *options: str) -> Played:
         hosts = Path(folder) / "inventory.json"
         hosts.write_text(json.dumps(inventory))
         done = subprocess.run(
-            [str(program), "-i", str(hosts), *options, str(PLAYBOOKS / f"{playbook}.yml")],
+            [str(program), "-i", str(hosts), *options, str(book)],
             capture_output=True,
             check=False,
             env=environment,

@@ -76,7 +76,7 @@ def daemons_of(layout: Mapping[str, Any]) -> list[Daemon]:
             detaches=False,
             patience_seconds=120,
         ),
-        *(_php_daemon(php, private=private, logs=logs) for php in layout["php"]),
+        *(_php_daemon(php, layout, logs) for php in layout["php"]),
         Daemon(
             name="nginx",
             program="/usr/sbin/nginx",
@@ -89,17 +89,22 @@ def daemons_of(layout: Mapping[str, Any]) -> list[Daemon]:
     ]
 
 
-def _php_daemon(php: Mapping[str, Any], *, private: bool, logs: str) -> Daemon:
+def _php_daemon(php: Mapping[str, Any], layout: Mapping[str, Any], logs: str) -> Daemon:
+    private = layout["services"] == "private"
     return Daemon(
         name=f"php{php['version']}",
         program=php["binary"],
-        arguments=("--daemonize", "--fpm-config", php["config"]),
+        # Kept in the foreground it keeps its process id over reloads.
+        arguments=("--nodaemonize", "--fpm-config", php["config"]),
         config=php["config"],
         pid_file=php["pid_file"],
         log=f"{logs}/php{php['version']}-fpm.log",
         service=php["service"],
+        socket=f"{layout['run_dir']}/php{php['version']}-placeholder.sock" if private else "",
+        detaches=False,
         # The leading colon: Debian's own settings first, then the arrangement's.
         environment={"PHP_INI_SCAN_DIR": f":{php['ini_dir']}"} if private else {},
+        patience_seconds=120,
     )
 
 
@@ -186,8 +191,9 @@ def clean_environment(daemon: Daemon) -> dict[str, str]:
 
 def _launch(daemon: Daemon) -> subprocess.Popen[bytes]:
     _raise_file_limit()
+    returns = daemon.detaches or bool(daemon.service)
     # A file, not a pipe: a daemon keeps what it inherited, and a pipe would never end.
-    with tempfile.TemporaryFile() as output:
+    with tempfile.TemporaryFile() if returns else Path(daemon.log).open("ab") as output:
         launched = subprocess.Popen(  # noqa: S603 - fixed programs, no shell
             daemon.argv,
             stdin=subprocess.DEVNULL,
@@ -198,7 +204,7 @@ def _launch(daemon: Daemon) -> subprocess.Popen[bytes]:
             umask=0o022,
             start_new_session=True,
         )
-        if daemon.detaches or daemon.service:
+        if returns:
             _require_success(daemon, launched, output)
     return launched
 

@@ -78,16 +78,12 @@ def reload(daemon: Daemon) -> str:
     Raises DaemonError when it does not serve afterwards.
     """
     pid = running_pid(daemon)
-    if pid is None:
+    taken = pid is not None and (_reload_nginx if daemon.name == "nginx" else _reload_php)(
+        daemon, pid
+    )
+    if running_pid(daemon) is None:
         start(daemon)
         return "started"
-    old = children(pid)
-    if daemon.name == "nginx":
-        os.kill(pid, signal.SIGHUP)
-        taken = wait_until(lambda: bool(children(pid) - old), daemon.patience_seconds)
-    else:
-        os.kill(pid, signal.SIGUSR2)
-        taken = wait_until(lambda: not children(pid) & old, daemon.patience_seconds)
     if not taken:
         raise DaemonError(
             "not_reloaded",
@@ -96,10 +92,33 @@ def reload(daemon: Daemon) -> str:
             daemon=daemon.name,
             log=daemon.log,
         )
-    if running_pid(daemon) is None:
-        start(daemon)
-        return "started"
     return "reloaded"
+
+
+def _reload_nginx(daemon: Daemon, pid: int) -> bool:
+    """Whether new workers were started; the old ones finish their requests beside them."""
+    old = children(pid)
+    os.kill(pid, signal.SIGHUP)
+    return wait_until(lambda: bool(children(pid) - old), daemon.patience_seconds)
+
+
+def _reload_php(daemon: Daemon, pid: int) -> bool:
+    """Whether the master began anew: it writes its pid file once every pool listens."""
+    written = _written(daemon.pid_file)
+    os.kill(pid, signal.SIGUSR2)
+    wait_until(
+        lambda: _written(daemon.pid_file) not in {written, None} or running_pid(daemon) is None,
+        daemon.patience_seconds,
+    )
+    return _written(daemon.pid_file) != written
+
+
+def _written(pid_file: str) -> tuple[int, int] | None:
+    try:
+        seen = Path(pid_file).stat()
+    except OSError:
+        return None
+    return seen.st_mtime_ns, seen.st_ino
 
 
 def children(pid: int) -> set[int]:

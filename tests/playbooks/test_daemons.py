@@ -131,11 +131,10 @@ def test_workers_of_a_killed_master_are_ended_before_a_new_start(daemon: Daemon)
 
 def test_a_daemon_that_does_not_start_says_why_and_what_to_do(daemon: Daemon) -> None:
     Path(daemon.config).write_text("bad")
-    Path(daemon.log).write_text("bad configuration")
     with pytest.raises(DaemonError, match=r"did not start.*run again") as failure:
         start(daemon)
     assert failure.value.code == "daemon_not_started"
-    assert failure.value.params["output"] == "bad configuration"
+    assert failure.value.params["output"] == "bad configuration\n"
 
 
 def test_waiting_ends(tmp_path: Path) -> None:
