@@ -243,7 +243,7 @@ def _known() -> Known:
             db.session.scalars(select(Release.version).where(Release.app == sites.OPENSID))
         ),
         sites=_sites(),
-        domains=dict(db.session.execute(owners).tuples().all()),
+        domains=dict(db.session.execute(owners).all()),
     )
 
 
