@@ -50,9 +50,13 @@ class Settings(BaseSettings):
     ssh_timeout_seconds: float = Field(default=15, gt=0)
     server_min_free_bytes: int = Field(default=3 * 1024**3, ge=0)
     server_max_skew_seconds: float = Field(default=30, gt=0)
-    lease_seconds: float = Field(default=60, gt=0)
-    heartbeat_seconds: float = Field(default=10, gt=0)
-    tick_seconds: float = Field(default=60, gt=0)
+    # A worker that dies is missed after a lease, found at the next tick, and its run settled by
+    # a probe that waits `orphan_patience_seconds` for what it left on the server: lease + tick +
+    # patience + a probe must stay below two minutes.
+    lease_seconds: float = Field(default=30, gt=0)
+    heartbeat_seconds: float = Field(default=5, gt=0)
+    tick_seconds: float = Field(default=15, gt=0)
+    orphan_patience_seconds: float = Field(default=10, ge=0)
     run_timeout_seconds: int = Field(default=4 * 3600, gt=0)
     global_parallelism: int = Field(default=8, ge=1)
 

@@ -8,6 +8,7 @@ compare-and-set, and the clock rings again for what still waits.
 from __future__ import annotations
 
 import logging
+import secrets
 import signal
 import time
 from types import FrameType
@@ -29,6 +30,8 @@ _TICK = "siappakai.worker.tick"
 # RQ's own alarm must come after every timeout of ours, or it would raise inside pexpect.
 _MARGIN_SECONDS = 600
 _TICK_TIMEOUT_SECONDS = 600
+# How long RQ remembers a job whose process died; the registry settles its run.
+_FAILURE_SECONDS = 3600
 
 log = logging.getLogger(__name__)
 
@@ -109,11 +112,21 @@ def run_clock(settings: Settings) -> None:
         _sleep(settings.tick_seconds, stopped)
 
 
-def _enqueue(queue: Queue, function: str, job_id: str, *, timeout: int, args: list[int]) -> None:
-    if queue.get_job_position(job_id) is not None:
+def _enqueue(queue: Queue, function: str, name: str, *, timeout: int, args: list[int]) -> None:
+    """Queue a job unless one of this name waits already.
+
+    Each has an id of its own: a job that ends deletes what is stored under its id, which must
+    not be the one that was rung for meanwhile.
+    """
+    if any(job_id.rpartition("_")[0] == name for job_id in queue.job_ids):
         return
     queue.enqueue(
-        function, args=args, job_id=job_id, job_timeout=timeout, result_ttl=0, failure_ttl=3600
+        function,
+        args=args,
+        job_id=f"{name}_{secrets.token_hex(4)}",
+        job_timeout=timeout,
+        result_ttl=0,
+        failure_ttl=_FAILURE_SECONDS,
     )
 
 

@@ -58,9 +58,21 @@ class TaskEnded:
         return self.outcome in {"failed", "unreachable"}
 
 
-def read_event(event: dict[str, Any]) -> TaskStarted | TaskEnded | None:
+@dataclass(frozen=True, slots=True)
+class PlayEnded:
+    """The playbook came to its end by itself. `failed` are the hosts it gave up on.
+
+    Only this tells a failure from one that the playbook rescued.
+    """
+
+    failed: frozenset[str]
+
+
+def read_event(event: dict[str, Any]) -> TaskStarted | TaskEnded | PlayEnded | None:
     """Return what an event means for a host, or None when it means nothing to the registry."""
     kind, data = event.get("event", ""), event.get("event_data", {})
+    if kind == "playbook_on_stats":
+        return PlayEnded(frozenset([*data.get("failures", {}), *data.get("dark", {})]))
     if kind == "runner_on_start":
         return TaskStarted(host=data["host"], task=data.get("task", ""))
     if kind not in _ENDED or (kind == "runner_on_failed" and data.get("ignore_errors")):

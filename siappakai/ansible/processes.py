@@ -1,7 +1,8 @@
 """Finding and killing what a play started, by /proc; Linux only, as our servers are.
 
 ansible-runner kills only its direct child, and Ansible's workers call setsid: without this
-a cancelled or orphaned play would go on.
+a cancelled or orphaned play would go on. What a play started as root on a server is out of
+reach from here; the probe that settles its run ends it there (site_health).
 """
 
 from __future__ import annotations
@@ -9,14 +10,17 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+import time
 from pathlib import Path
 
-# Set in the environment of every play: an orphan is found by it after its parent died.
-MARKER = "SIAPPAKAI_RUN_TOKEN"
+# Set in the environment of every play to its workspace, which no other play on the machine
+# has: an orphan is found by it after its parent died.
+MARKER = "SIAPPAKAI_PLAY"
 
 _PROC = Path("/proc")
 # Field 22 of /proc/<pid>/stat, counted after the command name, which may hold spaces.
 _STARTTIME_AFTER_NAME = 19
+_KILL_SECONDS = 5.0
 
 
 def descendants(pid: int) -> list[int]:
@@ -33,15 +37,24 @@ def kill_descendants(pid: int) -> int:
     return sum(_kill(child) for child in reversed(descendants(pid)))
 
 
-def kill_marked(token: int) -> int:
-    """SIGKILL every process of the play with this run token; return how many were told."""
-    return sum(_kill(pid) for pid in marked(token))
+def kill_marked(workspace: Path) -> int:
+    """SIGKILL every process of the play in `workspace` until none is left; return how many.
+
+    Those that do not die within some seconds (waiting for a disk that is gone) are left.
+    """
+    told: set[int] = set()
+    until = time.monotonic() + _KILL_SECONDS
+    while (pids := marked(workspace)) and time.monotonic() < until:
+        told.update(pid for pid in pids if _kill(pid))
+        time.sleep(0.02)
+    return len(told)
 
 
-def marked(token: int) -> list[int]:
-    """Return the processes whose environment carries this run token."""
-    needle = f"\0{MARKER}={token}\0".encode()
-    return [pid for pid in _pids() if needle in b"\0" + _read(pid, "environ") + b"\0"]
+def marked(workspace: Path) -> list[int]:
+    """Return the processes of the play in `workspace`, the oldest first."""
+    needle = f"\0{MARKER}={workspace}\0".encode()
+    pids = [pid for pid in _pids() if needle in b"\0" + _read(pid, "environ") + b"\0"]
+    return sorted(pids, key=lambda pid: started_at(pid) or 0)
 
 
 def started_at(pid: int) -> int | None:

@@ -13,28 +13,30 @@ from typing import Any, Protocol
 
 from ansible_runner import interface
 
-from siappakai.ansible.processes import MARKER, descendants, kill_descendants, started_at
+from siappakai.ansible.processes import MARKER, kill_marked, marked, started_at
 from siappakai.config import share_folder
 
 _POLL_SECONDS = 1
+_BRIEF = {"ANSIBLE_SSH_RETRIES": "0", "ANSIBLE_TIMEOUT": "10"}
 
 
 @dataclass(frozen=True, slots=True)
 class PlayRequest:
     """What to play. `workspace` must not exist; it is made 0700 and removed afterwards.
 
-    `private_key` and `known_hosts` are texts; `token` marks the processes of this play.
+    Its path marks the processes of this play. `private_key` and `known_hosts` are texts.
+    `is_brief` gives up early on a server that does not answer.
     """
 
     playbook: str
     inventory: dict[str, Any]
     extra_vars: dict[str, Any]
     workspace: Path
-    token: int
     forks: int
     timeout_seconds: int
     private_key: str = ""
     known_hosts: str = ""
+    is_brief: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +66,14 @@ def play(request: PlayRequest, watcher: Watcher) -> PlayOutcome:
     try:
         return _Session(request, watcher).run()
     finally:
-        shutil.rmtree(request.workspace, ignore_errors=True)
+        sweep(request.workspace)
+
+
+def sweep(workspace: Path) -> int:
+    """Kill what is left of the play in `workspace`, remove that; return how many were killed."""
+    killed = kill_marked(workspace)
+    shutil.rmtree(workspace, ignore_errors=True)
+    return killed
 
 
 class _Session:
@@ -103,12 +112,13 @@ class _Session:
         ssh = f"-o UserKnownHostsFile={self._write('known_hosts', self.request.known_hosts)}"
         return {
             "PATH": path,
-            MARKER: str(self.request.token),
+            MARKER: str(self.request.workspace),
             "ANSIBLE_CONFIG": str(share_folder("playbooks") / "ansible.cfg"),
             "ANSIBLE_PRIVATE_KEY_FILE": self._write("identity", self.request.private_key),
             "ANSIBLE_SSH_COMMON_ARGS": f"{ssh} -o StrictHostKeyChecking=yes",
             "ANSIBLE_SSH_CONTROL_PATH_DIR": str(control),
             "ANSIBLE_LOCAL_TEMP": str(self.request.workspace / "tmp"),
+            **(_BRIEF if self.request.is_brief else {}),
         }
 
     def _write(self, name: str, text: str, folder: str = "files") -> str:
@@ -127,16 +137,13 @@ class _Session:
             self._guard(self._announce)
         if self.failure is None and not self._guard(self.watcher.should_stop):
             return False
-        kill_descendants(os.getpid())
+        kill_marked(self.request.workspace)
         return True
 
     def _announce(self) -> None:
-        for pid in descendants(os.getpid()):
-            started = started_at(pid)
-            if started is not None:
-                self.announced = True
-                self.watcher.on_start(pid, started)
-                return
+        for pid in marked(self.request.workspace)[:1]:
+            self.announced = True
+            self.watcher.on_start(pid, started_at(pid) or 0)
 
     def _guard(self, function: Callable[..., Any], *args: Any) -> Any:
         if self.failure is not None:

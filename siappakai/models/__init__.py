@@ -1,7 +1,7 @@
 """The registry: the truth about villages, servers, sites, releases and runs."""
 
 from siappakai.models.accounts import AuditEntry, Role, Setting, User
-from siappakai.models.base import Base, db, utc_now
+from siappakai.models.base import Base, db, registry_now, utc_now
 from siappakai.models.fleet import Server, Site
 from siappakai.models.places import District, ImportDraft, OfficialVillage, Regency, Village
 from siappakai.models.releases import Release
@@ -27,5 +27,6 @@ __all__ = [
     "User",
     "Village",
     "db",
+    "registry_now",
     "utc_now",
 ]

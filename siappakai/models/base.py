@@ -6,8 +6,9 @@ from datetime import UTC, datetime
 from typing import Any
 
 from flask_sqlalchemy import SQLAlchemy
-from sqlalchemy import JSON, DateTime, Enum, MetaData, TypeDecorator
-from sqlalchemy.orm import DeclarativeBase, registry
+from sqlalchemy import JSON, DateTime, Enum, MetaData, TypeDecorator, func, select
+from sqlalchemy.orm import DeclarativeBase, Session, registry
+from sqlalchemy.sql.functions import Function
 
 # Named constraints, so that a migration can drop them on every database.
 _NAMING = {
@@ -16,6 +17,13 @@ _NAMING = {
     "ck": "ck_%(table_name)s_%(constraint_name)s",
     "fk": "fk_%(table_name)s_%(column_0_N_name)s_%(referred_table_name)s",
     "pk": "pk_%(table_name)s",
+}
+
+
+_CLOCKS: dict[str, Function[datetime]] = {
+    "postgresql": func.clock_timestamp(type_=DateTime(timezone=True)),
+    "mysql": func.utc_timestamp(6, type_=DateTime()),
+    "mariadb": func.utc_timestamp(6, type_=DateTime()),
 }
 
 
@@ -61,6 +69,18 @@ def state_column(enum: type) -> Enum:
 
 def utc_now() -> datetime:
     return datetime.now(UTC)
+
+
+def registry_now(session: Session) -> datetime:
+    """Return the registry's own time: the clocks of several worker machines may differ.
+
+    SQLite is a file of this machine and has this machine's time.
+    """
+    clock = _CLOCKS.get(session.get_bind().dialect.name)
+    if clock is None:
+        return utc_now()
+    told: datetime = session.execute(select(clock)).scalar_one()
+    return told.replace(tzinfo=UTC) if told.tzinfo is None else told.astimezone(UTC)
 
 
 db = SQLAlchemy(model_class=Base, session_options={"expire_on_commit": False})

@@ -188,14 +188,12 @@ def _play_now(playbook: str, server: Server) -> None:
         layout=servers.layout_of(server),
     )
     settings = current_settings()
-    token = time.time_ns() // 1_000_000
     outcome = play(
         PlayRequest(
             playbook=playbook,
             inventory=build_inventory([host]),
             extra_vars={},
-            workspace=settings.run_dir / "plays" / f"demo-{token}",
-            token=token,
+            workspace=settings.run_dir / "plays" / f"demo-{time.time_ns()}",
             forks=1,
             timeout_seconds=_STOP_TIMEOUT_SECONDS,
         ),

@@ -3,28 +3,26 @@
 from __future__ import annotations
 
 import logging
-import threading
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Collection
+from pathlib import Path
 from typing import Any
 
 from sqlalchemy import select
 
 from siappakai import dispatch
-from siappakai.ansible.events import TaskEnded, log_lines, read_event
 from siappakai.ansible.inventory import build_inventory
 from siappakai.ansible.plays import CATALOGUE, Play
-from siappakai.ansible.processes import kill_marked
-from siappakai.ansible.runner import PlayOutcome, PlayRequest, play
+from siappakai.ansible.runner import PlayRequest, play, sweep
 from siappakai.domain.states import RunState, overall
 from siappakai.errors import SiapPakaiError
-from siappakai.models import Run, Target, db, utc_now
+from siappakai.models import Run, Target, db, registry_now, utc_now
 from siappakai.models.app import current_settings
 from siappakai.models.transactions import transaction
-from siappakai.services import health, leases, outcomes
+from siappakai.services import leases, outcomes, steps
 from siappakai.services.hosts import hosts_of, keys_for
-from siappakai.services.leases import Lease, LeaseLostError
-from siappakai.services.recorder import Recorder
+from siappakai.services.leases import Lease, LeaseLostError, Tenure
+from siappakai.services.recorder import Prober, Recorder
 from siappakai.services.runs import ring
 
 log = logging.getLogger(__name__)
@@ -36,6 +34,7 @@ _PROBE = "health"
 
 def execute(run_id: int) -> None:
     """Do what a run needs now: play it when it is queued, settle it when it is lost."""
+    sweep_orphans()
     lease = leases.claim(run_id)
     if lease is not None:
         _guarded(lease, _play)
@@ -47,124 +46,123 @@ def execute(run_id: int) -> None:
 
 def tick() -> None:
     """Look after what no worker does: lost leases, queued runs whose job vanished."""
-    for run_id in leases.expired():
-        kill_orphans(run_id)
+    lost = leases.expired()
+    sweep_orphans()
+    for run_id in lost:
         ring(run_id, dispatch.CLOCK)
     _ring_waiting()
-    health.note_tick()
 
 
-def kill_orphans(run_id: int) -> None:
-    """Kill what a lost play left on this machine; what runs elsewhere is fenced by its token."""
-    run = db.session.get_one(Run, run_id)
-    killed = kill_marked(run.token)
-    if killed:
-        log.warning("run %s: killed %s orphaned processes", run_id, killed)
+def sweep_orphans() -> None:
+    """End what is left on this machine of plays whose run has gone on without them.
+
+    What they left on servers is ended by the probe that settles the run.
+    """
+    for workspace in _plays().glob("*-*"):
+        run_id, _, token = workspace.name.partition("-")
+        if not (run_id.isdigit() and token.isdigit()):
+            continue
+        if not leases.is_current(int(run_id), int(token)):
+            killed = sweep(workspace)
+            log.warning("run %s: removed %s with %s processes", run_id, workspace, killed)
 
 
-def _guarded(lease: Lease, work: Callable[[Lease, threading.Event], None]) -> None:
-    try:
-        with leases.heartbeat(lease) as lease_lost:
-            work(lease, lease_lost)
-    except LeaseLostError:
-        log.warning("run %s was settled by another worker; stopping", lease.run_id)
-        return
-    except SiapPakaiError as error:
-        _abort(lease, str(error))
-    except Exception:
-        log.exception("run %s failed", lease.run_id)
-        _abort(lease, traceback.format_exc(limit=-3))
+def _guarded(lease: Lease, work: Callable[[Tenure], None]) -> None:
+    with leases.heartbeat(lease) as tenure:
+        try:
+            work(tenure)
+        except LeaseLostError:
+            log.warning("run %s was settled by another worker; stopping", lease.run_id)
+            return
+        except SiapPakaiError as error:
+            _abort(tenure, str(error))
+        except Exception as error:
+            log.exception("run %s failed", lease.run_id)
+            _abort(tenure, _of_our_own_making(error))
     _ring_waiting()
 
 
-def _play(lease: Lease, lease_lost: threading.Event) -> None:
+def _of_our_own_making(error: Exception) -> str:
+    place = traceback.extract_tb(error.__traceback__)[-1]
+    return (
+        f"Kesalahan di dalam panel: {type(error).__name__}: {error} ({place.name},"
+        f" {Path(place.filename).name}:{place.lineno}). Laporkan ini, lalu coba lagi."
+    )
+
+
+def _play(tenure: Tenure) -> None:
     with transaction() as session:
-        run = leases.hold(session, lease)
+        run = leases.hold(session, tenure.lease)
         outcomes.begin(session, run)
     entry = CATALOGUE[run.play]
-    recorder = Recorder(run, lease, lease_lost)
-    outcome = _run_playbook(run, entry, recorder, list(run.targets), {})
-    recorder.flush()
-    _settle(lease, entry, recorder, outcome)
+    recorder = Recorder(run, tenure)
+    _run_playbook(run, entry, recorder, list(run.targets), {})
+    recorder.finish()
+    _settle(tenure, entry, recorder)
 
 
-def _settle(lease: Lease, entry: Play, recorder: Recorder, outcome: PlayOutcome) -> None:
+def _settle(tenure: Tenure, entry: Play, recorder: Recorder) -> None:
     """Give every target an end: by what was seen, or by looking at its site."""
-    cancelled = recorder.is_cancelled()
-    otherwise = RunState.CANCELLED if cancelled else RunState.FAILED
-    message = _CANCELLED if cancelled else _INTERRUPTED
-    if outcome.status in {"canceled", "timeout"}:
-        lease = leases.renew(lease)
-        _finish(lease, _probe(lease), otherwise, message)
-        return
-    verdicts = {} if entry.is_judged else _words_of_ansible(lease)
-    _finish(lease, verdicts, otherwise, message)
-
-
-def _words_of_ansible(lease: Lease) -> dict[str, outcomes.Verdict]:
-    """Return the verdicts of a play without a health check: a host that did not fail is done."""
-    begun = [target for target in _open_targets(lease) if target.state is RunState.RUNNING]
-    return {target.host: {"healthy": True, "installed": False} for target in begun}
-
-
-def _settle_lost(lease: Lease, _lease_lost: threading.Event) -> None:
-    kill_orphans(lease.run_id)
-    verdicts = _probe(lease)
-    unseen = [
-        target
-        for target in _open_targets(lease)
-        if target.site_id is not None and target.host not in verdicts
-    ]
-    if unseen:
-        _keep_lost(lease, unseen)
+    still_open = _open_targets(tenure)
+    unsure = {target.host for target in still_open if target.state is RunState.LOST}
+    if recorder.has_ended and not unsure:
+        verdicts = {} if entry.is_judged else _words_of_ansible(still_open)
+        _finish(tenure, verdicts, _INTERRUPTED)
+    elif recorder.is_untouched:
+        _finish(tenure, {}, recorder.reason)
     else:
-        _finish(lease, verdicts, RunState.FAILED, _INTERRUPTED)
+        tenure.renew()
+        _probe_and_finish(tenure)
 
 
-def _keep_lost(lease: Lease, unseen: list[Target]) -> None:
-    names = ", ".join(target.label for target in unseen[:3])
-    with transaction() as session:
-        run = leases.hold(session, lease)
-        run.message = f"Server tidak terjangkau; keadaan belum diketahui: {names}. Dicoba lagi."
-        run.lease_until = utc_now()
+def _words_of_ansible(still_open: Collection[Target]) -> dict[str, outcomes.Verdict]:
+    """Return the verdicts of a play without a health check: a host that did not fail is done."""
+    begun = [target for target in still_open if target.state is RunState.RUNNING]
+    return {target.host: {"healthy": True, "state": "absent"} for target in begun}
 
 
-def _open_targets(lease: Lease) -> list[Target]:
+def _settle_lost(tenure: Tenure) -> None:
+    sweep_orphans()
+    _probe_and_finish(tenure)
+
+
+def _probe_and_finish(tenure: Tenure) -> None:
+    """Look at the sites of the open targets; what cannot be seen stays lost, its locks held."""
+    targets = _open_targets(tenure)
+    if not targets:
+        _finish(tenure, {}, _INTERRUPTED)
+        return
+    prober = _probe(tenure, targets)
+    unseen = {target.host for target in targets} - prober.seen
+    _finish(
+        tenure,
+        prober.verdicts,
+        _INTERRUPTED,
+        unseen=unseen,
+        reason=prober.reason,
+    )
+
+
+def _open_targets(tenure: Tenure) -> list[Target]:
     db.session.commit()
-    run = db.session.get_one(Run, lease.run_id, populate_existing=True)
+    run = db.session.get_one(Run, tenure.lease.run_id, populate_existing=True)
     return leases.unsettled(run)
 
 
-def _probe(lease: Lease) -> dict[str, outcomes.Verdict]:
-    """Look at the sites of the open targets through their server.
+def _probe(tenure: Tenure, targets: list[Target]) -> Prober:
+    """Look at the sites of targets through their server.
 
-    The lease's token is newer than that of the play that went before, which fences off what
-    may still work of it.
+    The lease's token is newer than that of the play that went before: the probe leaves it with
+    each site, which fences off what may still come, and ends what is still at work.
     """
-    sites = [target for target in _open_targets(lease) if target.site_id is not None]
-    if not sites:
-        return {}
-    run = sites[0].run
-    with leases.heartbeat(lease) as lease_lost:
-        prober = _Prober(run, lease, lease_lost)
-        _run_playbook(run, CATALOGUE[_PROBE], prober, sites, {"probe": True})
-        prober.flush()
-    return prober.verdicts
-
-
-class _Prober(Recorder):
-    """Records the log of a probe and its verdicts; the targets are settled by the caller."""
-
-    def on_event(self, event: dict[str, Any]) -> None:
-        """Keep the log and the verdicts; a probe has no steps of its own."""
-        self.lines.extend(log_lines(event))
-        meaning = read_event(event)
-        if isinstance(meaning, TaskEnded):
-            self.verdicts |= meaning.verdicts
-
-    def is_cancelled(self) -> bool:
-        """Answer no: a probe is how a cancelled run finds its end."""
-        return False
+    run = targets[0].run
+    prober = Prober(run, tenure)
+    patience = current_settings().orphan_patience_seconds
+    _run_playbook(
+        run, CATALOGUE[_PROBE], prober, targets, {"probe": True, "patience_seconds": patience}
+    )
+    prober.finish()
+    return prober
 
 
 def _run_playbook(
@@ -173,50 +171,83 @@ def _run_playbook(
     recorder: Recorder,
     targets: list[Target],
     extra_vars: dict[str, Any],
-) -> PlayOutcome:
+) -> None:
     settings = current_settings()
-    token = recorder.lease.token
-    servers = hosts_of(run, targets)
+    play_id = f"{run.id}-{recorder.tenure.lease.token}"
+    servers = hosts_of(run, targets, is_shipped=entry.name == "install")
     private_key, known_hosts = keys_for(servers)
-    return play(
+    play(
         PlayRequest(
             playbook=entry.playbook,
             inventory=build_inventory([server.host for server in servers]),
-            extra_vars=extra_vars,
-            workspace=settings.run_dir / "plays" / f"{run.id}-{token}",
-            token=token,
+            extra_vars={"play_id": play_id, **extra_vars},
+            workspace=_plays() / play_id,
             forks=leases.forks_of(run),
             timeout_seconds=settings.run_timeout_seconds,
             private_key=private_key,
             known_hosts=known_hosts,
+            is_brief="probe" in extra_vars,
         ),
         recorder,
     )
 
 
+def _plays() -> Path:
+    """Where plays have their workspaces, each named `<run>-<token>`."""
+    return current_settings().run_dir / "plays"
+
+
 def _finish(
-    lease: Lease, verdicts: dict[str, outcomes.Verdict], otherwise: RunState, message: str
+    tenure: Tenure,
+    verdicts: dict[str, outcomes.Verdict],
+    message: str,
+    *,
+    unseen: Collection[str] = (),
+    reason: str = "",
 ) -> None:
-    """End what is still open, then the run; give its locks back."""
+    """End what is still open, then the run; give its locks back.
+
+    While one of its targets is `unseen` the run stays lost, its locks held, and `reason` shown.
+    """
     with transaction() as session:
-        run = leases.hold(session, lease)
+        run = leases.hold(session, tenure.lease)
         for target in leases.unsettled(run):
-            state = outcomes.settled_state(run.play, verdicts.get(target.host), otherwise)
-            text = "" if state is RunState.SUCCEEDED else message
-            outcomes.conclude(session, target, state, text)
+            if target.host in unseen:
+                target.state = RunState.LOST
+            else:
+                _end_target(run, target, verdicts.get(target.host), message)
         run.state = overall([target.state for target in run.targets])
+        if run.state is RunState.LOST:
+            run.message = f"Keadaan di server belum diketahui, dicoba lagi: {reason}"
+            run.lease_until = registry_now(session)
+            return
         run.ended_at = utc_now()
         run.lease_until = None
         run.message = ""
         leases.release_locks(session, run)
 
 
-def _abort(lease: Lease, message: str) -> None:
-    """End a run that broke in our own hands."""
+def _end_target(run: Run, target: Target, verdict: outcomes.Verdict | None, message: str) -> None:
+    """End an open target by what was seen of it, or as cancelled or failed."""
+    otherwise = RunState.CANCELLED if run.cancel_requested else RunState.FAILED
+    state = outcomes.settled_state(run.play, verdict, otherwise)
+    told = _CANCELLED if run.cancel_requested else message
+    if verdict is not None and verdict.get("checks"):
+        target.result = verdict
+    session = db.session()
+    steps.interrupt_steps(session, target.id)
+    outcomes.conclude(session, target, state, "" if state is RunState.SUCCEEDED else told)
+
+
+def _abort(tenure: Tenure, message: str) -> None:
+    """End a run that broke in our own hands; one that had begun is left to be probed."""
+    still_open = _open_targets(tenure)
+    is_begun = any(target.state is not RunState.QUEUED for target in still_open)
+    unseen = {target.host for target in still_open} if is_begun else set()
     try:
-        _finish(lease, {}, RunState.FAILED, message)
+        _finish(tenure, {}, message, unseen=unseen, reason=message)
     except LeaseLostError:
-        log.warning("run %s had already ended", lease.run_id)
+        log.warning("run %s had already ended", tenure.lease.run_id)
 
 
 def _ring_waiting() -> None:

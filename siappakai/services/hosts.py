@@ -11,6 +11,7 @@ from siappakai.ansible.inventory import ServerHost, SiteHost
 from siappakai.ansible.plays import Certificate, Identity, ReleaseVars, SiteSecrets, SiteVars
 from siappakai.credentials import KeyRing, load_key_ring
 from siappakai.domain.naming import ServerLayout, site_names
+from siappakai.errors import ConflictError
 from siappakai.models import Release, Run, Server, Site, Target, Village, db
 from siappakai.models.app import current_settings
 from siappakai.services import keys, releases, servers
@@ -24,17 +25,20 @@ class PlayedServer:
     host: ServerHost
 
 
-def hosts_of(run: Run, targets: Sequence[Target]) -> list[PlayedServer]:
-    """Return the inventory hosts of a run's targets; fetches the releases they need.
+def hosts_of(run: Run, targets: Sequence[Target], *, is_shipped: bool) -> list[PlayedServer]:
+    """Return the inventory hosts of a run's targets.
 
-    Raises the errors of `releases.ensure_archive`.
+    `is_shipped` also makes the code of their releases ready; only an install needs that, a
+    probe must not wait for a download. Raises the errors of `releases.ensure_archive`.
     """
     by_server: dict[int, list[Target]] = defaultdict(list)
     for target in targets:
         by_server[target.server_id].append(target)
     ring = load_key_ring(current_settings().credentials_file)
     return [
-        _server_host(run, db.session.get_one(Server, server_id), members, ring)
+        _server_host(
+            run, db.session.get_one(Server, server_id), members, ring, is_shipped=is_shipped
+        )
         for server_id, members in by_server.items()
     ]
 
@@ -64,10 +68,10 @@ def identity_of(village: Village) -> Identity:
 
 
 def _server_host(
-    run: Run, server: Server, targets: Sequence[Target], ring: KeyRing
+    run: Run, server: Server, targets: Sequence[Target], ring: KeyRing, *, is_shipped: bool
 ) -> PlayedServer:
     layout = servers.layout_of(server)
-    to_site = partial(_site_host, run, layout, ring=ring, archives={})
+    to_site = partial(_site_host, run, layout, ring=ring, archives={}, is_shipped=is_shipped)
     sites = [db.session.get_one(Site, t.site_id) for t in targets if t.site_id is not None]
     host = ServerHost(
         name=f"server-{server.id}",
@@ -85,12 +89,16 @@ def _site_host(
     *,
     ring: KeyRing,
     archives: dict[int, ReleaseVars],
+    is_shipped: bool,
 ) -> SiteHost:
     release = site.wanted_release if run.play == "install" else site.release or site.wanted_release
     if release is None:
-        raise ValueError(f"site {site.id} has no release")
+        raise ConflictError(
+            f"Situs {site.domain} belum punya rilis.", "Pasang situs itu dengan satu rilis dahulu."
+        )
     if release.id not in archives:
-        archives[release.id] = _release_vars(release, is_shipped=run.play == "install")
+        to_vars = releases.release_vars if is_shipped else releases.unshipped_vars
+        archives[release.id] = to_vars(release)
     return SiteHost(
         site=_site_vars(run, layout, site, release),
         secrets=_secrets(site, ring),
@@ -128,10 +136,3 @@ def _secrets(site: Site, ring: KeyRing) -> SiteSecrets:
         admin_user=site.admin_user,
         admin_password_hash=site.admin_password_hash,
     )
-
-
-def _release_vars(release: Release, *, is_shipped: bool) -> ReleaseVars:
-    # Only an install needs the code itself; a probe must not wait for a download.
-    if is_shipped:
-        return releases.release_vars(release)
-    return releases.unshipped_vars(release)

@@ -12,13 +12,13 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 
-from sqlalchemy import func, select
+from sqlalchemy import and_, func, or_, select
 from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from siappakai.ansible.plays import CATALOGUE
 from siappakai.domain.states import RunState
-from siappakai.models import Run, RunLock, Server, Site, Target, db, utc_now
+from siappakai.models import Run, RunLock, Server, Site, Target, db, registry_now, utc_now
 from siappakai.models.app import current_settings, thread_context
 from siappakai.models.transactions import transaction
 from siappakai.services import settings
@@ -77,12 +77,6 @@ def _claim(session: Session, run_id: int) -> Lease | None:
     return lease
 
 
-def renew(lease: Lease) -> Lease:
-    """Exchange a lease for one with a newer token; raises LeaseLostError when it is not ours."""
-    with transaction() as session:
-        return _new_lease(session, hold(session, lease))
-
-
 def hold(session: Session, lease: Lease) -> Run:
     """Return the run of a lease, locked for this transaction; raises LeaseLostError."""
     run = session.get(Run, lease.run_id, with_for_update=True)
@@ -99,8 +93,13 @@ def _new_lease(session: Session, run: Run) -> Lease:
     """
     newest = session.scalar(select(func.max(Run.token))) or 0
     run.token = max(newest + 1, time.time_ns() // 1_000_000)
-    run.lease_until = utc_now() + timedelta(seconds=current_settings().lease_seconds)
+    _prolong(session, run)
     return Lease(run.id, run.token, run.state)
+
+
+def _prolong(session: Session, run: Run) -> None:
+    lasting = timedelta(seconds=current_settings().lease_seconds)
+    run.lease_until = registry_now(session) + lasting
 
 
 def lock_keys(session: Session, run: Run) -> list[str]:
@@ -123,8 +122,9 @@ def _obstacle(session: Session, run: Run, keys: list[str]) -> str:
     if settings.is_draining():
         return "Menunggu: penyaluran dihentikan sementara (drain)."
     server_ids = {target.server_id for target in run.targets}
-    # The row lock makes claims on one server take turns where the database runs in parallel.
-    session.execute(select(Server.id).where(Server.id.in_(server_ids)).with_for_update())
+    # The row locks make claims take turns where the database runs in parallel; of all servers,
+    # since the global limit is counted as well.
+    session.execute(select(Server.id).order_by(Server.id).with_for_update())
     wanted = [*keys, *(f"server:{server}" for server in server_ids)]
     holder = session.scalar(select(RunLock.run_id).where(RunLock.key.in_(wanted)).limit(1))
     if holder is not None:
@@ -151,26 +151,39 @@ def release_locks(session: Session, run: Run) -> None:
         session.delete(lock)
 
 
-def extend(lease: Lease) -> None:
-    """Move a lease on; raises LeaseLostError when the run is no longer ours."""
-    with transaction() as session:
-        run = hold(session, lease)
-        run.lease_until = utc_now() + timedelta(seconds=current_settings().lease_seconds)
+class Tenure:
+    """A lease that a thread keeps alive; `lost` is set once the run is someone else's."""
+
+    def __init__(self, lease: Lease) -> None:
+        self.lease = lease
+        self.lost = threading.Event()
+        self._turn = threading.Lock()
+
+    def renew(self) -> None:
+        """Exchange the lease for one with a newer token; raises LeaseLostError.
+
+        What still works under the old token is fenced off on the servers from the next play on.
+        """
+        with self._turn, transaction() as session:
+            self.lease = _new_lease(session, hold(session, self.lease))
+
+    def extend(self) -> None:
+        """Move the lease on; raises LeaseLostError when the run is no longer ours."""
+        with self._turn, transaction() as session:
+            _prolong(session, hold(session, self.lease))
 
 
 @contextmanager
-def heartbeat(lease: Lease) -> Iterator[threading.Event]:
-    """Keep a lease alive from a thread; the event given is set when it is lost."""
-    lost, done = threading.Event(), threading.Event()
+def heartbeat(lease: Lease) -> Iterator[Tenure]:
+    """Keep a lease alive from a thread."""
+    tenure, done = Tenure(lease), threading.Event()
     seconds = current_settings().heartbeat_seconds
     thread = threading.Thread(
-        target=_beat,
-        args=(thread_context(), lease, seconds, lost, done),
-        daemon=True,
+        target=_beat, args=(thread_context(), tenure, seconds, done), daemon=True
     )
     thread.start()
     try:
-        yield lost
+        yield tenure
     finally:
         done.set()
         thread.join(timeout=seconds)
@@ -178,28 +191,27 @@ def heartbeat(lease: Lease) -> Iterator[threading.Event]:
 
 def _beat(
     context: AbstractContextManager[object],
-    lease: Lease,
+    tenure: Tenure,
     seconds: float,
-    lost: threading.Event,
     done: threading.Event,
 ) -> None:
     with context:
         while not done.wait(seconds):
             try:
-                extend(lease)
+                tenure.extend()
             except LeaseLostError:
-                lost.set()
+                tenure.lost.set()
                 return
             except SQLAlchemyError as error:
                 # A registry away for a moment costs a beat; away for a lease, the run.
-                log.warning("run %s: heartbeat failed: %s", lease.run_id, error)
+                log.warning("run %s: heartbeat failed: %s", tenure.lease.run_id, error)
                 db.session.rollback()
 
 
 def expired() -> list[int]:
-    """Mark running runs whose lease has expired as lost; return the ids of all lost runs."""
+    """Mark running runs whose lease has expired as lost; return the lost runs nobody settles."""
     with transaction() as session:
-        now = utc_now()
+        now = registry_now(session)
         for run in session.scalars(
             select(Run).where(Run.state == RunState.RUNNING, Run.lease_until < now)
         ):
@@ -208,7 +220,8 @@ def expired() -> list[int]:
             for target in run.targets:
                 if target.state is RunState.RUNNING:
                     target.state = RunState.LOST
-        return list(session.scalars(select(Run.id).where(Run.state == RunState.LOST)))
+        free = or_(Run.lease_until.is_(None), Run.lease_until <= now)
+        return list(session.scalars(select(Run.id).where(Run.state == RunState.LOST, free)))
 
 
 def claim_lost(run_id: int) -> Lease | None:
@@ -217,9 +230,21 @@ def claim_lost(run_id: int) -> Lease | None:
         run = session.get(Run, run_id, with_for_update=True)
         if run is None or run.state is not RunState.LOST:
             return None
-        if run.lease_until is not None and run.lease_until > utc_now():
+        if run.lease_until is not None and run.lease_until > registry_now(session):
             return None
         return _new_lease(session, run)
+
+
+def is_current(run_id: int, token: int) -> bool:
+    """Tell whether the play of a run under `token` is, or may be, at work by right."""
+    db.session.commit()
+    settled_now = and_(Run.state == RunState.LOST, Run.lease_until > registry_now(db.session()))
+    query = select(Run.id).where(
+        Run.id == run_id,
+        Run.token == token,
+        or_(Run.state == RunState.RUNNING, settled_now),
+    )
+    return db.session.scalar(query) is not None
 
 
 def unsettled(run: Run) -> list[Target]:

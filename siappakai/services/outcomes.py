@@ -10,6 +10,8 @@ from siappakai.domain.states import RunState, ServerState, SiteState
 from siappakai.models import Run, Server, Site, Target, utc_now
 
 Verdict = dict[str, Any]
+# What site_health says of a site that has nothing on its server.
+_ABSENT = "absent"
 
 
 def begin(session: Session, run: Run) -> None:
@@ -18,7 +20,7 @@ def begin(session: Session, run: Run) -> None:
         return
     for target in run.targets:
         site = session.get_one(Site, target.site_id)
-        if site.state is not SiteState.ACTIVE:
+        if site.state is SiteState.PLANNED:
             site.state = SiteState.INSTALLING
 
 
@@ -33,12 +35,18 @@ def conclude(session: Session, target: Target, state: RunState, message: str = "
         _conclude_site(session.get_one(Site, target.site_id), target, state)
 
 
+def reconsider(session: Session, target: Target) -> None:
+    """Carry over what was seen of a site after its target had ended."""
+    if target.site_id is not None:
+        _conclude_site(session.get_one(Site, target.site_id), target, target.state)
+
+
 def settled_state(play: str, verdict: Verdict | None, otherwise: RunState) -> RunState:
     """Return how a target ended whose worker cannot tell, from what a probe saw of its site."""
     if verdict is None:
         return otherwise
     if play == "remove":
-        return otherwise if verdict.get("installed") else RunState.SUCCEEDED
+        return RunState.SUCCEEDED if verdict.get("state") == _ABSENT else otherwise
     return RunState.SUCCEEDED if verdict.get("healthy") else otherwise
 
 
@@ -60,25 +68,29 @@ def _conclude_site(site: Site, target: Target, state: RunState) -> None:
     site.checked_at = utc_now()
     site.message = target.message
     if target.run.play == "remove":
-        _conclude_removal(site, state)
+        _conclude_removal(site, target, state)
     elif state is RunState.SUCCEEDED:
         site.state = SiteState.ACTIVE
-        if target.run.play == "install":
+        if target.run.play == "install" or site.release_id is None:
             site.release_id = site.wanted_release_id
             site.installed_at = site.installed_at or utc_now()
-    elif site.state is SiteState.INSTALLING and _is_untouched(target, state):
+    elif target.run.play == "install" and target.result.get("state") == _ABSENT:
         site.state = SiteState.PLANNED
-    elif state is RunState.FAILED and target.started_at is not None:
+    elif target.started_at is None:
+        _put_back(site)
+    elif target.result or site.state is SiteState.INSTALLING:
         site.state = SiteState.BROKEN
 
 
-def _is_untouched(target: Target, state: RunState) -> bool:
-    return target.started_at is None or state is RunState.CANCELLED
+def _put_back(site: Site) -> None:
+    """Undo `begin` for a site that was not touched."""
+    if site.state is SiteState.INSTALLING:
+        site.state = SiteState.PLANNED
 
 
-def _conclude_removal(site: Site, state: RunState) -> None:
+def _conclude_removal(site: Site, target: Target, state: RunState) -> None:
     if state is RunState.SUCCEEDED:
         site.state = SiteState.REMOVED
         site.release_id = None
-    elif state is RunState.FAILED:
+    elif target.started_at is not None and not target.result.get("healthy"):
         site.state = SiteState.BROKEN

@@ -2,48 +2,67 @@
 
 from __future__ import annotations
 
-import threading
+import logging
 import time
+from collections import deque
 from collections.abc import Callable
 from typing import Any
 
 from sqlalchemy import func, select
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
-from siappakai.ansible.events import StepResult, TaskEnded, TaskStarted, log_lines, read_event
-from siappakai.domain.states import RunState, StepState
-from siappakai.models import LogChunk, Run, Step, Target, db, utc_now
+from siappakai.ansible.events import PlayEnded, TaskEnded, TaskStarted, log_lines, read_event
+from siappakai.models import LogChunk, Run, db, utc_now
 from siappakai.models.transactions import transaction
-from siappakai.services import outcomes
-from siappakai.services.leases import Lease, hold
+from siappakai.services import outcomes, steps
+from siappakai.services.leases import LeaseLostError, Tenure, hold
 from siappakai.services.runs import pack
+
+log = logging.getLogger(__name__)
 
 _FLUSH_SECONDS = 1.0
 _CHUNK_LINES = 400
-_OPEN = frozenset({RunState.QUEUED, RunState.RUNNING})
+_LAST_LINES = 6
 
 
 class Recorder:
     """Watches a play (see ansible.runner.Watcher) and stores its steps, verdicts and log.
 
     What happens is kept in order and written about once a second, in one transaction that
-    also proves that the run is still ours; LeaseLostError otherwise.
+    also proves that the run is still ours; LeaseLostError otherwise. `has_ended` tells whether
+    the play came to its end by itself.
     """
 
-    def __init__(self, run: Run, lease: Lease, lease_lost: threading.Event) -> None:
+    def __init__(self, run: Run, tenure: Tenure) -> None:
         self.run_id = run.id
-        self.lease = lease
-        self.lease_lost = lease_lost
+        self.tenure = tenure
         self.targets = {target.host: target.id for target in run.targets}
-        self.by_server = {f"server-{target.server_id}" for target in run.targets}
-        self.verdicts: dict[str, outcomes.Verdict] = {}
+        self.servers = {f"server-{target.server_id}": target.server_id for target in run.targets}
+        self.has_ended = False
+        self.has_reached = False
+        self.is_cut_off = False
+        self.at_work: set[str] = set()
+        self.failures: dict[str, TaskEnded] = {}
         self.pending: list[Callable[[Session], None]] = []
         self.lines: list[str] = []
+        self.last_lines: deque[str] = deque(maxlen=_LAST_LINES)
         self.next_line = _lines_so_far(run.id)
         self.flushed_at = time.monotonic()
 
+    @property
+    def reason(self) -> str:
+        """Why the play did not come to its end, as far as it said so."""
+        failed = "\n".join(event.message for event in self.failures.values())
+        return failed or "Ansible berhenti: " + "\n".join(self.last_lines)
+
+    @property
+    def is_untouched(self) -> bool:
+        """Tell whether nothing can have begun: no server answered, and none is at work."""
+        return not self.has_reached and not self.at_work
+
     def on_start(self, pid: int, started: int) -> None:
-        """Store the process of the play, so that an heir can kill it."""
+        """Store the process of the play, for a person who looks for it."""
 
         def note(session: Session) -> None:
             run = session.get_one(Run, self.run_id)
@@ -53,37 +72,83 @@ class Recorder:
 
     def on_event(self, event: dict[str, Any]) -> None:
         """Take one event of ansible-runner."""
-        self.lines.extend(log_lines(event))
+        self._keep_lines(event)
         meaning = read_event(event)
         if isinstance(meaning, TaskStarted):
+            self.at_work.add(meaning.host)
             self._on_task_started(meaning)
         elif isinstance(meaning, TaskEnded):
+            self._note_contact(meaning)
             self._on_task_ended(meaning)
-        if time.monotonic() - self.flushed_at > _FLUSH_SECONDS:
-            self.flush()
+        elif isinstance(meaning, PlayEnded):
+            self.has_ended = True
+            self._on_play_ended(meaning)
+        self._flush_in_time()
 
     def should_stop(self) -> bool:
-        """Tell whether the lease is lost or a person cancelled."""
-        if time.monotonic() - self.flushed_at > _FLUSH_SECONDS:
-            self.flush()
-        return self.lease_lost.is_set() or self.is_cancelled()
+        """Tell whether the lease is lost, the server has gone, or a person cancelled."""
+        self._flush_in_time()
+        return self.tenure.lost.is_set() or self.is_cut_off or self.is_cancelled()
 
     def is_cancelled(self) -> bool:
         """Tell whether a person asked for the run to stop."""
-        wanted = db.session.scalar(select(Run.cancel_requested).where(Run.id == self.run_id))
-        db.session.commit()
+        try:
+            wanted = db.session.scalar(select(Run.cancel_requested).where(Run.id == self.run_id))
+            db.session.commit()
+        except OperationalError as error:
+            self._wait_for_registry(error)
+            return False
         return bool(wanted)
 
     def flush(self) -> None:
         """Write what has gathered; raises LeaseLostError when the run is no longer ours."""
         self.flushed_at = time.monotonic()
         with transaction() as session:
-            hold(session, self.lease)
+            hold(session, self.tenure.lease)
             for write in self.pending:
                 write(session)
             self._write_log(session)
+        self.next_line += len(self.lines)
         self.pending.clear()
         self.lines.clear()
+
+    def finish(self) -> None:
+        """Write the rest, however long the registry is away: at most until the lease is lost."""
+        while True:
+            try:
+                self.flush()
+            except OperationalError as error:
+                self._wait_for_registry(error)
+            else:
+                return
+
+    def _flush_in_time(self) -> None:
+        if time.monotonic() - self.flushed_at <= _FLUSH_SECONDS:
+            return
+        try:
+            self.flush()
+        except OperationalError as error:
+            # Kept, and written with the next; the heartbeat decides when it has been too long.
+            self._wait_for_registry(error)
+
+    def _wait_for_registry(self, error: OperationalError) -> None:
+        db.session.rollback()
+        log.warning("run %s: registry does not answer: %s", self.run_id, error)
+        if self.tenure.lost.wait(_FLUSH_SECONDS):
+            raise LeaseLostError(f"run {self.run_id} is settled")
+
+    def _note_contact(self, event: TaskEnded) -> None:
+        """Remember whether the server answers; the others need not find out one by one."""
+        self.at_work.discard(event.host)
+        if event.outcome == "unreachable":
+            self.is_cut_off = True
+        else:
+            self.has_reached = True
+
+    def _keep_lines(self, event: dict[str, Any]) -> None:
+        lines = log_lines(event)
+        self.lines.extend(lines)
+        self.last_lines.extend(line for line in lines if line.strip())
 
     def _write_log(self, session: Session) -> None:
         for start in range(0, len(self.lines), _CHUNK_LINES):
@@ -91,35 +156,87 @@ class Recorder:
             session.add(
                 LogChunk(
                     run_id=self.run_id,
-                    first_line=self.next_line,
+                    first_line=self.next_line + start,
                     lines=len(lines),
                     data=pack(lines),
                 )
             )
-            self.next_line += len(lines)
 
     def _on_task_started(self, event: TaskStarted) -> None:
         at = utc_now()
         if event.host in self.targets:
             target_id = self.targets[event.host]
-            self.pending.append(lambda session: _start(session, target_id, event.task, at))
-        elif event.host in self.by_server:
+            self.pending.append(
+                lambda session: steps.start_step(session, target_id, event.task, at)
+            )
+        elif event.host in self.servers:
             self.pending.append(lambda session: _announce(session, self.run_id, event.task))
 
     def _on_task_ended(self, event: TaskEnded) -> None:
-        self.verdicts |= event.verdicts
         for slug, verdict in event.verdicts.items():
             if slug in self.targets:
-                self._judge(self.targets[slug], verdict, event)
+                self._judge(self.targets[slug], verdict, event.seconds)
         if event.host in self.targets:
             target_id = self.targets[event.host]
-            self.pending.append(lambda session: _end(session, target_id, event))
-        elif event.has_failed and not event.verdicts:
-            server_id = int(event.host.rpartition("-")[2])
-            self.pending.append(lambda session: _fail_all(session, self.run_id, server_id, event))
+            self.pending.append(lambda session: steps.end_step(session, target_id, event))
+        if event.has_failed and event.host in self.servers:
+            # Only the end of the play tells whether the playbook rescued it.
+            self.failures[event.host] = event
+        elif event.has_failed and event.host in self.targets:
+            target_id = self.targets[event.host]
+            unsure = self._is_unsure(event)
+            self.pending.append(
+                lambda session: steps.fail_site(session, target_id, event, unsure=unsure)
+            )
 
-    def _judge(self, target_id: int, verdict: outcomes.Verdict, event: TaskEnded) -> None:
-        self.pending.append(lambda session: _judge(session, target_id, verdict, event))
+    def _on_play_ended(self, event: PlayEnded) -> None:
+        for host in event.failed & self.failures.keys():
+            server_id, failure = self.servers[host], self.failures[host]
+            self._fail_server(server_id, failure)
+
+    def _fail_server(self, server_id: int, failure: TaskEnded) -> None:
+        unsure = self._is_unsure(failure)
+        self.pending.append(
+            lambda session: steps.fail_server(
+                session, self.run_id, server_id, failure, unsure=unsure
+            )
+        )
+
+    def _is_unsure(self, failure: TaskEnded) -> bool:
+        """Tell whether what had begun may go on: the server stopped answering in the middle."""
+        return failure.outcome == "unreachable" and self.has_reached
+
+    def _judge(self, target_id: int, verdict: outcomes.Verdict, seconds: float) -> None:
+        self.pending.append(lambda session: steps.judge(session, target_id, verdict, seconds))
+
+
+class Prober(Recorder):
+    """Records the log of a probe and what it saw; the targets are settled by the caller.
+
+    `verdicts` are by site; `seen` also holds the servers that answered.
+    """
+
+    def __init__(self, run: Run, tenure: Tenure) -> None:
+        super().__init__(run, tenure)
+        self.verdicts: dict[str, outcomes.Verdict] = {}
+        self.seen: set[str] = set()
+
+    def is_cancelled(self) -> bool:
+        """Answer no: a probe is how a cancelled run finds its end."""
+        return False
+
+    def _on_task_started(self, event: TaskStarted) -> None:
+        """Leave the steps as they are: a probe has none of its own."""
+
+    def _on_task_ended(self, event: TaskEnded) -> None:
+        if event.has_failed:
+            self.failures[event.host] = event
+            return
+        self.verdicts |= event.verdicts
+        self.seen |= {event.host, *event.verdicts}
+
+    def _on_play_ended(self, event: PlayEnded) -> None:
+        """Leave the targets as they are."""
 
 
 def _lines_so_far(run_id: int) -> int:
@@ -129,81 +246,3 @@ def _lines_so_far(run_id: int) -> int:
 
 def _announce(session: Session, run_id: int, task: str) -> None:
     session.get_one(Run, run_id).message = task
-
-
-def _start(session: Session, target_id: int, task: str, at: Any) -> None:
-    target = session.get_one(Target, target_id)
-    if target.state is RunState.QUEUED:
-        target.state = RunState.RUNNING
-        target.started_at = at
-    session.add(Step(target_id=target_id, name=task, state=StepState.RUNNING, started_at=at))
-    session.flush()
-
-
-def _end(session: Session, target_id: int, event: TaskEnded) -> None:
-    _close_step(session, target_id, event)
-    target = session.get_one(Target, target_id)
-    if event.has_failed and target.state in _OPEN:
-        target.error = event.error or {"code": event.outcome, "params": {}}
-        outcomes.conclude(session, target, RunState.FAILED, event.message)
-
-
-def _close_step(session: Session, target_id: int, event: TaskEnded) -> None:
-    step = session.scalar(
-        select(Step)
-        .where(Step.target_id == target_id, Step.state == StepState.RUNNING)
-        .order_by(Step.id.desc())
-        .limit(1)
-    )
-    if step is None:
-        return
-    if event.outcome == "skipped":
-        session.delete(step)
-    elif event.steps:
-        # A coarse module says itself what it did: its stages take the place of the one task.
-        session.delete(step)
-        session.add_all(_step(target_id, part) for part in event.steps)
-    else:
-        step.state = StepState.FAILED if event.has_failed else StepState.OK
-        step.seconds = event.seconds
-        step.changed = event.changed
-        step.detail = event.message
-    session.flush()
-
-
-def _step(target_id: int, part: StepResult) -> Step:
-    return Step(
-        target_id=target_id,
-        name=part.name,
-        state=StepState.FAILED if part.failed else StepState.OK,
-        changed=part.changed,
-        detail=part.detail,
-        seconds=part.seconds,
-    )
-
-
-def _fail_all(session: Session, run_id: int, server_id: int, event: TaskEnded) -> None:
-    """Fail every open target of a server on which a shared step failed."""
-    for target in session.scalars(
-        select(Target)
-        .where(Target.run_id == run_id, Target.server_id == server_id)
-        .where(Target.state.in_(_OPEN))
-    ):
-        target.error = event.error or {"code": event.outcome, "params": {"task": event.task}}
-        outcomes.conclude(session, target, RunState.FAILED, f"{event.task}: {event.message}")
-
-
-def _judge(session: Session, target_id: int, verdict: outcomes.Verdict, event: TaskEnded) -> None:
-    target = session.get_one(Target, target_id)
-    healthy = bool(verdict.get("healthy"))
-    detail = outcomes.describe(verdict)
-    target.result = verdict
-    session.add(
-        _step(target_id, StepResult("health", event.seconds, False, not healthy, detail))  # noqa: FBT003
-    )
-    if target.state not in _OPEN:
-        return
-    target.started_at = target.started_at or utc_now()
-    if not healthy:
-        target.error = {"code": "unhealthy", "params": {"checks": detail}}
-    outcomes.conclude(session, target, RunState.SUCCEEDED if healthy else RunState.FAILED, detail)

@@ -14,7 +14,7 @@ from sqlalchemy.orm import selectinload
 
 from siappakai import dispatch
 from siappakai.ansible.plays import CATALOGUE
-from siappakai.domain.states import RETRYABLE, SETTLED, TERMINAL, RunState
+from siappakai.domain.states import RETRYABLE, TERMINAL, RunState
 from siappakai.errors import ConflictError, NotFoundError, UnreachableError
 from siappakai.models import LogChunk, Run, Server, Site, Step, Target, db, utc_now
 from siappakai.models.app import current_settings
@@ -178,11 +178,12 @@ def unpack(chunk: LogChunk) -> list[str]:
 def request_cancel(run_id: int, *, by: str) -> Run:
     """Ask for a run to stop: at once when it is queued, else its worker kills the play.
 
-    Raises ConflictError when it has ended.
+    A lost run is settled all the same, then counts as cancelled. Raises ConflictError when it
+    has ended.
     """
     with transaction():
         run = get_run(run_id)
-        if run.state in SETTLED:
+        if run.state in TERMINAL:
             raise ConflictError(f"Run {run_id} sudah selesai.", "Tidak ada yang perlu dibatalkan.")
         run.cancel_requested = True
         if run.state is RunState.QUEUED:
