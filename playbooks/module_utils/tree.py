@@ -6,6 +6,7 @@ an open directory without following links, so that nothing there can lead root e
 
 from __future__ import annotations
 
+import errno
 import os
 import secrets
 import stat
@@ -65,8 +66,10 @@ def read_file(root: str, path: str, *, limit: int = 65536) -> bytes | None:
     try:
         with _parent(root, path) as (parent, name):
             return _read(parent, name, limit)
-    except (FileNotFoundError, NotADirectoryError):
-        return None
+    except OSError as problem:
+        if problem.errno in {errno.ENOENT, errno.ENOTDIR, errno.ELOOP}:
+            return None
+        raise
 
 
 @contextmanager

@@ -1,0 +1,99 @@
+"""The files of a site say what they must, with a certificate and without."""
+
+import re
+from dataclasses import asdict
+from typing import Any
+
+import pytest
+
+from siappakai.domain.naming import server_layout, site_names
+from tests.sites import render
+
+LAYOUT = server_layout(prefix="sp", root="/srv/siappakai", services="system", php_versions=("8.2",))
+NAMES = site_names(LAYOUT, app="opensid", code="5102012001")
+
+
+def _site(**changes: Any) -> dict[str, Any]:
+    return asdict(NAMES) | {"domain": "bajera.desa.id", "certificate": None} | changes
+
+
+def test_the_pool_is_the_villages_own() -> None:
+    text = render("site-pool.conf", layout=LAYOUT.as_vars(), site=_site())
+    for line in (
+        "user = sp-opensid-5102012001",
+        "group = sp-opensid-5102012001",
+        "listen.mode = 0660",
+        "pm = ondemand",
+        f"php_admin_value[open_basedir] = {NAMES.folder}/:{LAYOUT.releases}/:/dev/null",
+        "php_admin_value[sys_temp_dir] = /srv/siappakai/sites/opensid-5102012001/tmp",
+        "php_admin_value[session.save_path] = /srv/siappakai/sites/opensid-5102012001/tmp",
+        "php_admin_value[memory_limit] = 512M",
+    ):
+        assert line in text.splitlines()
+    assert text.count("\nlisten = ") == 1
+
+
+def test_without_a_certificate_the_site_speaks_plain_http() -> None:
+    text = render("site-vhost.conf", layout=LAYOUT.as_vars(), site=_site())
+    assert text.count("server {") == 1
+    assert re.search(r"^ +listen 80;$", text, re.MULTILINE)
+    assert re.search(r"^ +listen \[::\]:80;$", text, re.MULTILINE)
+    assert "ssl" not in text
+
+
+def test_with_a_certificate_http_only_leads_to_https() -> None:
+    certificate = {"chain": "/etc/ssl/chain.pem", "key": "/etc/ssl/key.pem"}
+    text = render("site-vhost.conf", layout=LAYOUT.as_vars(), site=_site(certificate=certificate))
+    plain, secure = re.split(r"(?=^server \{)", text, flags=re.MULTILINE)[1:]
+    assert "return 301 https://$host$request_uri;" in plain
+    assert "fastcgi_pass" not in plain
+    assert re.search(r"^ +listen 443 ssl;$", secure, re.MULTILINE)
+    assert "ssl_certificate_key /etc/ssl/key.pem;" in secure
+    assert "Strict-Transport-Security" in secure
+
+
+def test_one_address_is_the_only_one() -> None:
+    known = LAYOUT.as_vars() | {"http_address": "127.0.0.1", "http_port": 8080}
+    text = render("site-vhost.conf", layout=known, site=_site())
+    assert re.findall(r"listen (.*);", text) == ["127.0.0.1:8080"]
+
+
+def _denied(text: str, path: str) -> bool:
+    """Whether the first regular expression that matches `path` is one that denies."""
+    for pattern, body in re.findall(r"location ~ (\S+) \{\n\s+(\S+)", text):
+        if re.search(pattern, path):
+            return bool(body == "deny")
+    return False
+
+
+@pytest.mark.parametrize(
+    ("path", "denied"),
+    [
+        ("/desa/config/database.php", True),
+        ("/desa/app_key", True),
+        ("/desa/upload/dokumen/ktp.pdf", True),
+        ("/desa/upload/pengesahan/a.png", True),
+        ("/storage/logs/log-2026-11-22.php", True),
+        ("/backup_inkremental/desa.zip", True),
+        ("/vendor/autoload.php", True),
+        ("/.git/config", True),
+        ("/desa/upload/.htaccess", True),
+        ("/desa/upload/media/a.jpg", False),
+        ("/assets/css/style.css", False),
+        ("/index.php/siteman", False),
+        ("/assets/kelola_file/dialog.php", False),
+        ("/aplikasi", False),
+    ],
+)
+def test_what_apache_would_forbid_is_forbidden(path: str, denied: bool) -> None:  # noqa: FBT001
+    text = render("site-vhost.conf", layout=LAYOUT.as_vars(), site=_site())
+    assert _denied(text, path) is denied
+
+
+def test_the_settings_of_the_application_are_plain_php() -> None:
+    secrets = {"db_password": "f" * 80}
+    text = render("database.php", site=_site(), secrets=secrets)
+    assert text.startswith("<?php\n")
+    assert f"['password'] = '{'f' * 80}';" in text
+    assert "['database'] = 'sp_opensid_5102012001';" in text
+    assert render("config.php").startswith("<?php\n")
