@@ -85,7 +85,7 @@ class Root(Group):
             _tell_json("usage", error.format_message(), "", "", error.exit_code)
             ctx.exit(error.exit_code)
         except (click.Abort, KeyboardInterrupt):
-            note("Dibatalkan.")
+            note("Terhenti.")
             ctx.exit(INTERRUPTED)
 
 
