@@ -19,6 +19,7 @@ from pathlib import Path
 from tests.host_images import CACHE, base_image, furnish
 
 HOSTS = CACHE / "hosts"
+FORWARDED = CACHE / "ip_forward"
 FORWARDING = Path("/proc/sys/net/ipv4/ip_forward")
 NETWORKS = 64 * 256
 
@@ -57,7 +58,7 @@ class DebianHost:
 
     @property
     def address(self) -> str:
-        return f"{self._network}{self._offset + 2}"
+        return self._at(2)
 
     @property
     def root(self) -> Path:
@@ -74,13 +75,9 @@ class DebianHost:
         """A known_hosts file that pins the host."""
         return self.folder / "known_hosts"
 
-    @property
-    def _network(self) -> str:
-        return f"10.213.{self.number // 64}."
-
-    @property
-    def _offset(self) -> int:
-        return self.number % 64 * 4
+    def _at(self, place: int) -> str:
+        """The address of a place in the host's own network of four."""
+        return f"10.213.{self.number // 64}.{self.number % 64 * 4 + place}"
 
     @property
     def _namespace(self) -> str:
@@ -159,13 +156,13 @@ class DebianHost:
         guest = f"spk{self.number}g"
         _do("ip", "link", "add", self._link, "type", "veth", "peer", "name", guest)
         _do("ip", "link", "set", guest, "netns", self._namespace)
-        _do("ip", "addr", "add", f"{self._network}{self._offset + 1}/30", "dev", self._link)
+        _do("ip", "addr", "add", f"{self._at(1)}/30", "dev", self._link)
         _do("ip", "link", "set", self._link, "up")
         inside = ("ip", "-netns", self._namespace)
         _do(*inside, "addr", "add", f"{self.address}/30", "dev", guest)
         _do(*inside, "link", "set", guest, "up")
         _do(*inside, "link", "set", "lo", "up")
-        _do(*inside, "route", "add", "default", "via", f"{self._network}{self._offset + 1}")
+        _do(*inside, "route", "add", "default", "via", self._at(1))
         _do("iptables", "-t", "nat", "-A", *self._nat)
 
     @property
@@ -186,19 +183,30 @@ class DebianHost:
 def debian_host(name: str, suite: str = "bookworm") -> Iterator[DebianHost]:
     """Yield a bare, running Debian host with sshd, sudo, Python and nothing else; remove it."""
     base = base_image(suite)
-    forwarded = FORWARDING.read_text()
     host = _reserve(name)
     try:
         furnish(base, host.root, name=name, user=host.user, password=host.password)
         _admit_key(host)
-        FORWARDING.write_text("1\n")
+        _forward()
         host.attach()
         host.boot()
         yield host
     finally:
         host.remove()
-        if not list(HOSTS.iterdir()):
-            FORWARDING.write_text(forwarded)
+        _forward_no_more()
+
+
+def _forward() -> None:
+    if not FORWARDED.exists():
+        FORWARDED.write_text(FORWARDING.read_text())
+    FORWARDING.write_text("1\n")
+
+
+def _forward_no_more() -> None:
+    """With the last host gone the machine forwards as it did before the first."""
+    if FORWARDED.exists() and not list(HOSTS.iterdir()):
+        FORWARDING.write_text(FORWARDED.read_text())
+        FORWARDED.unlink()
 
 
 def _reserve(name: str) -> DebianHost:
