@@ -6,10 +6,11 @@ import base64
 import binascii
 import hashlib
 import io
+import logging
 import shlex
 import socket
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Self
 
@@ -23,6 +24,8 @@ from siappakai.domain.servers import Answer
 from siappakai.errors import InvalidInputError, RefusedError, UnreachableError
 
 _KEY_CLASSES = (paramiko.Ed25519Key, paramiko.ECDSAKey, paramiko.RSAKey)
+# Whatever goes wrong is raised as well; its tracebacks in the log would tell nobody more.
+logging.getLogger("paramiko").setLevel(logging.CRITICAL)
 
 
 class HostKeyChangedError(RefusedError):
@@ -98,27 +101,24 @@ class Connection:
             given, output, error = self._client.exec_command(
                 shlex.join(argv), timeout=self._timeout
             )
-            given.write(stdin)
-            given.channel.shutdown_write()
-            text, complaint = output.read().decode(), error.read().decode()
-            return Answer(output.channel.recv_exit_status(), text, complaint)
+            with suppress(OSError):
+                # Fails when the command ended without reading; its answer says why.
+                given.write(stdin)
+                given.channel.shutdown_write()
+            text, complaint = output.read(), error.read()
+            code = _exit_code(output.channel, self._timeout)
+        return Answer(code, text.decode(errors="replace"), complaint.decode(errors="replace"))
 
     def install_public_key(self, line: str) -> bool:
         """Add a public key to the account's authorized_keys; say whether it was missing."""
         with _told(self._label), self._client.open_sftp() as sftp:
-            _make_private_folder(sftp, ".ssh")
-            present = _read(sftp, ".ssh/authorized_keys")
-            if line in present.splitlines():
-                sftp.chmod(".ssh/authorized_keys", 0o600)
-                return False
-            if present and not present.endswith("\n"):
-                present += "\n"
-            # Renamed into place: a broken link must not leave the account without its keys.
-            with sftp.open(".ssh/authorized_keys.siappakai", "w") as file:
-                sftp.chmod(".ssh/authorized_keys.siappakai", 0o600)
-                file.write(f"{present}{line}\n")
-            sftp.posix_rename(".ssh/authorized_keys.siappakai", ".ssh/authorized_keys")
-            return True
+            try:
+                return _authorize(sftp, line)
+            except PermissionError:
+                raise RefusedError(
+                    f"Server {self._label} menolak mengubah ~/.ssh/authorized_keys.",
+                    "Periksa pemilik dan hak folder .ssh akun itu.",
+                ) from None
 
 
 def fetch_host_key(address: str, port: int, timeout: float) -> HostKey:
@@ -201,6 +201,15 @@ def generate_key(comment: str) -> tuple[str, str]:
     return private.decode(), f"{public.decode()} {comment}"
 
 
+def _exit_code(channel: paramiko.Channel, timeout: float) -> int:
+    # paramiko itself would wait for ever on a link that is cut just now.
+    if not channel.status_event.wait(timeout):
+        raise TimeoutError
+    if channel.exit_status < 0:
+        raise EOFError
+    return channel.exit_status
+
+
 def _pin(client: paramiko.SSHClient, login: Login) -> None:
     name = (
         login.address
@@ -211,6 +220,22 @@ def _pin(client: paramiko.SSHClient, login: Login) -> None:
     if entry is None:
         raise ValueError(f"not a host key: {login.host_key.line!r}")
     client.get_host_keys().add(name, login.host_key.type, entry.key)
+
+
+def _authorize(sftp: paramiko.SFTPClient, line: str) -> bool:
+    _make_private_folder(sftp, ".ssh")
+    present = _read(sftp, ".ssh/authorized_keys")
+    if line in present.splitlines():
+        sftp.chmod(".ssh/authorized_keys", 0o600)
+        return False
+    if present and not present.endswith("\n"):
+        present += "\n"
+    # Renamed into place: a broken link must not leave the account without its keys.
+    with sftp.open(".ssh/authorized_keys.siappakai", "w") as file:
+        sftp.chmod(".ssh/authorized_keys.siappakai", 0o600)
+        file.write(f"{present}{line}\n")
+    sftp.posix_rename(".ssh/authorized_keys.siappakai", ".ssh/authorized_keys")
+    return True
 
 
 def _make_private_folder(sftp: paramiko.SFTPClient, path: str) -> None:

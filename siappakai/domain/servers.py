@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import ipaddress
 import re
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Protocol, Self
 
-from siappakai.domain.naming import Services, server_layout
+from siappakai.domain.naming import Services, check_php, server_layout
 from siappakai.errors import InvalidInputError, RefusedError
 
 OLDEST_PYTHON = (3, 9)
@@ -142,7 +143,7 @@ class Arrangement:
             root=self.root,
             services=self.services,
             php_versions=self.php_versions,
-            http_address=self.http_address,
+            http_address=check_http_address(self.http_address),
         )
 
 
@@ -207,6 +208,25 @@ def check_port(port: int, field: str) -> int:
     if port not in _PORTS:
         raise InvalidInputError(f"Porta {port} tidak sah.", "Pakai 1 sampai 65535.", field=field)
     return port
+
+
+def check_http_address(text: str) -> str:
+    """Return the IP address to listen on, or "" for all; raises InvalidInputError."""
+    try:
+        return str(ipaddress.ip_address(text)) if text else ""
+    except ValueError:
+        raise InvalidInputError(
+            f"Alamat HTTP “{text}” tidak sah.",
+            "Isi satu alamat IP server, atau kosongkan untuk semuanya.",
+            field="http_address",
+        ) from None
+
+
+def check_php_versions(versions: Sequence[str]) -> list[str]:
+    """Return PHP versions, at least one; raises InvalidInputError (field `php`)."""
+    if not versions:
+        raise InvalidInputError("Versi PHP kosong.", "Pilih sedikitnya satu.", field="php")
+    return [check_php(version) for version in versions]
 
 
 def check_parallelism(count: int) -> int:

@@ -249,7 +249,8 @@ def _failed(source: Source | None, complaint: str) -> NotFoundError | Unreachabl
     if any("couldn't find remote ref" in line for line in lines):
         return NotFoundError("Rilis itu tidak ada di sumber.", "Pilih dari daftar rilis.")
     # The first complaint is the cause; what follows is advice about credentials and rights.
-    return _unreachable(source, lines[0][:300] if lines else "Git berhenti tanpa keterangan")
+    causes = [line for line in lines if line.startswith(("fatal:", "error:", "ssh:"))] or lines
+    return _unreachable(source, causes[0][:300] if causes else "Git berhenti tanpa keterangan")
 
 
 def _unreachable(source: Source | None, reason: str) -> UnreachableError:

@@ -5,24 +5,28 @@ How a machine becomes a server is in `enrolment`.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from typing import Any, cast
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
+from typing import Any, Final, cast
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from siappakai.domain.naming import ServerLayout, Services, server_layout
 from siappakai.domain.servers import (
+    Arrangement,
     check_address,
+    check_http_address,
     check_name,
     check_parallelism,
+    check_php_versions,
     check_port,
     check_user,
     known_hosts_line,
     machine_of,
 )
 from siappakai.domain.states import RunState, ServerState, SiteState
-from siappakai.errors import ConflictError, NotFoundError
+from siappakai.errors import ConflictError, InvalidInputError, NotFoundError
 from siappakai.models import Run, Server, Site, Target, db
 from siappakai.models.transactions import transaction
 from siappakai.services import audit, runs
@@ -30,6 +34,20 @@ from siappakai.services import audit, runs
 LOCAL = "local"
 SSH = "ssh"
 _NAME_LENGTH = 60
+_CHECKS: Final[dict[str, Callable[..., Any]]] = {
+    "name": check_name,
+    "address": check_address,
+    "port": partial(check_port, field="port"),
+    "user": check_user,
+    "http_address": check_http_address,
+    "http_port": partial(check_port, field="http_port"),
+    "https_port": partial(check_port, field="https_port"),
+    "php_versions": check_php_versions,
+    "parallelism": check_parallelism,
+}
+_SSH_ONLY = frozenset({"address", "port", "user"})
+# A change of these must reach the machine before the server is ready again.
+_PREPARED_WITH = frozenset({"http_address", "http_port", "https_port", "php_versions"})
 
 
 def list_servers() -> list[Server]:
@@ -80,31 +98,33 @@ def update_server(
     InvalidInputError naming the field, ConflictError, NotFoundError.
     """
     given = {
-        "name": name and check_name(name),
-        "address": address and check_address(address),
-        "port": port and check_port(port, "port"),
-        "user": user and check_user(user),
+        "name": name,
+        "address": address,
+        "port": port,
+        "user": user,
         "http_address": http_address,
-        "http_port": http_port and check_port(http_port, "http_port"),
-        "https_port": https_port and check_port(https_port, "https_port"),
-        "php_versions": list(php_versions) if php_versions else None,
-        "parallelism": parallelism and check_parallelism(parallelism),
+        "http_port": http_port,
+        "https_port": https_port,
+        "php_versions": php_versions,
+        "parallelism": parallelism,
     }
+    wanted = {key: _CHECKS[key](value) for key, value in given.items() if value is not None}
     with transaction() as session:
         server = get_server(server_id)
-        changes = {
-            key: value
-            for key, value in given.items()
-            if value is not None and value != getattr(server, key)
-        }
+        changes = {key: value for key, value in wanted.items() if value != getattr(server, key)}
+        if not changes:
+            return server
+        if server.connection == LOCAL and changes.keys() & _SSH_ONLY:
+            raise InvalidInputError(
+                "Server ini mesin panel sendiri, tanpa SSH.", "Daftarkan mesin lain sebagai baru."
+            )
         for key, value in changes.items():
             setattr(server, key, value)
-        layout_of(server)
+        arrangement_of(server).check()
         check_free(session, server)
-        if changes.keys() & {"http_address", "http_port", "https_port", "php_versions"}:
+        if changes.keys() & _PREPARED_WITH:
             server.state = ServerState.ENROLLED
-        if changes:
-            audit.record("server.update", server.name, by=by, detail=changes)
+        audit.record("server.update", server.name, by=by, detail=changes)
         return server
 
 
@@ -138,6 +158,20 @@ def request_prepare(server_id: int, *, by: str) -> Run:
     """Ask for a server to be prepared (or brought up to date); changes nothing when it is."""
     with transaction():
         return runs.create_server_run("server", get_server(server_id), by=by)
+
+
+def arrangement_of(server: Server) -> Arrangement:
+    """Return how a server is laid out on its machine."""
+    return Arrangement(
+        services=cast("Services", server.services),
+        prefix=server.prefix,
+        root=server.root,
+        http_address=server.http_address,
+        http_port=server.http_port,
+        https_port=server.https_port,
+        php_versions=tuple(server.php_versions),
+        parallelism=server.parallelism,
+    )
 
 
 def layout_of(server: Server) -> ServerLayout:

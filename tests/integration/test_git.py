@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import socket
 import tarfile
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
 
 import pytest
 
@@ -22,6 +25,13 @@ from tests.upstream import Upstream
 pytestmark = pytest.mark.integration
 
 ALLOWED = "https://example.org/opensid.git"
+
+
+class QuietPages(SimpleHTTPRequestHandler):
+    """Files over HTTP, without a line on standard error for each."""
+
+    def log_message(self, *_arguments: object) -> None:
+        return
 
 
 @pytest.fixture
@@ -57,6 +67,24 @@ def test_a_tag_comes_without_its_history(upstream: Upstream, source: Source, git
     assert not git.has_commit("opensid", first)
 
 
+def test_a_plain_web_server_gives_the_whole_history(
+    upstream: Upstream, git: Git, tmp_path: Path
+) -> None:
+    upstream.publish("v2409.0.0", "satu")
+    commit = upstream.publish("v2410.0.0", "dua")
+    upstream.git("update-server-info")
+    pages = partial(QuietPages, directory=str(tmp_path))
+    with ThreadingHTTPServer(("127.0.0.1", 0), pages) as server:
+        Thread(target=server.serve_forever).start()
+        url = f"http://127.0.0.1:{server.server_port}/upstream/.git"
+        # Not a source anybody could configure: the test has no certificate.
+        plain = Source(url, "http")  # type: ignore[arg-type]
+        try:
+            assert git.fetch_tag("opensid", plain, "v2410.0.0") == commit
+        finally:
+            server.shutdown()
+
+
 def test_a_moved_tag_is_seen(upstream: Upstream, source: Source, git: Git) -> None:
     before = upstream.publish("v2410.0.0", "asli")
     assert git.fetch_tag("opensid", source, "v2410.0.0") == before
@@ -75,6 +103,7 @@ def test_the_same_commit_gives_the_same_archive(
         each.fetch_tag("opensid", source, "v2410.0.0")
         each.write_archive("opensid", commit, file)
     assert sha256_of(files[0]) == sha256_of(files[1])
+    assert files[0].read_bytes()[4:8] == bytes(4)  # gzip's time stamp
     assert commit_of_archive(files[0]) == commit
     with tarfile.open(files[0]) as archive:
         assert sorted(archive.getnames()) == ["index.php", "run.sh"]
@@ -150,8 +179,11 @@ def test_only_urls_on_the_allow_list_and_absolute_paths_are_sources() -> None:
         local_source(Path("--upload-pack=touch owned"))
 
 
-def test_git_itself_refuses_another_protocol(git: Git) -> None:
-    with pytest.raises(UnreachableError, match="not allowed"):
+def test_git_itself_refuses_another_protocol(upstream: Upstream, git: Git) -> None:
+    upstream.publish("v2410.0.0", "dua")
+    with pytest.raises(UnreachableError, match="'file' not allowed"):
+        git.list_tags(Source(str(upstream.folder), "https"))
+    with pytest.raises(UnreachableError, match="'ext' not allowed"):
         git.list_tags(Source("ext::sh -c 'touch owned'", "https"))
 
 

@@ -14,7 +14,7 @@ import pytest
 
 from siappakai import ssh
 from siappakai.domain.servers import MissingSudoError
-from siappakai.errors import InvalidInputError, UnreachableError
+from siappakai.errors import InvalidInputError, RefusedError, UnreachableError
 from siappakai.services.probing import look_at
 from tests.sshd import Sshd, free_port, make_key, private_sshd, temporary_account
 
@@ -155,6 +155,23 @@ def test_installing_the_key_twice_leaves_one_line_and_tight_modes(
     assert stat.S_IMODE(authorized.stat().st_mode) == 0o600
     assert stat.S_IMODE(authorized.parent.stat().st_mode) == 0o700
     assert attempt(replace(login, password=None, private_key=private)) == sshd.user
+
+
+def test_an_authorized_keys_file_that_may_not_be_changed_is_told(
+    login: ssh.Login, sshd: Sshd
+) -> None:
+    folder = sshd.home / ".ssh"
+    folder.mkdir(exist_ok=True)
+    os.chown(folder, 0, 0)
+    try:
+        with (
+            ssh.connect(login, TIMEOUT) as connection,
+            pytest.raises(RefusedError, match="menolak mengubah"),
+        ):
+            connection.install_public_key(ssh.generate_key("siappakai")[1])
+    finally:
+        owner = sshd.home.stat()
+        os.chown(folder, owner.st_uid, owner.st_gid)
 
 
 def test_a_text_that_is_no_key_is_refused_by_field(login: ssh.Login) -> None:

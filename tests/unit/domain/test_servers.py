@@ -138,6 +138,7 @@ def test_a_port_names_its_field() -> None:
         ({"php_versions": ("8.2", "x")}, "php"),
         ({"http_port": 70000}, "http_port"),
         ({"http_port": 443}, "https_port"),
+        ({"http_address": "127.0.0.1; include x"}, "http_address"),
         ({"parallelism": 65}, "parallelism"),
     ],
 )

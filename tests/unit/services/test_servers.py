@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import stat
+from typing import Any
 
 import pytest
 from sqlalchemy import select
@@ -50,6 +51,31 @@ def test_a_bad_change_changes_nothing() -> None:
         servers.update_server(server.id, by=BY, parallelism=4, php_versions=["8.x"])
     db.session.expire_all()
     assert (server.name, server.parallelism) == ("Dua", 2)
+
+
+@pytest.mark.parametrize(
+    ("change", "field"),
+    [
+        ({"name": ""}, "name"),
+        ({"port": 0}, "port"),
+        ({"http_port": 443}, "https_port"),
+        ({"php_versions": []}, "php"),
+        ({"parallelism": 0}, "parallelism"),
+        ({"address": "-oProxyCommand=x"}, "address"),
+    ],
+)
+def test_a_bad_value_names_its_field(change: dict[str, Any], field: str) -> None:
+    server = make_server()
+    with pytest.raises(InvalidInputError) as caught:
+        servers.update_server(server.id, by=BY, **change)
+    assert caught.value.field == field
+
+
+def test_the_panels_own_machine_gets_no_ssh_address() -> None:
+    server = make_server(connection="local", address="127.0.0.1")
+    with pytest.raises(InvalidInputError, match="tanpa SSH"):
+        servers.update_server(server.id, by=BY, address="10.0.0.1")
+    assert servers.update_server(server.id, by=BY, parallelism=5).parallelism == 5
 
 
 def test_a_server_with_sites_or_work_is_not_forgotten() -> None:
