@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.health import examine
+from ansible.module_utils.orphans import settle
 from ansible.module_utils.outcome import EXPECTED, Refusal, failure
 from ansible.module_utils.variables import LayoutVars, SiteVars, argument
 
@@ -12,11 +13,21 @@ module: site_health
 short_description: Check sites through nginx, in their database, log and files
 description:
   - Reports per site whether it is installed and healthy, and each check. Fails when one of them
-    is not healthy, unless it only probes. Changes nothing.
+    is not healthy, unless it only probes. Changes nothing of the sites.
 options:
   layout: {description: Where things lie on the server, type: dict, required: true}
   sites: {description: The sites to check, type: list, elements: dict, required: true}
   probe: {description: Only report; an unhealthy site is no failure, type: bool, default: false}
+  play_id:
+    description:
+      - The play that asks, as run and token. With C(probe), whatever older plays of the run
+        left at work on the server is waited for, then ended, and fenced off from the sites.
+    type: str
+    default: ""
+  patience_seconds:
+    description: How long what older plays left may go on.
+    type: float
+    default: 10
 """
 
 
@@ -27,23 +38,30 @@ def main() -> None:
             "layout": argument(LayoutVars),
             "sites": argument(list[SiteVars]),
             "probe": {"type": "bool", "default": False},
+            "play_id": {"type": "str", "default": ""},
+            "patience_seconds": {"type": "float", "default": 10.0},
         },
         supports_check_mode=True,
     )
+    layout, sites, play_id = (module.params[key] for key in ("layout", "sites", "play_id"))
+    ended: list[str] = []
     try:
-        reports = examine(module.params["layout"], module.params["sites"])
+        if module.params["probe"] and play_id and not module.check_mode:
+            patience = module.params["patience_seconds"]
+            ended = settle(layout["lock_dir"], play_id, sites, patience)
+        reports = examine(layout, sites)
     except (Refusal, *EXPECTED) as problem:
         module.fail_json(**failure(problem))
-    sites = {slug: report.as_dict() for slug, report in reports.items()}
+    found = {slug: report.as_dict() for slug, report in reports.items()}
     ill = sorted(slug for slug, report in reports.items() if not report.healthy)
     if ill and not module.params["probe"]:
         module.fail_json(
             msg=f"Not healthy: {', '.join(ill)}. Look at the checks that failed, mend them,"
             " then run this again.",
             error={"code": "unhealthy", "params": {"sites": ill}},
-            sites=sites,
+            sites=found,
         )
-    module.exit_json(changed=False, sites=sites)
+    module.exit_json(changed=bool(ended), ended=ended, sites=found)
 
 
 if __name__ == "__main__":

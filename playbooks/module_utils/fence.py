@@ -61,6 +61,15 @@ def fenced(
         yield
 
 
+def hand_over(lock_dir: str, slug: str, token: int, *, patience: float) -> None:
+    """Leave `token` with a site, so that an older run which comes for it later is refused.
+
+    Raises as `fenced` does.
+    """
+    with fenced(lock_dir, slug, token, patience=patience):
+        return
+
+
 def forget(lock_dir: str, slug: str) -> bool:
     """Remove the site's lock file; call it while holding the lock, as the last thing."""
     path = Path(lock_dir, slug)

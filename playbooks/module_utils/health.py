@@ -63,6 +63,8 @@ class _Inside:
 
 def examine(layout: LayoutVars, sites: Sequence[SiteVars]) -> dict[str, Report]:
     """Examine every site; the answers by slug."""
+    if not sites:
+        return {}
     with closing(mariadb.administrator(layout["db_socket"])) as admin:
         inside = [_look_inside(admin, site) for site in sites]
     with ThreadPoolExecutor(_PARALLEL) as pool:
