@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from . import applog, mariadb, site_tree
 from .mariadb import State
 from .opensid import LOGIN_PATH
+from .outcome import MySQLError, Refusal
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -56,9 +57,10 @@ class _Inside:
     """What the database says."""
 
     state: State
-    schema_versions: list[str]
-    codes: list[str]
-    hashes: list[str]
+    schema_versions: list[str] = field(default_factory=list)
+    codes: list[str] = field(default_factory=list)
+    hashes: list[str] = field(default_factory=list)
+    problem: str = ""
 
 
 def examine(layout: LayoutVars, sites: Sequence[SiteVars]) -> dict[str, Report]:
@@ -75,13 +77,17 @@ def examine(layout: LayoutVars, sites: Sequence[SiteVars]) -> dict[str, Report]:
 def _look_inside(admin: Link, site: SiteVars) -> _Inside:
     state = mariadb.state_of(admin, site["database"], site["slug"])
     if state is not State.COMPLETE:
-        return _Inside(state, [], [], [])
-    return _Inside(
-        state,
-        _column(admin, site, "SELECT versi_database FROM migrasi ORDER BY versi_database"),
-        _column(admin, site, "SELECT kode_desa FROM config"),
-        _column(admin, site, "SELECT password FROM user"),
-    )
+        return _Inside(state)
+    try:
+        return _Inside(
+            state,
+            _column(admin, site, "SELECT versi_database FROM migrasi ORDER BY versi_database"),
+            _column(admin, site, "SELECT kode_desa FROM config"),
+            _column(admin, site, "SELECT password FROM user"),
+        )
+    except MySQLError as problem:
+        # One village's broken table must not hide how the others are.
+        return _Inside(state, problem=str(problem))
 
 
 def _column(admin: Link, site: SiteVars, query: str) -> list[str]:
@@ -99,6 +105,7 @@ def _examine(layout: LayoutVars, site: SiteVars, inside: _Inside) -> Report:
         _home_check("home", layout, site, "/"),
         _home_check("login", layout, site, LOGIN_PATH),
         *_inside_checks(site, inside),
+        Check("database", not inside.problem, inside.problem),
         _log_check(site),
         *(_closed_check(layout, site, path) for path in _CLOSED_PATHS),
     ]
@@ -160,12 +167,14 @@ def _inside_checks(site: SiteVars, inside: _Inside) -> list[Check]:
 
 def _log_check(site: SiteVars) -> Check:
     note = site_tree.read_note(site["folder"])
-    errors = applog.unknown_errors(
-        f"{site['folder']}/storage/logs", applog.Mark(**note["log"]), site["benign_patterns"]
-    )
-    return Check(
-        "log", not errors, f"{len(errors)} unknown SQL errors, first: {errors[0]}" if errors else ""
-    )
+    since = applog.Mark(**note.get("log", {"name": "", "offset": 0}))
+    logs = f"{site['folder']}/storage/logs"
+    try:
+        errors = applog.unknown_errors(logs, since, site["benign_patterns"])
+    except (OSError, Refusal) as problem:
+        return Check("log", ok=False, detail=str(problem))
+    detail = f"{len(errors)} unknown SQL errors, first: {errors[0]}" if errors else ""
+    return Check("log", not errors, detail)
 
 
 def _home_check(name: str, layout: LayoutVars, site: SiteVars, path: str) -> Check:

@@ -58,6 +58,7 @@ def install(order: Order, steps: Steps) -> None:
         with steps.step("pool") as step:
             pool = f"siappakai-{site['slug']}.conf"
             _ensure(php["pool_dir"], [_config(pool, order.files["pool"])], order, step)
+            _leave_other_masters(order, pool, step)
         with steps.step("vhost") as step:
             vhost = _config(f"{site['slug']}.conf", _listenable(order.files["vhost"]))
             _ensure(layout["nginx_sites"], [vhost], order, step)
@@ -230,6 +231,16 @@ def _note(order: Order, hashes: Sequence[str]) -> dict[str, Any]:
         "log": asdict(applog.mark_end(f"{order.site['folder']}/storage/logs")),
         "default_password_hashes": list(hashes),
     }
+
+
+def _leave_other_masters(order: Order, pool: str, step: Step) -> None:
+    """Two PHP-FPM masters with the site's pool would fight over its socket."""
+    for php in order.layout["php"]:
+        stale = Path(php["pool_dir"], pool)
+        if php["version"] != order.site["php"] and stale.exists():
+            step.changed = True
+            if not order.dry:
+                stale.unlink()
 
 
 def _config(name: str, text: str) -> tree.Entry:

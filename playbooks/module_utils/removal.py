@@ -18,7 +18,7 @@ from . import archive, fastcgi, mariadb, site_tree, tree
 from .account import check_account, find_account, interrupt, remove_account
 from .fence import fenced, forget
 from .mariadb import State
-from .outcome import Refusal
+from .outcome import EXPECTED, Refusal
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -56,7 +56,11 @@ def remove(order: Order, steps: Steps) -> str:
         with steps.step("close") as step:
             _close(order, step)
         with steps.step("archive") as step:
-            kept = _archive(order, admin, state, step)
+            try:
+                kept = _archive(order, admin, state, step)
+            except (Refusal, *EXPECTED):
+                _reopen(order)
+                raise
         with steps.step("vhost") as step:
             _unlink(order, _configurations(order), step)
         with steps.step("database") as step:
@@ -94,6 +98,11 @@ def _close(order: Order, step: Step) -> None:
     if Path(order.site["socket"]).exists():
         _drain(order.site["socket"])
     step.detail = f"{interrupt(account)} processes ended"
+
+
+def _reopen(order: Order) -> None:
+    """Serve the site on: it was not archived, so it stays."""
+    Path(order.site["folder"], site_tree.MAINTENANCE).unlink(missing_ok=True)
 
 
 def _drain(listener: str) -> None:

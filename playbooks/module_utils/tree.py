@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import errno
 import os
-import secrets
 import stat
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -158,7 +157,7 @@ def _make_folder(parent: int, name: str, entry: Entry) -> None:
 
 def _replace_file(parent: int, name: str, entry: Entry) -> None:
     """Write beside it and rename: a reader sees the old file or the new one."""
-    fresh = f".{name}.{secrets.token_hex(4)}"
+    fresh = _clear(parent, name)
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
     descriptor = os.open(fresh, flags, 0o600, dir_fd=parent)
     with os.fdopen(descriptor, "wb") as file:
@@ -170,9 +169,17 @@ def _replace_file(parent: int, name: str, entry: Entry) -> None:
 
 def replace_link(parent: int, name: str, target: str) -> None:
     """Point the link `name` in an open folder at `target`, in one rename(2)."""
-    fresh = f".{name}.{secrets.token_hex(4)}"
+    fresh = _clear(parent, name)
     os.symlink(target, fresh, dir_fd=parent)
     os.rename(fresh, name, src_dir_fd=parent, dst_dir_fd=parent)
+
+
+def _clear(parent: int, name: str) -> str:
+    """Return the name a replacement is prepared under, freed of what a killed call left."""
+    fresh = f".{name}.new"
+    with suppress(FileNotFoundError):
+        os.unlink(fresh, dir_fd=parent)
+    return fresh
 
 
 def _own(descriptor: int, entry: Entry) -> None:
