@@ -6,7 +6,6 @@ from flask import Blueprint, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 
-from siappakai.errors import RefusedError
 from siappakai.models import Role, User
 from siappakai.services import accounts
 from siappakai.web.forms.users import LoginForm, PasswordForm
@@ -22,17 +21,17 @@ def login() -> ResponseReturnValue:
     if signed_in() is not None:
         return redirect(target)
     form = LoginForm()
-    status = 200
     if form.accepted():
-        try:
-            user = _authenticate(form)
-        except RefusedError as error:
-            form.form_errors.append(str(error))
-            status = error.status
-        else:
+        user = form.attempt(
+            accounts.authenticate,
+            form.username.data,
+            form.password.data,
+            address=request.remote_addr or "?",
+        )
+        if user is not None:
             begin_session(user)
             return redirect(target, 303)
-    return render_template("auth/login.html", form=form), max(status, form.status)
+    return render_template("auth/login.html", form=form), form.status
 
 
 @blueprint.post("/logout")
@@ -51,12 +50,6 @@ def password() -> ResponseReturnValue:
         flash(_("Kata sandi diganti. Sesi lain sudah dikeluarkan."))
         return redirect(url_for("dashboard.show"), 303)
     return render_template("auth/password.html", form=form), form.status
-
-
-def _authenticate(form: LoginForm) -> User:
-    return accounts.authenticate(
-        form.username.data, form.password.data, address=request.remote_addr or "?"
-    )
 
 
 def _change_password(form: PasswordForm) -> User | None:

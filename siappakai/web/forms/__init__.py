@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, ParamSpec, TypeVar
+from typing import Any, ClassVar, ParamSpec, TypeVar
 
 from flask_wtf import FlaskForm
 
@@ -14,8 +14,12 @@ T = TypeVar("T")
 
 
 class PanelForm(FlaskForm):
-    """A form whose service may refuse what the form itself let pass."""
+    """A form whose service may refuse what the form itself let pass.
 
+    `also_called` gives the form's field for another name a service has for it.
+    """
+
+    also_called: ClassVar[dict[str, str]] = {}
     refusal: SiapPakaiError | None = None
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -37,7 +41,7 @@ class PanelForm(FlaskForm):
         """Show why the form's wish was refused, beside the field concerned if it has it."""
         self.refusal = error
         name = error.field if isinstance(error, InvalidInputError) else ""
-        field: Any = self._fields.get(name)
+        field: Any = self._fields.get(self.also_called.get(name, name))
         if field is None:
             self.form_errors.append(str(error))
         else:

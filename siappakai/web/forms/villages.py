@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from flask_babel import lazy_gettext as _
 from flask_wtf.file import FileField, FileRequired
 from wtforms import IntegerField, SelectField, StringField
@@ -13,6 +15,8 @@ from siappakai.web.forms import PanelForm
 
 
 class VillageForm(PanelForm):
+    also_called: ClassVar = {"code": "kode_desa", "nama_kecamatan": "district_name"}
+
     kode_desa = StringField(
         _("Kode desa"),
         [InputRequired(_("Isi kode desa."))],

@@ -1,0 +1,66 @@
+"""The panel over a fresh registry, and browsers of people with each role."""
+
+from collections.abc import Callable
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+
+from siappakai.config import Settings
+from siappakai.models import Role
+from siappakai.web import create_app
+from tests.factories import make_user
+
+SignIn = Callable[..., FlaskClient]
+
+
+@pytest.fixture
+def settings(registry: Flask) -> Settings:
+    """The registry's settings; its release source is one that is refused without asking it."""
+    present: Settings = registry.extensions["siappakai.settings"]
+    return present.model_copy(update={"release_source": "https://elsewhere.example/opensid.git"})
+
+
+@pytest.fixture
+def panel(settings: Settings) -> Flask:
+    app = create_app(settings)
+    app.testing = True
+    app.config["WTF_CSRF_ENABLED"] = False
+    return app
+
+
+@pytest.fixture
+def stranger(panel: Flask) -> FlaskClient:
+    return panel.test_client()
+
+
+@pytest.fixture
+def sign_in(panel: Flask) -> SignIn:
+    """Return a browser in which a new person of the given role is signed in."""
+
+    def browser(role: Role, **changes: object) -> FlaskClient:
+        user = make_user(role=role)
+        for name, value in changes.items():
+            setattr(user, name, value)
+        client = panel.test_client()
+        with client.session_transaction() as session:
+            session["_user_id"] = user.session_token
+            session["_fresh"] = True
+        return client
+
+    return browser
+
+
+@pytest.fixture
+def viewer(sign_in: SignIn) -> FlaskClient:
+    return sign_in(Role.VIEWER)
+
+
+@pytest.fixture
+def operator(sign_in: SignIn) -> FlaskClient:
+    return sign_in(Role.OPERATOR)
+
+
+@pytest.fixture
+def admin(sign_in: SignIn) -> FlaskClient:
+    return sign_in(Role.ADMIN)

@@ -1,0 +1,116 @@
+"""Every route, every method, every role, against what is declared here."""
+
+from itertools import chain
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+from werkzeug.routing import Rule
+
+from siappakai.models import Role
+from siappakai.web.security import refuse_undeclared
+
+ANYBODY = "auth.login health.healthz preferences.save static"
+WHO_MAY = {
+    Role.VIEWER: (
+        "auth.logout auth.password dashboard.show imports.export releases.show_list runs.live "
+        "runs.log runs.show runs.show_list servers.show servers.show_list villages.show "
+        "villages.show_list"
+    ),
+    Role.OPERATOR: (
+        "imports.confirm imports.discard imports.show imports.upload runs.cancel runs.retry "
+        "servers.probe sites.check_health sites.choose_install sites.install "
+        "sites.reveal_admin_login villages.create villages.rename"
+    ),
+    Role.ADMIN: (
+        "audit.show_list releases.ask_source releases.note_seen releases.pin servers.enrol "
+        "servers.enrol_local servers.forget servers.inspect servers.inspect_host_key "
+        "servers.pin_host_key servers.prepare settings.load_official_list settings.set_drain "
+        "settings.set_fleet settings.set_regency settings.show sites.choose_remove sites.remove "
+        "users.create users.disable users.enable users.end_sessions users.reset_password "
+        "users.set_role users.show_list villages.delete"
+    ),
+}
+LOWEST = {name: role for role, names in WHO_MAY.items() for name in names.split()}
+ORDER = list(Role)
+ARGUMENTS = {
+    "code": "5102012999",
+    "draft_id": "none",
+    "file_format": "csv",
+    "filename": "base.css",
+    "run_id": 999,
+    "server_id": 999,
+    "site_id": 999,
+    "state": "off",
+    "user_id": 999,
+    "version": "v2401.0.0",
+}
+REFUSED = "Peran Anda tidak mengizinkan tindakan ini."
+
+
+def test_the_table_above_names_exactly_the_routes_there_are(panel: Flask):
+    declared = {*ANYBODY.split(), *LOWEST}
+
+    assert declared == {rule.endpoint for rule in panel.url_map.iter_rules()}
+
+
+def test_a_stranger_gets_no_further_than_the_login(panel: Flask, stranger: FlaskClient):
+    for rule, method, url in _calls(panel):
+        answer = stranger.open(url, method=method, buffered=True)
+        if rule.endpoint in ANYBODY.split() and method in (rule.methods or set()):
+            assert answer.status_code != 401, (method, url)
+            assert not answer.headers.get("Location", "").startswith("/login"), (method, url)
+        elif method in {"GET", "HEAD"}:
+            assert answer.status_code == 302, (method, url)
+            assert answer.headers["Location"].startswith("/login"), (method, url)
+        else:
+            assert answer.status_code == 401, (method, url)
+
+
+@pytest.mark.parametrize("role", Role)
+def test_a_role_reaches_what_is_declared_for_it_and_no_more(panel: Flask, sign_in, role: Role):
+    browser = sign_in(role)
+    for rule, method, url in _calls(panel):
+        if rule.endpoint in {"auth.logout", *ANYBODY.split()}:
+            continue
+        answer = browser.open(url, method=method, buffered=True)
+        allowed = ORDER.index(role) >= ORDER.index(LOWEST[rule.endpoint])
+        foreign = method not in (rule.methods or set())
+        if foreign:
+            assert answer.status_code in {403, 405}, (method, url)
+        elif allowed:
+            assert answer.status_code not in {302, 401, 500}, (method, url, answer.text)
+            assert REFUSED not in answer.text, (method, url)
+        else:
+            assert answer.status_code == 403, (method, url)
+
+
+def test_an_unknown_address_tells_a_stranger_nothing(stranger: FlaskClient, viewer: FlaskClient):
+    assert stranger.get("/secret").headers["Location"] == "/login?next=/secret"
+    assert viewer.get("/secret").status_code == 404
+
+
+def test_a_route_that_declares_no_role_is_refused_when_the_panel_is_made(panel: Flask):
+    panel.add_url_rule("/forgotten", "forgotten", lambda: "hello")
+
+    with pytest.raises(RuntimeError, match="forgotten"):
+        refuse_undeclared(panel)
+
+
+def _calls(panel: Flask) -> list[tuple[Rule, str, str]]:
+    """Return every rule with its own methods, HEAD, OPTIONS and one that is foreign to it."""
+    with panel.test_request_context():
+        adapter = panel.create_url_adapter(None) or panel.url_map.bind("localhost")
+        return list(
+            chain.from_iterable(
+                [
+                    (rule, method, adapter.build(rule.endpoint, _arguments(rule)))
+                    for method in sorted({*(rule.methods or set()), "HEAD", "OPTIONS", "DELETE"})
+                ]
+                for rule in panel.url_map.iter_rules()
+            )
+        )
+
+
+def _arguments(rule: Rule) -> dict[str, object]:
+    return {name: ARGUMENTS[name] for name in rule.arguments}
