@@ -1,0 +1,61 @@
+"""Watching how much memory the processes of an installation take."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+_EVERY_SECONDS = 0.25
+_PROC = Path("/proc")
+# By a word of the command line; a process without one counts with its parent.
+_GROUPS = {"gunicorn": "panel", "siappakai.worker": "worker", "ansible-playbook": "ansible"}
+
+
+class Peaks(dict[str, float]):
+    """The most memory each group took at one moment, in MB.
+
+    Resident sizes are added up, so what processes share counts once in each.
+    """
+
+    def look(self, supervisor: int) -> None:
+        """Measure all processes below the supervisor now."""
+        now: dict[str, float] = {}
+        for group, megabytes in _sizes(supervisor, "supervisor"):
+            now[group] = now.get(group, 0.0) + megabytes
+        for group, megabytes in now.items():
+            self[group] = round(max(self.get(group, 0.0), megabytes), 1)
+
+
+@contextmanager
+def peaks(supervisor: int) -> Iterator[Peaks]:
+    """Watch an installation from a thread; what is yielded is filled meanwhile."""
+    found, done = Peaks(), threading.Event()
+
+    def watch() -> None:
+        while not done.wait(_EVERY_SECONDS):
+            found.look(supervisor)
+
+    thread = threading.Thread(target=watch)
+    thread.start()
+    try:
+        yield found
+    finally:
+        done.set()
+        thread.join()
+
+
+def _sizes(pid: int, group: str) -> Iterator[tuple[str, float]]:
+    """Yield group and size of a process and of all below it; a vanished one is left out."""
+    try:
+        words = (_PROC / f"{pid}/cmdline").read_bytes().decode(errors="replace")
+        status = (_PROC / f"{pid}/status").read_text()
+        children = (_PROC / f"{pid}/task/{pid}/children").read_text().split()
+    except OSError:
+        return
+    group = next((name for word, name in _GROUPS.items() if word in words), group)
+    resident = next((line for line in status.splitlines() if line.startswith("VmRSS:")), ": 0 kB")
+    yield group, int(resident.split()[1]) / 1024
+    for child in children:
+        yield from _sizes(int(child), group)
