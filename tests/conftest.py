@@ -10,7 +10,7 @@ import pytest
 
 from siappakai.config import Settings
 
-pytest_plugins = ["tests.databases"]
+pytest_plugins = ["tests.databases", "tests.engine"]
 
 
 @pytest.fixture(autouse=True)
