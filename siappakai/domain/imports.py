@@ -244,13 +244,19 @@ def _site_problems(row: ImportRow, known: Known) -> Iterator[Problem]:
         yield error("domain", what, "Pilih domain lain.")
     if row.server and row.server not in known.servers:
         yield error("server", f"Server “{row.server[:60]}” tidak terdaftar.", "Daftarkan dahulu.")
-    elif row.server and row.php and row.php not in known.servers[row.server]:
-        what = f"PHP {row.php} tidak ada pada server {row.server}."
+    elif row.server and (php := _php(row, known)) and php not in known.servers[row.server]:
+        what = f"PHP {php} tidak ada pada server {row.server}."
         yield error("php", what, f"Yang ada: {', '.join(known.servers[row.server])}.")
     if row.release and row.release not in known.releases:
         what = f"Rilis {row.release} tidak ada pada katalog."
         yield error("rilis", what, "Tambahkan rilis itu dahulu.")
     yield from _installed_problems(row, known.sites.get(row.code))
+
+
+def _php(row: ImportRow, known: Known) -> str:
+    """Return the PHP version the row's site shall have, as far as anyone said so."""
+    site = known.sites.get(row.code)
+    return row.php or (site.php if site else "")
 
 
 def _installed_problems(row: ImportRow, site: KnownSite | None) -> Iterator[Problem]:

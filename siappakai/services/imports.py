@@ -117,13 +117,16 @@ def apply_import(draft_id: str, *, by: str) -> ImportResult:
     Raises NotFoundError when the draft expired, and ConflictError when it has errors, also
     those that came up since the preview.
     """
+    secrets = _secrets_for(_draft(draft_id))
     with transaction() as session:
         places.hold_regency()
         draft = _draft(draft_id)
         rows = [ImportRow(**row) for row in draft.rows]
         known = _known()
-        _refuse_errors(draft, check_rows(rows, known))
-        done = [_apply_row(row, known.sites.get(row.code), by=by) for row in rows]
+        _refuse_errors(check_rows(rows, known))
+        done = [
+            _apply_row(row, known.sites.get(row.code), secrets.get(row.code), by=by) for row in rows
+        ]
         result = ImportResult(
             created=sum(how == "created" for how, _ in done),
             updated=sum(how == "updated" for how, _ in done),
@@ -133,6 +136,15 @@ def apply_import(draft_id: str, *, by: str) -> ImportResult:
         session.delete(draft)
         audit.record("import.apply", draft.filename, by=by, detail=asdict(result))
     return result
+
+
+def _secrets_for(draft: ImportDraft) -> dict[str, sites.SealedSecrets]:
+    """Make the secrets of the sites a draft will plan, before others must wait for it."""
+    _refuse_errors(_preview(draft).errors)
+    present = _sites()
+    rows = [ImportRow(**row) for row in draft.rows]
+    new = [row.code for row in rows if row.code not in present and needs_plan(row, None)]
+    return {code: sites.new_secrets() for code in new}
 
 
 def export_villages(*, file_format: Literal["csv", "xlsx"]) -> bytes:
@@ -183,17 +195,18 @@ def _preview(draft: ImportDraft) -> Preview:
     )
 
 
-def _refuse_errors(draft: ImportDraft, fresh: list[Problem]) -> None:
-    shown = [found["what"] for found in draft.problems if found["level"] == Level.ERROR]
-    now = [f"Baris {found.row}: {found.what}" for found in fresh if found.level == Level.ERROR]
-    if shown or now:
+def _refuse_errors(problems: list[Problem]) -> None:
+    errors = [found for found in problems if found.level == Level.ERROR]
+    if errors:
         raise ConflictError(
-            f"Daftar ini memuat kesalahan. {(now or shown)[0]}",
+            f"Daftar ini memuat {len(errors)} kesalahan. Baris {errors[0].row}: {errors[0].what}",
             "Betulkan berkasnya dan unggah lagi.",
         )
 
 
-def _apply_row(row: ImportRow, site: KnownSite | None, *, by: str) -> tuple[str, bool]:
+def _apply_row(
+    row: ImportRow, site: KnownSite | None, secrets: sites.SealedSecrets | None, *, by: str
+) -> tuple[str, bool]:
     try:
         village = villages.find_village(row.code)
         if village is None:
@@ -206,13 +219,20 @@ def _apply_row(row: ImportRow, site: KnownSite | None, *, by: str) -> tuple[str,
             villages.update_village(row.code, name=row.name, by=by)
         planned = needs_plan(row, site)
         if planned:
-            _plan(row, village, site, by=by)
+            _plan(row, village, site, secrets, by=by)
     except SiapPakaiError as error:
         raise ConflictError(f"Baris {row.number}: {error.what}", error.todo) from error
     return how, planned
 
 
-def _plan(row: ImportRow, village: Village, site: KnownSite | None, *, by: str) -> None:
+def _plan(
+    row: ImportRow,
+    village: Village,
+    site: KnownSite | None,
+    secrets: sites.SealedSecrets | None,
+    *,
+    by: str,
+) -> None:
     """Plan the row's site; what the row leaves empty stays as it was planned before."""
     version = row.release or (site.release if site else "")
     php = row.php or (site.php if site else "")
@@ -223,6 +243,7 @@ def _plan(row: ImportRow, village: Village, site: KnownSite | None, *, by: str) 
         domain=row.domain,
         release=db.session.scalar(wanted) if version else None,
         php=php or None,
+        secrets=secrets,
         by=by,
     )
 

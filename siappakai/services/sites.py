@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 
 import bcrypt
 from sqlalchemy import select
@@ -19,6 +20,16 @@ from siappakai.services import audit, releases, runs
 from siappakai.services.paging import Page, paginate
 
 OPENSID = "opensid"
+
+
+@dataclass(frozen=True, slots=True)
+class SealedSecrets:
+    """What is secret of a new site, as the registry keeps it."""
+
+    db_password_sealed: str
+    app_key_sealed: str
+    admin_password_sealed: str
+    admin_password_hash: str
 
 
 def get_site(site_id: int) -> Site:
@@ -58,12 +69,14 @@ def plan_site(
     release: Release | None = None,
     php: str | None = None,
     app: str = OPENSID,
+    secrets: SealedSecrets | None = None,
     by: str,
 ) -> Site:
     """Decide where a village's site shall live, and make its secrets; nothing is installed yet.
 
-    A site that was removed, or is only planned, is planned anew. Raises InvalidInputError for
-    a bad domain or PHP version, ConflictError when the domain is taken or the site exists.
+    A site that was removed, or is only planned, is planned anew. Who plans many in one
+    transaction makes their `secrets` before it. Raises InvalidInputError for a bad domain or
+    PHP version, ConflictError when the domain is taken or the site exists.
     """
     domain = check_domain(domain)
     chosen = php or server.php_versions[0]
@@ -82,7 +95,8 @@ def plan_site(
                 "Hapus situs itu dahulu bila ingin memindahkannya.",
             )
         if site.state is not SiteState.PLANNED:
-            _make_secrets(site)
+            for name, value in asdict(secrets or new_secrets()).items():
+                setattr(site, name, value)
         site.state = SiteState.PLANNED
         site.server_id = server.id
         site.domain = domain
@@ -102,16 +116,19 @@ def _refuse_taken_domain(domain: str, village: Village) -> None:
         )
 
 
-def _make_secrets(site: Site) -> None:
+def new_secrets() -> SealedSecrets:
+    """Make the secrets of a new site. Slow on purpose (bcrypt): about 0.1 s of CPU."""
     ring = load_key_ring(current_settings().credentials_file)
     password = readable_password()
-    site.db_password_sealed = ring.seal(random_password(DB_PASSWORD_LENGTH))
-    site.app_key_sealed = ring.seal(new_app_key())
-    site.admin_password_sealed = ring.seal(password)
     # Made once, not per run: bcrypt salts anew each time, and a second install of a finished
     # site must find nothing to change. `$2y$` is the name PHP gives the same algorithm.
     hashed = bcrypt.hashpw(password.encode(), bcrypt.gensalt(rounds=10)).decode()
-    site.admin_password_hash = hashed.replace("$2b$", "$2y$", 1)
+    return SealedSecrets(
+        db_password_sealed=ring.seal(random_password(DB_PASSWORD_LENGTH)),
+        app_key_sealed=ring.seal(new_app_key()),
+        admin_password_sealed=ring.seal(password),
+        admin_password_hash=hashed.replace("$2b$", "$2y$", 1),
+    )
 
 
 def admin_login(site_id: int, *, by: str) -> tuple[str, str]:

@@ -224,6 +224,19 @@ def test_rows_are_checked_against_the_registry(row: ImportRow, column: str) -> N
     assert _places(check_rows([row], KNOWN)) == [(2, column)]
 
 
+def test_a_planned_site_must_find_its_php_on_another_server() -> None:
+    planned = KnownSite("a.desa.id", "utama", "", "8.2", is_planned=True)
+    known = Known(
+        regency_code="5102",
+        regency_name="Tabanan",
+        districts={"510201": "Selemadeg"},
+        servers={"utama": ["8.2"], "baru": ["8.4"]},
+        sites={"5102012002": planned},
+    )
+    row = _row(domain="a.desa.id", server="baru")
+    assert _places(check_rows([row], known)) == [(2, "php")]
+
+
 def test_a_new_district_may_be_named_by_the_row() -> None:
     assert check_rows([_row(code="5102022001", district_name="Selemadeg Timur")], KNOWN) == []
 
