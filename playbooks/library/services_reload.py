@@ -8,7 +8,12 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.daemons import Daemon, DaemonError, daemons_of
-from ansible.module_utils.reloading import check_config, reload, require_sockets
+from ansible.module_utils.reloading import (
+    check_config,
+    reload,
+    require_prepared,
+    require_sockets,
+)
 from ansible.module_utils.run_folders import make_run_folders
 
 DOCUMENTATION = r"""
@@ -116,6 +121,7 @@ def main() -> None:
         daemons = [daemon for daemon in daemons if Path(daemon.config).exists()]
     reloading = Reloading(daemons)
     try:
+        require_prepared(daemons)
         if not module.check_mode:
             make_run_folders(wanted["layout"])
         reloading.test()

@@ -24,14 +24,19 @@ _FILE = re.compile(r"(/[\w./-]+\.(?:conf|ini))(?::(\d+))?")
 _POOL = re.compile(r"\[pool ([\w.-]+)\]")
 
 
+def require_prepared(daemons: Iterable[Daemon]) -> None:
+    """Raise DaemonError naming the first daemon this server is not set up for."""
+    for daemon in daemons:
+        if not (Path(daemon.program).exists() and Path(daemon.config).exists()):
+            raise DaemonError(
+                "server_not_prepared",
+                f"{daemon.name} is not set up on this server. Prepare the server, then run again.",
+                daemon=daemon.name,
+            )
+
+
 def check_config(daemon: Daemon) -> None:
     """Raise DaemonError naming the file when the daemon would not accept its configuration."""
-    if not (Path(daemon.program).exists() and Path(daemon.config).exists()):
-        raise DaemonError(
-            "server_not_prepared",
-            f"{daemon.name} is not set up on this server. Prepare the server, then run again.",
-            daemon=daemon.name,
-        )
     arguments = ["-t", "-c" if daemon.name == "nginx" else "-y", daemon.config]
     tested = subprocess.run(  # noqa: S603 - fixed programs, no shell
         [daemon.program, *arguments],

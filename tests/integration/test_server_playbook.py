@@ -42,6 +42,15 @@ RELOAD = """\
         sockets: "{{ sockets | default([]) }}"
 """
 
+START = """\
+- hosts: servers
+  gather_facts: false
+  tasks:
+    - name: Start
+      private_daemons:
+        layout: "{{ layout }}"
+"""
+
 POOL = """\
 [slow]
 user = nobody
@@ -257,7 +266,7 @@ def test_a_village_log_is_rotated_and_a_link_in_it_is_not_followed(layout: Serve
 
 
 def test_stop_leaves_no_process_and_a_reboot_no_gap(
-    layout: ServerLayout, reload_book: Path
+    layout: ServerLayout, reload_book: Path, tmp_path: Path
 ) -> None:
     assert play("stop", servers(layout)).succeeded
     assert _pids(layout) == {}
@@ -266,7 +275,10 @@ def test_stop_leaves_no_process_and_a_reboot_no_gap(
     played = play(reload_book, servers(layout))
     assert played.succeeded, played.text
     assert set(_pids(layout)) == {"php8.2", "nginx"}
-    _prepare(layout)
+    start_book = tmp_path / "start.yml"
+    start_book.write_text(START)
+    played = play(start_book, servers(layout))
+    assert played.succeeded, played.text
     assert _request(layout)[0] == 404
     assert set(_pids(layout)) == {"mariadb", "php8.2", "nginx"}
 

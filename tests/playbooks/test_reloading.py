@@ -6,7 +6,12 @@ from pathlib import Path
 import pytest
 
 from playbooks.module_utils.daemons import Daemon, DaemonError
-from playbooks.module_utils.reloading import blamed_file, check_config, children, require_sockets
+from playbooks.module_utils.reloading import (
+    blamed_file,
+    children,
+    require_prepared,
+    require_sockets,
+)
 
 NGINX = "/etc/nginx/nginx.conf"
 
@@ -44,7 +49,7 @@ def test_the_file_of_a_blamed_pool_is_found(tmp_path: Path) -> None:
 def test_a_server_that_was_not_prepared_is_named_so(tmp_path: Path) -> None:
     daemon = Daemon("nginx", "/usr/sbin/nginx", (), str(tmp_path / "none"), "", "")
     with pytest.raises(DaemonError, match="Prepare the server") as failure:
-        check_config(daemon)
+        require_prepared([daemon])
     assert failure.value.code == "server_not_prepared"
 
 
