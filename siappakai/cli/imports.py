@@ -82,11 +82,13 @@ def import_villages(file: BinaryIO, *, yes: bool) -> Ended[ImportReport]:
 
 
 @village.command("export", example="siappakai village export desa.xlsx")
-@click.argument("file", type=click.File("wb"))
+@click.argument("file", type=click.File("ab"))
 def export_villages(file: BinaryIO) -> ExportReport:
     """Write all villages to a CSV or XLSX file, in the columns an import takes."""
     file_format = _format(file.name)
     content = imports.export_villages(file_format=file_format)
+    # Opened for appending and cut here: a refused export leaves the old file as it was.
+    file.truncate(0)
     file.write(content)
     return ExportReport(file.name, file_format, len(content))
 
