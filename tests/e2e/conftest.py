@@ -8,7 +8,6 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from urllib.error import URLError
 from urllib.request import urlopen
 
 import pytest
@@ -27,7 +26,7 @@ _ARGUMENTS = (
     "--disable-component-update",
     "--disable-sync",
 )
-_START_SECONDS = 60
+_START_SECONDS = 120
 
 
 @pytest.fixture
@@ -36,7 +35,7 @@ def address(registry: Flask, tmp_path: Path) -> Iterator[str]:
     settings: Settings = registry.extensions["siappakai.settings"]
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port = probe.getsockname()[1]
-    command = [sys.executable, "-m", "gunicorn", "--no-control-socket", "--threads", "4"]
+    command = [sys.executable, "-m", "gunicorn", "--no-control-socket", "--threads=4"]
     with (tmp_path / "panel.log").open("wb") as log:
         server = subprocess.Popen(
             [*command, "--bind", f"127.0.0.1:{port}", "siappakai.web:create_app()"],
@@ -98,6 +97,6 @@ def _wait(url: str, server: subprocess.Popen[bytes], log: Path) -> None:
         try:
             with urlopen(f"{url}/healthz", timeout=5):  # noqa: S310 - our own server
                 return
-        except URLError:
+        except OSError:
             time.sleep(0.2)
     raise RuntimeError(f"the panel did not start: {log.read_text()[-2000:]}")

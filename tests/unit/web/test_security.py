@@ -135,6 +135,14 @@ def test_ended_sessions_and_closed_accounts_are_signed_out(sign_in):
     assert browser.get("/runs/1/live", headers={"HX-Request": "true"}).status_code == 401
 
 
+def test_an_answer_to_a_poll_does_not_renew_the_cookie(stranger: FlaskClient):
+    make_user("ketut")
+    stranger.post("/login", data={"username": "ketut", "password": PASSWORD})
+    stranger.get("/")
+
+    assert "Set-Cookie" not in stranger.get("/runs/").headers
+
+
 def test_logout_forgets_the_session(viewer: FlaskClient):
     assert viewer.post("/logout").headers["Location"] == "/login"
     assert viewer.get("/").status_code == 302
