@@ -1,0 +1,47 @@
+import pytest
+from sqlalchemy import select
+
+from siappakai.errors import InvalidInputError
+from siappakai.models import AuditEntry, db
+from siappakai.services import settings
+from tests.factories import BY
+
+pytestmark = pytest.mark.usefixtures("registry")
+
+
+def test_settings_begin_with_their_defaults():
+    assert not settings.is_draining()
+    assert settings.get(settings.TIMEZONE) == "Asia/Jakarta"
+    assert settings.global_parallelism() == 8
+
+
+def test_a_change_is_kept_and_in_the_trail_once():
+    settings.set_drain(drain=True, by=BY)
+    settings.set_drain(drain=True, by=BY)
+    settings.put(settings.PARALLELISM, 3, by=BY)
+
+    assert settings.is_draining()
+    assert settings.global_parallelism() == 3
+    trail = list(db.session.scalars(select(AuditEntry).order_by(AuditEntry.id)))
+    assert [entry.subject for entry in trail] == ["drain", "parallelism"]
+    assert trail[0].detail == {"before": False, "after": True}
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("drain", "yes"),
+        ("parallelism", 0),
+        ("parallelism", 257),
+        ("parallelism", True),
+        ("parallelism", "8"),
+        ("timezone", "Mars/Olympus"),
+        ("colour", "blue"),
+    ],
+)
+def test_a_value_it_cannot_have_is_refused(key: str, value: object):
+    with pytest.raises(InvalidInputError) as caught:
+        settings.put(key, value, by=BY)
+
+    assert caught.value.field == key
+    assert list(db.session.scalars(select(AuditEntry))) == []
