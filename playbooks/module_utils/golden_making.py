@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from . import golden, mariadb, seeding, site_tree, tree
-from .account import check_account, create_account, find_account, group_id
+from .account import check_account, create_account, find_account, group_id, remove_account
 from .fence import hold
 from .outcome import Refusal
 from .releases import is_present, php_of, release_folder
@@ -34,7 +34,7 @@ def make_golden(order: Order) -> str:
     layout, release, site = order.layout, order.release, order.site
     folder = golden.golden_folder(layout, release["app"], release["version"])
     php_of(layout, release, site["php"])
-    with hold(layout["lock_dir"], f".{site['slug']}", patience=SEEDING_PATIENCE_SECONDS):
+    with hold(layout["lock_dir"], ".golden", patience=SEEDING_PATIENCE_SECONDS):
         reason = golden.why_unusable(folder, release)
         if not reason or order.dry:
             return reason
@@ -112,6 +112,7 @@ def _village(order: Order) -> Iterator[Account]:
             yield account
         finally:
             _clear(order, admin)
+            remove_account(site["unix_user"], order.layout["lock_dir"])
 
 
 def _clear(order: Order, admin: Link) -> None:

@@ -224,6 +224,24 @@ def test_without_a_snapshot_the_village_seeds_itself(fleet: Fleet) -> None:
     assert played.succeeded, played.text
 
 
+def test_making_a_snapshot_leaves_nothing_but_the_snapshot(
+    fleet: Fleet, villages: tuple[SiteHost, ...]
+) -> None:
+    layout = fleet.layout
+    assert sorted(path.name for path in Path(layout.golden).iterdir()) == [
+        f"opensid-{OLD}",
+        f"opensid-{NEW}",
+    ]
+    assert Path(layout.golden).stat().st_mode & 0o777 == 0o700
+    assert list(Path(layout.scratch).iterdir()) == []
+    assert not [path for path in Path(layout.sites).iterdir() if path.name.startswith(".")]
+    assert not [entry for entry in pwd.getpwall() if f"{layout.prefix}-golden" in entry.pw_name]
+    assert not [name for (name,) in fleet.query("SHOW DATABASES") if "golden" in name]
+    assert not [
+        name for (name,) in fleet.query("SELECT User FROM mysql.global_priv") if "golden" in name
+    ]
+
+
 def test_a_damaged_snapshot_is_not_cloned(fleet: Fleet, villages: tuple[SiteHost, ...]) -> None:
     folder = golden.golden_folder(fleet.layout.as_vars(), "opensid", NEW)
     dump = folder / golden.DUMP
