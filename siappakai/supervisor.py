@@ -128,6 +128,7 @@ def _panel(settings: Settings, python: str) -> list[str]:
         *(python, "-m", "gunicorn", "siappakai.web:create_app()"),
         *("--bind", f"{settings.host}:{settings.port}"),
         *("--worker-class", "gthread", "--workers", "1", "--threads", "8"),
+        "--no-control-socket",
         *("--worker-tmp-dir", str(settings.run_dir)),
     ]
 
