@@ -77,6 +77,13 @@ class Engine:
             if child.process is not None:
                 self.kill(child.process.pid, signal.SIGCONT)
             child.stop()
+        # A horse whose worker was killed is nobody's child; the account is ours alone.
+        subprocess.run(["pkill", "-KILL", "-u", self.account], check=False)
+        self._await(lambda: not self._is_busy(), 10)
+
+    def _is_busy(self) -> bool:
+        found = subprocess.run(["pgrep", "-u", self.account], check=False, capture_output=True)
+        return found.returncode == 0
 
     def pid(self, name: str) -> int:
         """Return the process id of a part: the last one, that of Redis, worker or panel itself."""
@@ -126,7 +133,7 @@ class Engine:
                 child.watch()
             return holds()
 
-        self._await(look, seconds)
+        self._await(look, seconds, self.all_told)
         return time.monotonic() - began
 
     def at_work(self, site: Site) -> None:
@@ -189,12 +196,19 @@ class Engine:
 
     def told(self, run: Run) -> str:
         """Return what a person would read of a run; for messages of failed tests."""
+        run = self.fresh(run)
         rows = [f"{run.id} {run.state}: {run.message}"]
-        for target in self.fresh(run).targets:
+        for target in run.targets:
             rows.append(f"  {target.label} {target.state}: {target.message} {target.error}")
             steps = db.session.scalars(select(Step).where(Step.target_id == target.id))
             rows += [f"    {step.name} {step.state} {step.seconds} {step.detail}" for step in steps]
         return "\n".join([*rows, *runs.log_page(run.id, lines=2000).lines[-40:]])
+
+    def all_told(self) -> str:
+        """Return what a person would read of all runs and all processes."""
+        logs = sorted((self.settings.state / "log").glob("*.log"))
+        texts = [f"{log.name}: {log.read_text()[-1500:]}" for log in logs]
+        return "\n".join([*map(self.told, db.session.scalars(select(Run))), *texts])
 
     def _own(self) -> None:
         """Give the account what this process, which is root, wrote into its folders."""
@@ -203,11 +217,13 @@ class Engine:
         )
 
     @staticmethod
-    def _await(holds: Callable[[], bool], seconds: float) -> None:
+    def _await(
+        holds: Callable[[], bool], seconds: float, tell: Callable[[], str] = lambda: ""
+    ) -> None:
         until = time.monotonic() + seconds
         while not holds():
             if time.monotonic() > until:
-                pytest.fail(f"not within {seconds} s")
+                pytest.fail(f"not within {seconds} s\n{tell()}")
             time.sleep(0.05)
 
 
@@ -228,7 +244,7 @@ def processes(*starts: bytes) -> list[tuple[int, str, str]]:
 def engine_account() -> Iterator[str]:
     """An account like the panel's: no rights of its own, root by one sudo rule."""
     name = f"spk{secrets.token_hex(3)}"
-    subprocess.run(["useradd", "--system", "--no-create-home", name], check=True)
+    subprocess.run(["useradd", "--system", "--create-home", name], check=True)
     # Whatever umask a process of root's compiled it under: Ansible stumbles over a folder of
     # plugins that it may not read.
     plugins = Path(ansible_runner.__file__).parent
@@ -240,7 +256,7 @@ def engine_account() -> Iterator[str]:
         yield name
     finally:
         rule.unlink()
-        subprocess.run(["userdel", name], check=True)
+        subprocess.run(["userdel", "--remove", name], check=True, stderr=subprocess.DEVNULL)
 
 
 @pytest.fixture

@@ -113,7 +113,8 @@ def _settle(tenure: Tenure, entry: Play, recorder: Recorder) -> None:
         _finish(tenure, {}, recorder.reason)
     else:
         tenure.renew()
-        _probe_and_finish(tenure)
+        cause = recorder.reason if recorder.failures else ""
+        _probe_and_finish(tenure, f"{_INTERRUPTED} {cause}".strip())
 
 
 def _words_of_ansible(still_open: Collection[Target]) -> dict[str, outcomes.Verdict]:
@@ -124,21 +125,21 @@ def _words_of_ansible(still_open: Collection[Target]) -> dict[str, outcomes.Verd
 
 def _settle_lost(tenure: Tenure) -> None:
     sweep_orphans()
-    _probe_and_finish(tenure)
+    _probe_and_finish(tenure, _INTERRUPTED)
 
 
-def _probe_and_finish(tenure: Tenure) -> None:
+def _probe_and_finish(tenure: Tenure, message: str) -> None:
     """Look at the sites of the open targets; what cannot be seen stays lost, its locks held."""
     targets = _open_targets(tenure)
     if not targets:
-        _finish(tenure, {}, _INTERRUPTED)
+        _finish(tenure, {}, message)
         return
     prober = _probe(tenure, targets)
     unseen = {target.host for target in targets} - prober.seen
     _finish(
         tenure,
         prober.verdicts,
-        _INTERRUPTED,
+        message,
         unseen=unseen,
         reason=prober.reason,
     )
@@ -233,6 +234,8 @@ def _end_target(run: Run, target: Target, verdict: outcomes.Verdict | None, mess
     otherwise = RunState.CANCELLED if run.cancel_requested else RunState.FAILED
     state = outcomes.settled_state(run.play, verdict, otherwise)
     told = _CANCELLED if run.cancel_requested else message
+    if target.message and target.message not in told:
+        told = f"{told} {target.message}"
     if verdict is not None and verdict.get("checks"):
         target.result = verdict
     session = db.session()
@@ -243,7 +246,8 @@ def _end_target(run: Run, target: Target, verdict: outcomes.Verdict | None, mess
 def _abort(tenure: Tenure, message: str) -> None:
     """End a run that broke in our own hands; one that had begun is left to be probed."""
     still_open = _open_targets(tenure)
-    is_begun = any(target.state is not RunState.QUEUED for target in still_open)
+    is_lost = tenure.lease.state is RunState.LOST
+    is_begun = is_lost or any(target.state is not RunState.QUEUED for target in still_open)
     unseen = {target.host for target in still_open} if is_begun else set()
     try:
         _finish(tenure, {}, message, unseen=unseen, reason=message)

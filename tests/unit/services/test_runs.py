@@ -130,7 +130,7 @@ def test_an_unknown_run_is_said_to_be_unknown() -> None:
 def test_runs_are_listed_newest_first_and_counted_by_state() -> None:
     make_run(state=RunState.FAILED)
     newest = make_run("install", [make_site(), make_site()])
-    assert [run.id for run in runs.list_runs().items][0] == newest.id
+    assert runs.list_runs().items[0].id == newest.id
     assert len(runs.list_runs(state=RunState.FAILED).items) == 1
     assert runs.progress(newest.id) == {"queued": 2}
     assert len(runs.targets_of(newest.id, per_page=1).items) == 1

@@ -1,0 +1,130 @@
+"""Runs that end before Ansible begins, and what is swept up after workers that died."""
+
+import subprocess
+import time
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from sqlalchemy import select
+
+from siappakai.ansible.processes import MARKER, marked
+from siappakai.domain.states import RunState, ServerState, SiteState
+from siappakai.models import Run, RunLock, Server, Site, db, utc_now
+from siappakai.models.app import current_settings
+from siappakai.models.transactions import transaction
+from siappakai.services import execution, leases
+from tests.factories import make_release, make_run, make_server, make_site
+
+pytestmark = pytest.mark.usefixtures("registry")
+
+
+def fresh(run: Run) -> Run:
+    db.session.commit()
+    return db.session.get_one(Run, run.id, populate_existing=True)
+
+
+@pytest.fixture
+def workspace() -> Path:
+    """The workspace of a play of run 1 under token 5."""
+    folder = current_settings().run_dir / "plays/1-5"
+    folder.mkdir(parents=True)
+    (folder / "identity").write_text("kunci")
+    return folder
+
+
+@pytest.fixture
+def orphan(workspace: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """A process of that play in a session of its own, as Ansible's workers are."""
+    variables = {MARKER: str(workspace), "PATH": "/usr/bin:/bin"}
+    process = subprocess.Popen(["sleep", "600"], env=variables, start_new_session=True)
+    while not marked(workspace):
+        time.sleep(0.01)
+    yield process
+    process.kill()
+    process.wait()
+
+
+def test_a_wrong_key_ring_fails_the_run_and_breaks_no_site() -> None:
+    site = make_site(release=make_release(), state=SiteState.PLANNED)
+    run = make_run("install", [site])
+    key = current_settings().credentials_file
+    key.unlink()
+    execution.execute(run.id)
+    ended = fresh(run)
+    assert ended.state is RunState.FAILED
+    assert ended.targets[0].message
+    assert ended.lease_until is None
+    assert db.session.get_one(Site, site.id, populate_existing=True).state is SiteState.PLANNED
+    assert db.session.scalar(select(RunLock)) is None
+
+
+def test_a_site_without_release_is_told_by_name() -> None:
+    site = make_site()
+    run = make_run("health", [site])
+    execution.execute(run.id)
+    assert site.domain in fresh(run).targets[0].message
+    assert fresh(run).state is RunState.FAILED
+
+
+def test_an_error_of_ours_while_settling_keeps_the_locks_and_says_why() -> None:
+    site = make_site(release=make_release())
+    run = make_run("install", [site])
+    assert leases.claim(run.id) is not None
+    expire(run)
+    leases.expired()
+    current_settings().credentials_file.unlink()
+    execution.execute(run.id)
+    kept = fresh(run)
+    assert kept.state is RunState.LOST
+    assert "belum diketahui" in kept.message
+    assert db.session.scalar(select(RunLock.run_id)) == run.id
+    # The next tick tries again.
+    assert leases.expired() == [run.id]
+
+
+def test_executing_a_run_that_needs_nothing_does_nothing() -> None:
+    run = make_run(state=RunState.SUCCEEDED)
+    execution.execute(run.id)
+    execution.execute(4711)
+    assert fresh(run).state is RunState.SUCCEEDED
+
+
+def test_a_tick_without_redis_marks_the_lost_and_raises_nothing() -> None:
+    lost, waiting = make_run(), make_run()
+    assert leases.claim(lost.id) is not None
+    expire(lost)
+    execution.tick()
+    execution.tick()
+    assert fresh(lost).state is RunState.LOST
+    assert fresh(waiting).state is RunState.QUEUED
+
+
+def test_what_a_dead_worker_left_is_swept(workspace: Path, orphan: subprocess.Popen[bytes]) -> None:
+    make_run("server", [make_server(state=ServerState.ENROLLED)], state=RunState.LOST, token=5)
+    execution.tick()
+    assert orphan.wait(5) == -9
+    assert not workspace.exists()
+
+
+def test_a_play_at_work_is_left_alone(workspace: Path, orphan: subprocess.Popen[bytes]) -> None:
+    soon = utc_now() + timedelta(seconds=60)
+    make_run(
+        "server",
+        [db.session.scalar(select(Server)) or make_server()],
+        state=RunState.RUNNING,
+        token=5,
+        lease_until=soon,
+    )
+    foreign = workspace.with_name("demo-7")
+    foreign.mkdir()
+    execution.tick()
+    assert orphan.poll() is None
+    assert workspace.exists()
+    assert foreign.exists()
+
+
+def expire(run: Run) -> None:
+    with transaction() as session:
+        session.get_one(Run, run.id).lease_until = utc_now() - timedelta(seconds=1)
