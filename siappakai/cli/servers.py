@@ -98,10 +98,18 @@ def show_server(name: str) -> ServerDetail:
 @click.option("--https-port", type=int, help="HTTPS port.")
 @click.option("--php", "php_versions", multiple=True, help="PHP version; may be repeated.")
 @click.option("--parallelism", type=int, help="Sites worked on at once.")
-def update_server(name: str, new_name: str | None, **changes: Any) -> ServerDetail:
+def update_server(
+    name: str, *, new_name: str | None, php_versions: tuple[str, ...], **changes: Any
+) -> ServerDetail:
     """Change what is given; the rest stays."""
-    found = server_named(name)
-    return detail(servers.update_server(found.id, name=new_name, by=actor(), **changes))
+    changed = servers.update_server(
+        server_named(name).id,
+        name=new_name,
+        php_versions=php_versions or None,
+        by=actor(),
+        **changes,
+    )
+    return detail(changed)
 
 
 @server.command("prepare", changes=True, example="siappakai server prepare server1 --follow")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import pwd
 import shutil
@@ -9,7 +10,7 @@ import stat
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final
@@ -23,7 +24,7 @@ from siappakai.ansible.plays import CATALOGUE
 from siappakai.config import share_folder
 from siappakai.credentials import load_key_ring
 from siappakai.errors import SiapPakaiError
-from siappakai.models import Setting, Site, db, utc_now
+from siappakai.models import Setting, Site, db, registry_now
 from siappakai.models.app import current_settings, registry_revisions
 from siappakai.models.transactions import transaction
 from siappakai.services import keys, servers
@@ -65,7 +66,7 @@ def note_tick() -> None:
     """Keep the time of the clock's round that ends now."""
     try:
         with transaction() as session:
-            now = utc_now().isoformat()
+            now = registry_now(session).isoformat()
             session.merge(Setting(key=_LAST_TICK, value=now, updated_by="clock"))
     except IntegrityError:
         # The very first round, and another clock noted it at the same moment.
@@ -73,7 +74,7 @@ def note_tick() -> None:
 
 
 def last_tick_at() -> datetime | None:
-    """Return when the clock last went round, or None before its first time."""
+    """Return when the clock last went round, by the registry's time; None before the first."""
     stored = db.session.get(Setting, _LAST_TICK, populate_existing=True)
     return datetime.fromisoformat(stored.value) if stored is not None else None
 
@@ -207,11 +208,11 @@ def _sealed_example() -> str:
 def _clock() -> Check:
     last = last_tick_at()
     settings = current_settings()
-    allowed = timedelta(seconds=_TICKS_MISSED * settings.tick_seconds)
+    age = (registry_now(db.session()) - last).total_seconds() if last else math.inf
     return _judged(
         "clock",
-        ok=last is not None and utc_now() - last <= allowed,
-        detail="belum pernah berdetak" if last is None else f"berdetak terakhir {_ago(last)}",
+        ok=age <= _TICKS_MISSED * settings.tick_seconds,
+        detail=f"berdetak terakhir {age:.0f} detik lalu" if last else "belum pernah berdetak",
         todo="Jalankan jam dan pekerjanya (make run atau layanannya); lihat "
         f"{settings.state}/log/clock.log dan clock-worker.log.",
     )
@@ -262,10 +263,6 @@ def _about_servers(name: str, problem: Callable[[dict[str, Any]], str], *, todo:
         detail="; ".join(problems) or f"{len(probed)} server baik",
         todo=todo,
     )
-
-
-def _ago(moment: datetime) -> str:
-    return f"{(utc_now() - moment).total_seconds():.0f} detik lalu"
 
 
 def _user_name(uid: int) -> str:
