@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .opensid import ERROR_PATTERN
+from .opensid import ERROR_PATTERN, VISITORS_PATTERN
 from .outcome import Refusal
 
 if TYPE_CHECKING:
@@ -39,8 +39,10 @@ def mark_end(folder: str) -> Mark:
 
 
 def unknown_errors(folder: str, since: Mark, benign: Sequence[str]) -> list[str]:
-    """Return the SQL errors logged after `since` that no `benign` expression matches."""
-    harmless = [_compiled(pattern) for pattern in benign]
+    """Return the SQL errors logged after `since` that no `benign` expression matches.
+
+    What a visitor can provoke at will does not count either."""
+    harmless = [_compiled(pattern) for pattern in (VISITORS_PATTERN, *benign)]
     return [
         line[:_EXCERPT]
         for line in _lines(folder, since)

@@ -69,6 +69,8 @@ def _ask(
     """Return status, body, cookies and where a redirect leads."""
     home = f"http://{host.site.domain}:{fleet.layout.http_port}"
     headers = {"Host": home.removeprefix("http://"), "Referer": f"{home}/index.php/siteman"}
+    # Its table of logins insists on both, or the login fails.
+    headers["User-Agent"] = "tests"
     if cookies:
         headers["Cookie"] = "; ".join(f"{name}={value}" for name, value in cookies.items())
     if form:

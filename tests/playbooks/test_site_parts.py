@@ -86,6 +86,7 @@ def test_only_new_and_unknown_errors_of_the_log_count(tmp_path: Path) -> None:
     with log.open("a") as file:
         file.write("INFO --> fine\nERROR --> Error Number: 1054 komentar.jenis\n")
         file.write("ERROR --> SQLSTATE[42S22] penduduk\n")
+        file.write("SQLSTATE[23000]: violation: 1048 Column 'user_agent' cannot be null (SQL:\n")
     (tmp_path / "log-2026-11-23.php").write_text("Gagal Jalankan migrasi\n")
     assert applog.unknown_errors(str(tmp_path), mark, [r"komentar\.jenis"]) == [
         "ERROR --> SQLSTATE[42S22] penduduk",
