@@ -73,6 +73,20 @@ _PLAYS: Final = {
     "remove": _("Hapus situs desa"),
 }
 
+# What the modules of sites call their stages.
+_STEPS: Final = {
+    "check": _("Periksa syarat"),
+    "account": _("Akun Unix"),
+    "folder": _("Folder dan tampilan rilis"),
+    "database": _("Basis data dan penggunanya"),
+    "load": _("Isi basis data dan identitas desa"),
+    "pool": _("Pool PHP-FPM"),
+    "vhost": _("Situs nginx"),
+    "health": _("Periksa kesehatan"),
+    "close": _("Tutup situs"),
+    "archive": _("Arsip terakhir, dibaca kembali"),
+}
+
 
 def label_of(state: StrEnum | None) -> Label:
     """Return how a state is shown; None stands for a village without a site."""
@@ -84,6 +98,11 @@ def play_title(name: str) -> str:
     if name in _PLAYS:
         return str(_PLAYS[name])
     return CATALOGUE[name].title if name in CATALOGUE else name
+
+
+def step_name(name: str) -> str:
+    """Return what a step is called; a server's tasks are sentences of their own."""
+    return str(_STEPS.get(name, name))
 
 
 def role_name(role: Role) -> str:

@@ -16,7 +16,7 @@ from siappakai.models import Role, Site, utc_now
 from siappakai.services import settings as registry_settings
 from siappakai.services import sources
 from siappakai.web.identity import signed_in
-from siappakai.web.labels import label_of, play_title, role_name
+from siappakai.web.labels import label_of, play_title, role_name, step_name
 from siappakai.web.languages import LANGUAGES, language_in_use
 from siappakai.web.messages import explain
 from siappakai.web.preferences import theme
@@ -61,6 +61,7 @@ def init(app: Flask) -> None:
         size=size,
         code=dotted,
         play=play_title,
+        step=step_name,
         role=role_name,
         site_url=site_url,
     )
