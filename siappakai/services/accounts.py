@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import secrets
+from functools import cache
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerifyMismatchError
@@ -25,8 +26,6 @@ _LANGUAGES = ("id", "en")
 _TOKEN_BYTES = 32
 
 _hasher = PasswordHasher()
-# Verified when the username is unknown, so that the answer takes as long as for a known one.
-_NOBODY = _hasher.hash(secrets.token_urlsafe())
 
 
 def create_user(
@@ -79,7 +78,8 @@ def authenticate(username: str, password: str, *, address: str) -> User:
     username = username.strip().lower()
     login_throttle.check(username, address)
     user = find_user(username)
-    fits = _fits(user.password_hash if user is not None else _NOBODY, password)
+    nobody = _hash_of_nobody()
+    fits = _fits(user.password_hash if user is not None else nobody, password)
     if user is None or not fits or not user.is_enabled:
         login_throttle.note_failure(user.username if user is not None else None, address)
         raise RefusedError(
@@ -92,6 +92,15 @@ def authenticate(username: str, password: str, *, address: str) -> User:
             user.password_hash = _hasher.hash(password)
         audit.record("login.succeed", user.username, by=user.username, detail={"address": address})
     return user
+
+
+@cache
+def _hash_of_nobody() -> str:
+    """Return what is verified for an unknown username: the answer takes as long as for a known.
+
+    Made at the first login of a process and not at import, which every command would pay for.
+    """
+    return _hasher.hash(secrets.token_urlsafe())
 
 
 def change_password(user_id: int, *, current: str, new: str, by: str) -> User:
