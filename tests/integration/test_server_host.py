@@ -8,7 +8,8 @@ from siappakai.domain.naming import ServerLayout, server_layout
 from tests.hosts import DebianHost, debian_host
 from tests.playing import Played, play, servers
 
-pytestmark = [pytest.mark.integration, pytest.mark.hosts]
+# Packages are fetched and installed; a busy machine takes its time.
+pytestmark = [pytest.mark.integration, pytest.mark.hosts, pytest.mark.timeout(1800)]
 
 
 @pytest.fixture(scope="module", params=[("bookworm", "8.2")], ids=lambda one: one[0])

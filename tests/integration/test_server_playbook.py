@@ -27,6 +27,7 @@ from tests.playing import Played, play, servers
 
 pytestmark = [
     pytest.mark.integration,
+    pytest.mark.timeout(1200),
     pytest.mark.skipif(os.geteuid() != 0, reason="a server is prepared as root"),
 ]
 
