@@ -108,14 +108,26 @@ def _reload_nginx(daemon: Daemon, pid: int) -> bool:
 
 
 def _reload_php(daemon: Daemon, pid: int) -> bool:
-    """Whether the master began anew: it writes its pid file once every pool listens."""
+    """Whether the master began anew: it writes its pid file once every pool listens.
+
+    It keeps its process id, but while it becomes its own new program it has no command line to
+    be known by: only the process itself tells that it is gone.
+    """
     written = _written(daemon.pid_file)
     os.kill(pid, signal.SIGUSR2)
     wait_until(
-        lambda: _written(daemon.pid_file) not in {written, None} or running_pid(daemon) is None,
+        lambda: _written(daemon.pid_file) not in {written, None} or _has_ended(pid),
         daemon.patience_seconds,
     )
     return _written(daemon.pid_file) != written
+
+
+def _has_ended(pid: int) -> bool:
+    try:
+        status = (PROC / f"{pid}/status").read_text(encoding="ascii", errors="replace")
+    except OSError:
+        return True
+    return "\nState:\tZ" in status
 
 
 def _written(pid_file: str) -> tuple[int, int] | None:
