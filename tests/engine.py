@@ -57,6 +57,7 @@ class Engine:
     account: str
     fleet: Fleet
     server: Server
+    address: str = "127.0.0.1"
     parts: dict[str, Child] = field(default_factory=dict)
 
     def start(self, *names: str) -> None:
@@ -166,7 +167,7 @@ class Engine:
 
     def answers(self, site: Site) -> bool:
         """Tell whether a site's login page is served."""
-        connection = http.client.HTTPConnection("127.0.0.1", self.fleet.layout.http_port)
+        connection = http.client.HTTPConnection(self.address, self.fleet.layout.http_port)
         connection.request("GET", "/index.php/siteman", headers={"Host": site.domain})
         response = connection.getresponse()
         body = response.read()
