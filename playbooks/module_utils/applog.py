@@ -41,7 +41,8 @@ def mark_end(folder: str) -> Mark:
 def unknown_errors(folder: str, since: Mark, benign: Sequence[str]) -> list[str]:
     """Return the SQL errors logged after `since` that no `benign` expression matches.
 
-    What a visitor can provoke at will does not count either."""
+    What a visitor can provoke at will does not count either.
+    """
     harmless = [_compiled(pattern) for pattern in (VISITORS_PATTERN, *benign)]
     return [
         line[:_EXCERPT]
