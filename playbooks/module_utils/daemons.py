@@ -7,19 +7,19 @@ by a process id alone: a pid file survives a power cut and its number is given t
 from __future__ import annotations
 
 import os
-import re
 import resource
 import signal
 import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-PROC = Path("/proc")
+from .processes import all_pids, end_session, mentions, runs, session, wait_until
+
 _POLL_SECONDS = 0.05
 
 
@@ -113,7 +113,7 @@ def running_pid(daemon: Daemon) -> int | None:
     recorded = recorded_pid(daemon.pid_file)
     candidates = [] if recorded is None else [recorded]
     if not daemon.service:
-        candidates.extend(_all_pids())
+        candidates.extend(all_pids())
     return next((pid for pid in candidates if _is_master(pid, daemon)), None)
 
 
@@ -163,7 +163,7 @@ def stop(daemon: Daemon) -> bool:
             daemon=daemon.name,
             log=daemon.log,
         )
-    _end_session(pid, daemon.program)
+    end_session(pid, daemon.program)
     return True
 
 
@@ -172,16 +172,6 @@ def accepts(address: str) -> bool:
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as client:
         client.settimeout(1)
         return client.connect_ex(address) == 0
-
-
-def wait_until(condition: Any, seconds: float) -> bool:
-    """Return whether `condition()` became true within `seconds`."""
-    deadline = time.monotonic() + seconds
-    while not condition():
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(_POLL_SECONDS)
-    return True
 
 
 def clean_environment(daemon: Daemon) -> dict[str, str]:
@@ -231,67 +221,20 @@ def _require_success(daemon: Daemon, launched: subprocess.Popen[bytes], output: 
     )
 
 
-def _all_pids() -> Iterator[int]:
-    return (int(entry.name) for entry in PROC.iterdir() if entry.name.isdigit())
-
-
 def _is_master(pid: int, daemon: Daemon) -> bool:
     # Every daemon here leads its own session; its workers share the session and the program.
     # The machine's own nginx does not name its configuration; its pid file has to do.
     return (
-        _session(pid) == pid
-        and _runs(pid, daemon.program)
-        and (bool(daemon.service) or _mentions(pid, daemon.config))
+        session(pid) == pid
+        and runs(pid, daemon.program)
+        and (bool(daemon.service) or mentions(pid, daemon.config))
     )
-
-
-def _mentions(pid: int, config: str) -> bool:
-    try:
-        words = re.split(rb"[\0 =()]", (PROC / str(pid) / "cmdline").read_bytes())
-    except OSError:
-        return False
-    return os.fsencode(config) in words
-
-
-def _runs(pid: int, program: str) -> bool:
-    """Whether a process runs `program` of this very file system, not of a container's."""
-    try:
-        same_root = (PROC / str(pid) / "root").samefile("/")
-        exe = (PROC / str(pid) / "exe").readlink()
-    except OSError:
-        return False
-    # An upgrade replaces the file under a running daemon; the kernel then says so.
-    return same_root and str(exe).removesuffix(" (deleted)") == str(Path(program).resolve())
-
-
-def _session(pid: int) -> int | None:
-    try:
-        return os.getsid(pid)
-    except OSError:
-        return None
 
 
 def _end_orphans(daemon: Daemon) -> bool:
     """End the workers of a master that was killed: they still hold its port and sockets."""
     recorded = recorded_pid(daemon.pid_file)
-    return recorded is not None and _end_session(recorded, daemon.program)
-
-
-def _end_session(session: int, program: str) -> bool:
-    # The kernel does not give a session's number to another process while a member lives.
-    members = [pid for pid in _all_pids() if _session(pid) == session and _runs(pid, program)]
-    _signal_all(members, signal.SIGKILL)
-    return bool(members) and wait_until(
-        lambda: not any(_runs(pid, program) for pid in members), seconds=10
-    )
-
-
-def _signal_all(pids: Iterable[int], signal_number: signal.Signals) -> None:
-    for pid in pids:
-        try:
-            os.kill(pid, signal_number)
-        except ProcessLookupError:
-            continue
+    return recorded is not None and end_session(recorded, daemon.program)
 
 
 def _tail(log: str, size: int = 1500) -> str:

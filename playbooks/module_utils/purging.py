@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import grp
-import os
 import pwd
 import re
 import shutil
@@ -13,7 +12,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from .daemons import PROC, DaemonError, wait_until
+from .daemons import DaemonError
+from .processes import PROC, all_pids, is_local, signal_all, wait_until
 
 MARKER = ".siappakai-private"
 
@@ -89,15 +89,9 @@ def _is_site(name: str, prefix: str) -> bool:
 
 def _end_processes(uid: int) -> None:
     def running() -> list[int]:
-        return [
-            int(one.name) for one in PROC.iterdir() if one.name.isdigit() and _owner(one) == uid
-        ]
+        return [pid for pid in all_pids() if is_local(pid) and _owner(PROC / str(pid)) == uid]
 
-    for pid in running():
-        try:
-            os.kill(pid, signal.SIGKILL)
-        except ProcessLookupError:
-            continue
+    signal_all(running(), signal.SIGKILL)
     wait_until(lambda: not running(), seconds=10)
 
 

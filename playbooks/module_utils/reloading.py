@@ -7,18 +7,18 @@ import re
 import signal
 import subprocess
 from collections.abc import Iterable
+from functools import partial
 from pathlib import Path
 
 from .daemons import (
-    PROC,
     Daemon,
     DaemonError,
     accepts,
     clean_environment,
     running_pid,
     start,
-    wait_until,
 )
+from .processes import PROC, wait_until
 
 _FILE = re.compile(r"(/[\w./-]+\.(?:conf|ini))(?::(\d+))?")
 _POOL = re.compile(r"\[pool ([\w.-]+)\]")
@@ -149,7 +149,7 @@ def children(pid: int) -> set[int]:
 def require_sockets(sockets: Iterable[str], seconds: float = 15) -> None:
     """Wait until every unix socket accepts; raise DaemonError naming the first that does not."""
     for address in sockets:
-        if not wait_until(lambda path=address: accepts(path), seconds):
+        if not wait_until(partial(accepts, address), seconds):
             raise DaemonError(
                 "socket_silent",
                 f"Nothing answers on {address} {seconds:.0f} s after the reload. See whether its"

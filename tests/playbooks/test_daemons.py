@@ -2,6 +2,7 @@
 
 import os
 import signal
+import subprocess
 import sys
 import time
 from collections.abc import Iterator
@@ -18,8 +19,8 @@ from playbooks.module_utils.daemons import (
     running_pid,
     start,
     stop,
-    wait_until,
 )
+from playbooks.module_utils.processes import wait_until
 from siappakai.domain.naming import server_layout
 
 PYTHON = str(Path(sys.executable).resolve())
@@ -127,6 +128,17 @@ def test_workers_of_a_killed_master_are_ended_before_a_new_start(daemon: Daemon)
     second = start(daemon)
     assert second != first
     assert wait_until(lambda: not any(Path(f"/proc/{one}/exe").exists() for one in workers), 5)
+
+
+def test_a_process_that_took_over_the_number_of_a_dead_master_is_spared(daemon: Daemon) -> None:
+    stranger = subprocess.Popen(
+        [PYTHON, "-c", "import time; time.sleep(60)"], start_new_session=True
+    )
+    Path(daemon.pid_file).write_text(str(stranger.pid))
+    assert not stop(daemon)
+    assert stranger.poll() is None
+    stranger.kill()
+    stranger.wait()
 
 
 def test_a_daemon_that_does_not_start_says_why_and_what_to_do(daemon: Daemon) -> None:
