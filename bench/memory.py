@@ -9,8 +9,13 @@ from pathlib import Path
 
 _EVERY_SECONDS = 0.25
 _PROC = Path("/proc")
-# By a word of the command line; a process without one counts with its parent.
-_GROUPS = {"gunicorn": "panel", "siappakai.worker": "worker", "ansible-playbook": "ansible"}
+# By words of the command line; a process without them counts with its parent.
+_GROUPS = {
+    "gunicorn": "panel",
+    "siappakai.worker runs": "worker",
+    "siappakai.worker ": "clock",
+    "ansible-playbook": "ansible",
+}
 
 
 class Peaks(dict[str, float]):
@@ -49,7 +54,9 @@ def peaks(supervisor: int) -> Iterator[Peaks]:
 def _sizes(pid: int, group: str) -> Iterator[tuple[str, float]]:
     """Yield group and size of a process and of all below it; a vanished one is left out."""
     try:
-        words = (_PROC / f"{pid}/cmdline").read_bytes().decode(errors="replace")
+        words = (
+            (_PROC / f"{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+        )
         status = (_PROC / f"{pid}/status").read_text()
         children = (_PROC / f"{pid}/task/{pid}/children").read_text().split()
     except OSError:
