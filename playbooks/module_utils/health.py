@@ -67,11 +67,23 @@ def examine(layout: LayoutVars, sites: Sequence[SiteVars]) -> dict[str, Report]:
     """Examine every site; the answers by slug."""
     if not sites:
         return {}
-    with closing(mariadb.administrator(layout["db_socket"])) as admin:
-        inside = [_look_inside(admin, site) for site in sites]
+    inside = _look_inside_all(layout, sites)
     with ThreadPoolExecutor(_PARALLEL) as pool:
         reports = pool.map(lambda pair: _examine(layout, *pair), zip(sites, inside, strict=True))
         return {site["slug"]: report for site, report in zip(sites, reports, strict=True)}
+
+
+def _look_inside_all(layout: LayoutVars, sites: Sequence[SiteVars]) -> list[_Inside]:
+    """Ask the databases; a MariaDB that is down makes sites ill, not the question impossible.
+
+    A run waiting for a verdict would otherwise hold the very locks that the run which starts
+    MariaDB again needs. Nothing is known to be absent then.
+    """
+    try:
+        with closing(mariadb.administrator(layout["db_socket"])) as admin:
+            return [_look_inside(admin, site) for site in sites]
+    except MySQLError as problem:
+        return [_Inside(State.LOADING, problem=str(problem))] * len(sites)
 
 
 def _look_inside(admin: Link, site: SiteVars) -> _Inside:
@@ -100,6 +112,8 @@ def _column(admin: Link, site: SiteVars, query: str) -> list[str]:
 def _examine(layout: LayoutVars, site: SiteVars, inside: _Inside) -> Report:
     report = _presence(layout, site, inside)
     if not report.installed:
+        if inside.problem:
+            report.checks.append(Check("database", ok=False, detail=inside.problem))
         return report
     report.checks += [
         _home_check("home", layout, site, "/"),

@@ -16,7 +16,7 @@ from sqlalchemy import delete, select
 from siappakai.ansible.inventory import ServerHost, build_inventory
 from siappakai.ansible.runner import PlayRequest, play
 from siappakai.domain.servers import Arrangement
-from siappakai.domain.states import SETTLED, RunState, SiteState
+from siappakai.domain.states import TERMINAL, RunState, SiteState
 from siappakai.errors import ConflictError, SiapPakaiError
 from siappakai.models import (
     District,
@@ -164,7 +164,7 @@ def _wait(run: Run, say: Say) -> None:
     while True:
         db.session.commit()
         run = db.session.get_one(Run, run.id, populate_existing=True)
-        if run.state in SETTLED:
+        if run.state in TERMINAL:
             break
         done = runs.progress(run.id).get(RunState.SUCCEEDED.value, 0)
         line = f"  run {run.id} ({run.play}): {done}/{len(run.targets)} {run.message}".rstrip()

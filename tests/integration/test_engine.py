@@ -221,7 +221,7 @@ def test_an_error_in_the_variables_fails_with_its_message(engine: Engine) -> Non
     assert "tidak_ada" in ended.targets[0].message
 
 
-def test_a_playbook_that_ansible_cannot_read_fails_with_its_message(engine: Engine) -> None:
+def test_a_server_that_never_answered_fails_the_run_and_breaks_nothing(engine: Engine) -> None:
     engine.start(*PARTS)
     planned = engine.villages(1)
     with transaction():
