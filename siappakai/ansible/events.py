@@ -14,6 +14,20 @@ _ENDED = {
     "runner_on_skipped": "skipped",
 }
 _MESSAGE_LIMIT = 2000
+# Actions that Ansible does itself, without asking the host: they say nothing of its being there.
+_OWN_ACTIONS = frozenset(
+    {
+        "assert",
+        "debug",
+        "fail",
+        "import_role",
+        "include_role",
+        "include_tasks",
+        "meta",
+        "set_fact",
+        "validate_argument_spec",
+    }
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +54,8 @@ class TaskEnded:
     """A host ended a task. `outcome` is ok, skipped, failed or unreachable.
 
     `steps` are the stages a coarse module reports; `verdicts` what a batch health check says
-    of each site, by slug; `error` a module's machine-readable cause.
+    of each site, by slug; `error` a module's machine-readable cause. `has_reached` tells whether
+    the host itself answered.
     """
 
     host: str
@@ -52,6 +67,7 @@ class TaskEnded:
     error: dict[str, Any] = field(default_factory=dict)
     steps: tuple[StepResult, ...] = ()
     verdicts: dict[str, dict[str, Any]] = field(default_factory=dict)
+    has_reached: bool = True
 
     @property
     def has_failed(self) -> bool:
@@ -98,7 +114,12 @@ def _ended(outcome: str, data: dict[str, Any]) -> TaskEnded:
         error=_mapping(result, "error"),
         steps=tuple(_step(step) for step in result.get("steps", []) if isinstance(step, dict)),
         verdicts=_mapping(result, "sites"),
+        has_reached=outcome in {"ok", "failed"} and _action(data) not in _OWN_ACTIONS,
     )
+
+
+def _action(data: dict[str, Any]) -> str:
+    return str(data.get("task_action", "")).rpartition(".")[2]
 
 
 def _mapping(result: dict[str, Any], key: str) -> dict[str, Any]:

@@ -140,10 +140,8 @@ class Recorder:
     def _note_contact(self, event: TaskEnded) -> None:
         """Remember whether the server answers; the others need not find out one by one."""
         self.at_work.discard(event.host)
-        if event.outcome == "unreachable":
-            self.is_cut_off = True
-        else:
-            self.has_reached = True
+        self.is_cut_off = self.is_cut_off or event.outcome == "unreachable"
+        self.has_reached = self.has_reached or event.has_reached
 
     def _keep_lines(self, event: dict[str, Any]) -> None:
         lines = log_lines(event)

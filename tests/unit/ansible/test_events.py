@@ -42,6 +42,23 @@ def test_the_rest_means_nothing(kind: str) -> None:
     assert read_event(event(kind)) is None
 
 
+@pytest.mark.parametrize(
+    ("kind", "action", "reached"),
+    [
+        ("runner_on_ok", "site_install", True),
+        ("runner_on_failed", "ansible.builtin.copy", True),
+        ("runner_on_ok", "ansible.builtin.include_role", False),
+        ("runner_on_ok", "ansible.builtin.validate_argument_spec", False),
+        ("runner_on_skipped", "site_install", False),
+        ("runner_on_unreachable", "site_install", False),
+    ],
+)
+def test_only_a_task_done_on_the_host_proves_that_it_answers(
+    kind: str, action: str, *, reached: bool
+) -> None:
+    assert ended(kind, task_action=action).has_reached is reached
+
+
 def test_an_ignored_failure_means_nothing() -> None:
     assert read_event(event("runner_on_failed", ignore_errors=True)) is None
 
