@@ -17,6 +17,11 @@ def _site(**changes: Any) -> dict[str, Any]:
     return asdict(NAMES) | {"domain": "bajera.desa.id", "certificate": None} | changes
 
 
+def _vhost(**changes: Any) -> str:
+    known = {"layout": LAYOUT.as_vars(), "site": _site(), "speaks_ipv6": True}
+    return render("site-vhost.conf", **(known | changes))
+
+
 def test_the_pool_is_the_villages_own() -> None:
     text = render("site-pool.conf", layout=LAYOUT.as_vars(), site=_site())
     for line in (
@@ -34,16 +39,20 @@ def test_the_pool_is_the_villages_own() -> None:
 
 
 def test_without_a_certificate_the_site_speaks_plain_http() -> None:
-    text = render("site-vhost.conf", layout=LAYOUT.as_vars(), site=_site())
+    text = _vhost()
     assert text.count("server {") == 1
     assert re.search(r"^ +listen 80;$", text, re.MULTILINE)
     assert re.search(r"^ +listen \[::\]:80;$", text, re.MULTILINE)
     assert "ssl" not in text
 
 
+def test_a_machine_without_ipv6_is_not_asked_to_listen_there() -> None:
+    assert "[::]" not in _vhost(speaks_ipv6=False)
+
+
 def test_with_a_certificate_http_only_leads_to_https() -> None:
     certificate = {"chain": "/etc/ssl/chain.pem", "key": "/etc/ssl/key.pem"}
-    text = render("site-vhost.conf", layout=LAYOUT.as_vars(), site=_site(certificate=certificate))
+    text = _vhost(site=_site(certificate=certificate))
     plain, secure = re.split(r"(?=^server \{)", text, flags=re.MULTILINE)[1:]
     assert "return 301 https://$host$request_uri;" in plain
     assert "fastcgi_pass" not in plain
@@ -54,7 +63,7 @@ def test_with_a_certificate_http_only_leads_to_https() -> None:
 
 def test_one_address_is_the_only_one() -> None:
     known = LAYOUT.as_vars() | {"http_address": "127.0.0.1", "http_port": 8080}
-    text = render("site-vhost.conf", layout=known, site=_site())
+    text = _vhost(layout=known)
     assert re.findall(r"listen (.*);", text) == ["127.0.0.1:8080"]
 
 
@@ -86,7 +95,7 @@ def _denied(text: str, path: str) -> bool:
     ],
 )
 def test_what_apache_would_forbid_is_forbidden(path: str, denied: bool) -> None:  # noqa: FBT001
-    text = render("site-vhost.conf", layout=LAYOUT.as_vars(), site=_site())
+    text = _vhost()
     assert _denied(text, path) is denied
 
 
