@@ -10,11 +10,13 @@ from __future__ import annotations
 import socket
 import time
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 from sqlalchemy import delete, select
 
 from siappakai.ansible.inventory import ServerHost, build_inventory
 from siappakai.ansible.runner import PlayRequest, play
+from siappakai.domain.naming import ServerLayout, server_layout
 from siappakai.domain.servers import Arrangement
 from siappakai.domain.states import TERMINAL, RunState, SiteState
 from siappakai.errors import ConflictError, SiapPakaiError
@@ -74,21 +76,30 @@ def stop() -> None:
     """Stop the daemons of the demonstration; its data stays."""
     server = servers.find_server(SERVER)
     if server is not None:
-        _play_now("stop.yml", server)
+        _play_now("stop.yml", servers.layout_of(server))
 
 
 def remove() -> bool:
     """Remove every trace of the demonstration; False when there is none.
 
-    Raises ConflictError while something runs on it.
+    What a registry that is gone left on the machine is removed as well. Raises ConflictError
+    while something runs on it.
     """
     server = servers.find_server(SERVER)
-    if server is None:
+    if server is None and not Path(_ROOT).exists():
         return False
-    _refuse_while_running(server)
-    _play_now("purge.yml", server)
-    _forget(server.id)
+    if server is not None:
+        _refuse_while_running(server)
+    _play_now("purge.yml", servers.layout_of(server) if server else _bare_layout())
+    if server is not None:
+        _forget(server.id)
     return True
+
+
+def _bare_layout() -> ServerLayout:
+    return server_layout(
+        prefix=_ARRANGEMENT_PREFIX, root=_ROOT, services="private", php_versions=()
+    )
 
 
 def _register_places() -> None:
@@ -180,13 +191,9 @@ def _wait(run: Run, say: Say) -> None:
         )
 
 
-def _play_now(playbook: str, server: Server) -> None:
+def _play_now(playbook: str, layout: ServerLayout) -> None:
     """Play outside the queue: these are wanted when no worker runs any more."""
-    host = ServerHost(
-        name=f"server-{server.id}",
-        connection=servers.connection_vars(server),
-        layout=servers.layout_of(server),
-    )
+    host = ServerHost(name=SERVER, connection={"ansible_connection": "local"}, layout=layout)
     settings = current_settings()
     outcome = play(
         PlayRequest(
