@@ -1,4 +1,4 @@
-"""Settings, typed, read in one place: environment `SIAPPAKAI_*`, then `.env`, then the file.
+"""Settings, typed, read in one place: environment `SIAPPAKAI_*`, then the file.
 
 The file is `siappakai.toml` in the state folder (or `SIAPPAKAI_CONFIG`). Nothing else in the
 program reads the environment.
@@ -26,9 +26,8 @@ DEFAULT_STATE = "/var/lib/siappakai"
 class Settings(BaseSettings):
     """Everything an installation can set. Durations are seconds."""
 
-    model_config = SettingsConfigDict(
-        env_prefix="SIAPPAKAI_", env_file=".env", extra="ignore", frozen=True
-    )
+    # No `.env`: root calls the program from any folder, and whoever owns that must set nothing.
+    model_config = SettingsConfigDict(env_prefix="SIAPPAKAI_", extra="ignore", frozen=True)
 
     state: Path = Path(DEFAULT_STATE)
     run_dir: Path = Path("/run/siappakai")
@@ -40,6 +39,8 @@ class Settings(BaseSettings):
     port: int = 8080
     allowed_hosts: list[str] = Field(default_factory=lambda: ["127.0.0.1", "localhost"])
     secure_cookies: bool = False
+    # How many proxies in front of the panel to believe about caller, scheme and host.
+    trusted_proxies: int = Field(default=0, ge=0, le=5)
     session_key: SecretStr = SecretStr("")
     workers: int = Field(default=2, ge=1, le=64)
     release_source: str = OPENSID_SOURCE
@@ -66,12 +67,12 @@ class Settings(BaseSettings):
         settings_cls: type[BaseSettings],
         init_settings: PydanticBaseSettingsSource,
         env_settings: PydanticBaseSettingsSource,
-        dotenv_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - there is no such file
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Add the settings file below the environment; explicit arguments win over all."""
         file = TomlConfigSettingsSource(settings_cls, toml_file=_settings_file())
-        return (init_settings, env_settings, dotenv_settings, file, file_secret_settings)
+        return (init_settings, env_settings, file, file_secret_settings)
 
     @cached_property
     def registry_url(self) -> str:

@@ -8,16 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from siappakai.config import Settings
-
 pytest_plugins = ["tests.databases", "tests.engine"]
 
 
 @pytest.fixture(autouse=True)
 def own_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """No setting of the machine, of a `.env` or of an installation reaches a test."""
+    """No setting of the machine or of an installation reaches a test."""
     for name in os.environ:
         if name.startswith("SIAPPAKAI_") and not name.startswith("SIAPPAKAI_TEST_"):
             monkeypatch.delenv(name)
     monkeypatch.setenv("SIAPPAKAI_STATE", str(tmp_path / "state"))
-    monkeypatch.setitem(Settings.model_config, "env_file", None)

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Final
 
 from flask import Flask
+from werkzeug.middleware.proxy_fix import ProxyFix
 
 from siappakai.config import Settings, share_folder
 from siappakai.models.app import registry_app
@@ -61,11 +62,18 @@ def create_app(settings: Settings | None = None) -> Flask:
     presentation.init(app)
     init_identity(app)
     secure(app, settings)
+    _believe_proxies(app, settings.trusted_proxies)
     error_pages.init(app)
     for blueprint in _BLUEPRINTS:
         app.register_blueprint(blueprint)
     refuse_undeclared(app)
     return app
+
+
+def _believe_proxies(app: Flask, count: int) -> None:
+    # Left out at 0: without a proxy those headers are the caller's own invention.
+    if count:
+        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=count, x_proto=count, x_host=count)  # type: ignore[method-assign] # Flask's documented way
 
 
 def _serve_files(app: Flask) -> None:

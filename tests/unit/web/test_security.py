@@ -4,7 +4,7 @@ import re
 import stat
 
 import pytest
-from flask import Flask
+from flask import Flask, request
 from flask.testing import FlaskClient
 from pydantic import SecretStr
 
@@ -185,3 +185,12 @@ def test_only_paths_of_this_panel_are_gone_back_to(panel: Flask, target: str | N
 
 def test_the_public_routes_are_few():
     assert len(PUBLIC) == 4
+
+
+@pytest.mark.parametrize(("proxies", "seen"), [(0, "127.0.0.1 http"), (1, "192.0.2.9 https")])
+def test_a_proxy_is_believed_only_where_it_is_named(settings: Settings, proxies: int, seen: str):
+    panel = create_app(settings.model_copy(update={"trusted_proxies": proxies}))
+    panel.view_functions["health.healthz"] = lambda: f"{request.remote_addr} {request.scheme}"
+    headers = {"X-Forwarded-For": "198.51.100.7, 192.0.2.9", "X-Forwarded-Proto": "https"}
+
+    assert panel.test_client().get("/healthz", headers=headers).text == seen
