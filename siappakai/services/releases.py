@@ -157,8 +157,8 @@ def check_php_seen(release: Release, php: str) -> None:
         known = ", ".join(release.php_versions) or "belum ada"
         raise RefusedError(
             f"Rilis {release.version} belum terlihat bekerja pada PHP {php} (yang sudah: {known}).",
-            f"Cobalah pada satu situs uji, lalu catat: siappakai release seen "
-            f"{release.version} {php}",
+            "Cobalah pada satu situs uji, lalu catat: "
+            f"siappakai release php-seen {release.version} {php}",
         )
 
 
