@@ -17,6 +17,12 @@ from siappakai.ansible.processes import MARKER, kill_marked, marked, started_at
 from siappakai.config import share_folder
 
 _POLL_SECONDS = 1
+# The known hosts and the key of the play alone: nothing of the machine's or the account's own
+# settings of SSH, nor an agent's keys.
+_SSH_OPTIONS = (
+    "-F /dev/null -o GlobalKnownHostsFile=/dev/null -o IdentitiesOnly=yes"
+    " -o StrictHostKeyChecking=yes"
+)
 _BRIEF = {"ANSIBLE_SSH_RETRIES": "0", "ANSIBLE_TIMEOUT": "10"}
 
 
@@ -115,7 +121,7 @@ class _Session:
             MARKER: str(self.request.workspace),
             "ANSIBLE_CONFIG": str(share_folder("playbooks") / "ansible.cfg"),
             "ANSIBLE_PRIVATE_KEY_FILE": self._write("identity", self.request.private_key),
-            "ANSIBLE_SSH_COMMON_ARGS": f"{ssh} -o StrictHostKeyChecking=yes",
+            "ANSIBLE_SSH_COMMON_ARGS": f"{_SSH_OPTIONS} {ssh}",
             "ANSIBLE_SSH_CONTROL_PATH_DIR": str(control),
             "ANSIBLE_LOCAL_TEMP": str(self.request.workspace / "tmp"),
             **(_BRIEF if self.request.is_brief else {}),
