@@ -116,9 +116,12 @@ def neighbours(fleet: Fleet) -> Neighbours:
     played = fleet.play("install", ours, theirs)
     assert played.succeeded, played.text
     upload = Path(theirs.site.folder, "desa/upload/foto.jpg")
-    upload.write_bytes(b"foto")
+    private = Path(theirs.site.folder, "desa/upload/dokumen/warga.json")
+    private.parent.mkdir(exist_ok=True)
     account = pwd.getpwnam(theirs.site.unix_user)
-    os.chown(upload, account.pw_uid, account.pw_gid)
+    for path in (upload, private, upload.with_suffix(".json")):
+        path.write_bytes(b"foto")
+        os.chown(path, account.pw_uid, account.pw_gid)
     return Neighbours(fleet, ours, theirs)
 
 
@@ -212,11 +215,16 @@ def test_nginx_follows_no_link_a_village_made(neighbours: Neighbours) -> None:
     other = neighbours.theirs.site.folder
     assert neighbours.visit(neighbours.theirs, "/desa/upload/foto.jpg") == 200
     made = neighbours.probe(
-        link={"curi.jpg": f"{other}/desa/upload/foto.jpg", "curi": f"{other}/desa/upload"}
+        link={
+            "curi.jpg": f"{other}/desa/upload/foto.jpg",
+            "curi.json": f"{other}/desa/upload/dokumen/warga.json",
+            "curi": f"{other}/desa/upload",
+        }
     )["link"]
-    assert made == {"curi.jpg": True, "curi": True}
-    assert neighbours.visit(neighbours.ours, "/desa/upload/curi.jpg") in {403, 404}
-    assert neighbours.visit(neighbours.ours, "/desa/upload/curi/foto.jpg") in {403, 404}
+    assert set(made.values()) == {True}
+    assert neighbours.visit(neighbours.theirs, "/desa/upload/foto.json") == 200
+    for path in ("curi.jpg", "curi.json", "curi/foto.jpg", "curi/foto.json"):
+        assert neighbours.visit(neighbours.ours, f"/desa/upload/{path}") in {403, 404}, path
 
 
 def test_uploaded_programs_are_not_run(neighbours: Neighbours) -> None:

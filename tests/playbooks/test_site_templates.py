@@ -99,6 +99,12 @@ def test_what_apache_would_forbid_is_forbidden(path: str, denied: bool) -> None:
     assert _denied(text, path) is denied
 
 
+def test_no_location_that_serves_uploads_follows_links() -> None:
+    bodies = re.findall(r"location (?:~ )?(?:\^?/desa/\S*) \{\n([^}]*)\}", _vhost())
+    assert len(bodies) == 2
+    assert all("disable_symlinks on from=$document_root/desa;" in body for body in bodies)
+
+
 def test_the_settings_of_the_application_are_plain_php() -> None:
     secrets = {"db_password": "f" * 80}
     text = render("database.php", site=_site(), secrets=secrets)
