@@ -6,7 +6,7 @@ from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.outcome import EXPECTED, Refusal, failure
-from ansible.module_utils.releases import is_present, unpack
+from ansible.module_utils.releases import bring, is_present
 from ansible.module_utils.variables import LayoutVars, ReleaseVars, argument
 
 DOCUMENTATION = """
@@ -38,10 +38,8 @@ def main() -> None:
     try:
         present = is_present(layout, release)
         wanted = archive is not None and not present
-        if wanted and not module.check_mode:
-            unpack(layout, release, Path(archive))
         if archive is not None and not module.check_mode:
-            Path(archive).unlink(missing_ok=True)
+            wanted = bring(layout, release, Path(archive))
     except (Refusal, *EXPECTED) as problem:
         module.fail_json(**failure(problem))
     module.exit_json(changed=wanted, present=present)

@@ -9,6 +9,7 @@ import tarfile
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
+from .fence import hold
 from .golden import sha256
 from .opensid import EMPTY_FOLDER
 from .outcome import Refusal
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
 MARKER = ".siappakai-release.json"
 _FOLDER_MODE, _FILE_MODE = 0o555, 0o444
+_PATIENCE_SECONDS = 600.0
 
 
 def release_folder(layout: LayoutVars, app: str, version: str) -> Path:
@@ -50,8 +52,23 @@ def _moved(release: ReleaseVars, found: str) -> Refusal:
     )
 
 
+def bring(layout: LayoutVars, release: ReleaseVars, archive: Path) -> bool:
+    """Unpack the release unless it lies here, then remove its archive; return whether it did.
+
+    Runs that bring the same release share the archive and wait for each other.
+    Raises Refusal as `is_present` and `unpack` do, or `busy`.
+    """
+    name = f".release-{release['app']}-{release['version']}"
+    with hold(layout["lock_dir"], name, patience=_PATIENCE_SECONDS):
+        missing = not is_present(layout, release)
+        if missing:
+            unpack(layout, release, archive)
+        archive.unlink(missing_ok=True)
+    return missing
+
+
 def unpack(layout: LayoutVars, release: ReleaseVars, archive: Path) -> None:
-    """Unpack a checked archive into the release's folder, whole or not at all.
+    """Unpack a checked archive into the release's folder, whole or not at all; see `bring`.
 
     Raises Refusal `archive_damaged`, `archive_unsafe` or `archive_incomplete`.
     """
@@ -64,16 +81,27 @@ def unpack(layout: LayoutVars, release: ReleaseVars, archive: Path) -> None:
         level.mkdir(mode=0o755, exist_ok=True)
         level.chmod(0o755)
     partial.mkdir(mode=0o700)
-    _extract(archive, partial, release)
+    written = _extract(archive, partial, release)
     top = _top(partial)
     (top / EMPTY_FOLDER).mkdir(parents=True, exist_ok=True)
     marker = {"commit": release["commit"], "archive_sha256": release["archive_sha256"]}
     (top / MARKER).write_text(json.dumps(marker) + "\n")
-    _seal(top)
+    _require_whole(written, _seal(top) - 1, release)
     os.sync()
     top.rename(folder)
     if top != partial:
         partial.rmdir()
+
+
+def _require_whole(written: int, found: int, release: ReleaseVars) -> None:
+    """Raise Refusal when files are missing: a release is sealed for ever."""
+    if written != found:
+        raise Refusal(
+            "archive_incomplete",
+            f"Of the {written} files of {release['version']} only {found} lie in its folder;"
+            " something else works on it. Nothing was put in use: run this again.",
+            version=release["version"],
+        )
 
 
 def _check_sum(archive: Path, release: ReleaseVars) -> None:
@@ -87,8 +115,12 @@ def _check_sum(archive: Path, release: ReleaseVars) -> None:
         )
 
 
-def _extract(archive: Path, target: Path, release: ReleaseVars) -> None:
-    """Write plain files and folders only; nothing in the archive decides modes or owners."""
+def _extract(archive: Path, target: Path, release: ReleaseVars) -> int:
+    """Write plain files and folders only, return the number of files.
+
+    Nothing in the archive decides modes or owners.
+    """
+    written = 0
     with tarfile.open(archive, "r|*") as members:
         for member in members:
             path = target / _safe(member)
@@ -100,6 +132,7 @@ def _extract(archive: Path, target: Path, release: ReleaseVars) -> None:
                 with path.open("xb") as file:
                     if content:
                         shutil.copyfileobj(content, file, 1 << 20)
+                written += 1
         # `git archive` leaves the commit it was made of in the archive's header.
         origin = members.pax_headers.get("comment", release["commit"])
     if origin != release["commit"]:
@@ -109,6 +142,7 @@ def _extract(archive: Path, target: Path, release: ReleaseVars) -> None:
             f" {release['commit'][:12]}. Fetch the release again.",
             version=release["version"],
         )
+    return written
 
 
 def _safe(member: tarfile.TarInfo) -> PurePosixPath:
@@ -136,16 +170,15 @@ def _top(partial: Path) -> Path:
     return top
 
 
-def _seal(top: Path) -> None:
+def _seal(top: Path) -> int:
+    """Make everything read-only; return the number of files."""
+    sealed = 0
     for folder, _, files in os.walk(top, topdown=False):
         for name in files:
             os.chmod(f"{folder}/{name}", _FILE_MODE)  # noqa: PTH101 - 8,700 of them
         os.chmod(folder, _FOLDER_MODE)  # noqa: PTH101
-
-
-def usable_php(layout: LayoutVars, release: ReleaseVars) -> PhpVars | None:
-    """Return the server's first PHP this release was seen working on."""
-    return next((php for php in layout["php"] if php["version"] in release["php_versions"]), None)
+        sealed += len(files)
+    return sealed
 
 
 def php_of(layout: LayoutVars, release: ReleaseVars, version: str) -> PhpVars:

@@ -5,19 +5,23 @@ import io
 import json
 import os
 import tarfile
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from playbooks.module_utils import releases
 from playbooks.module_utils.outcome import Refusal
 from playbooks.module_utils.releases import (
     MARKER,
+    bring,
     is_present,
     php_of,
     release_folder,
     unpack,
-    usable_php,
 )
 from playbooks.module_utils.view import build_view
 
@@ -58,7 +62,12 @@ def _release(archive: Path, **changes: Any) -> Any:
 
 
 def _layout(root: Path) -> Any:
-    return {"releases": str(root / "releases"), "php": [{"version": "8.1"}, {"version": "8.2"}]}
+    lock_dir, releases = str(root / "lock"), str(root / "releases")
+    return {
+        "lock_dir": lock_dir,
+        "releases": releases,
+        "php": [{"version": "8.1"}, {"version": "8.2"}],
+    }
 
 
 @pytest.mark.parametrize("top", ["", "opensid-2410/"])
@@ -85,6 +94,37 @@ def test_an_unpacking_cut_short_is_begun_anew(tmp_path: Path) -> None:
     (left / "old.php").write_text("half")
     unpack(layout, release, archive)
     assert not (release_folder(layout, "opensid", "v2410.0.0") / "old.php").exists()
+
+
+def test_two_runs_at_once_unpack_once(tmp_path: Path) -> None:
+    archive = _archive(tmp_path / "a.tar.gz", FILES)
+    layout, release = _layout(tmp_path), _release(archive)
+    with ThreadPoolExecutor(4) as pool:
+        brought = list(pool.map(lambda _: bring(layout, release, archive), range(4)))
+    assert sorted(brought) == [False, False, False, True]
+    assert not archive.exists()
+    assert is_present(layout, release)
+
+
+def test_a_release_that_loses_a_file_on_the_way_is_not_sealed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    archive = _archive(tmp_path / "a.tar.gz", FILES)
+    layout, release = _layout(tmp_path), _release(archive)
+    open_archive = tarfile.open
+
+    @contextmanager
+    def meddle(*words: Any) -> Iterator[tarfile.TarFile]:
+        with open_archive(*words) as members:
+            yield members
+        (release_folder(layout, "opensid", "v2410.0.0.partial") / "composer.json").unlink()
+
+    monkeypatch.setattr(releases.tarfile, "open", meddle)
+    with pytest.raises(Refusal) as refusal:
+        bring(layout, release, archive)
+    assert refusal.value.code == "archive_incomplete"
+    assert not is_present(layout, release)
+    assert archive.exists()
 
 
 def _link(kind: bytes, target: str) -> tarfile.TarInfo:
@@ -143,9 +183,7 @@ def test_another_commit_under_the_same_version_is_refused(tmp_path: Path) -> Non
 def test_only_a_php_the_release_was_seen_on_will_do(tmp_path: Path) -> None:
     layout = _layout(tmp_path)
     release: Any = {"app": "opensid", "version": "v2410.0.0", "php_versions": ["8.2", "8.3"]}
-    found = usable_php(layout, release)
-    assert found is not None
-    assert found["version"] == php_of(layout, release, "8.2")["version"] == "8.2"
+    assert php_of(layout, release, "8.2")["version"] == "8.2"
     for version, code in (("8.1", "php_not_seen"), ("8.3", "php_missing")):
         with pytest.raises(Refusal) as refusal:
             php_of(layout, release, version)
