@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import ssl
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -31,6 +32,7 @@ def admit(order: Order, admin: Link, php: PhpVars) -> State:
         )
     check_account(site["unix_user"])
     _check_domain(order)
+    check_certificate(order)
     _check_folders(order, php)
     state = mariadb.state_of(admin, site["database"], site["slug"])
     if state is State.FOREIGN:
@@ -41,7 +43,7 @@ def admit(order: Order, admin: Link, php: PhpVars) -> State:
             database=site["database"],
         )
     _check_app_key(order, admin, state)
-    _check_note(order, state)
+    check_note(order, state)
     return state
 
 
@@ -58,6 +60,27 @@ def _check_domain(order: Order) -> None:
                 domain=order.site["domain"],
                 other=vhost.stem,
             )
+
+
+def check_certificate(order: Order) -> None:
+    """Refuse a certificate nginx would not start with: its reload serves every site."""
+    certificate = order.site["certificate"]
+    if certificate is None:
+        return
+    chain, key = certificate["chain"], certificate["key"]
+    try:
+        # A key that asks for a passphrase is of no use to a server; an empty one asks nobody.
+        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(chain, key, password="")
+    except (OSError, ValueError) as problem:
+        raise Refusal(
+            "certificate_unusable",
+            f"The certificate of {order.site['domain']} cannot be used: {problem}. Put its chain"
+            f" at {chain} and the key that belongs to it, without passphrase, at {key}, then run"
+            " this again.",
+            chain=chain,
+            key=key,
+            reason=str(problem),
+        ) from problem
 
 
 def _check_folders(order: Order, php: PhpVars) -> None:
@@ -87,13 +110,22 @@ def _check_app_key(order: Order, admin: Link, state: State) -> None:
         )
 
 
-def _check_note(order: Order, state: State) -> None:
+def check_note(order: Order, state: State) -> None:
+    """Refuse what contradicts the note that an earlier installation or removal left."""
     note = site_tree.read_note(order.site["folder"])
     if note.get("removing") or state is State.REMOVING:
         raise Refusal(
             "removal_unfinished",
             f"The removal of {order.site['slug']} was begun and not finished. Run it again first.",
             slug=order.site["slug"],
+        )
+    if note and state is State.ABSENT:
+        raise Refusal(
+            "database_lost",
+            f"{order.site['slug']} was installed, but its database {order.site['database']} is"
+            " gone. Nothing was changed: an empty one would hide the loss. Restore it, or remove"
+            " the site first.",
+            database=order.site["database"],
         )
     installed = note.get("release", order.site["release"])
     if state is State.COMPLETE and installed != order.site["release"]:

@@ -308,6 +308,16 @@ def test_another_app_key_is_never_replaced(
     assert Path(host.site.folder, "desa/app_key").read_text() == host.secrets.app_key
 
 
+def test_a_lost_database_is_not_replaced_by_an_empty_one(fleet: Fleet) -> None:
+    host = fleet.village("5102010011")
+    install(fleet.order(host), Steps())
+    fleet.query(f"DROP DATABASE `{host.site.database}`")
+    with pytest.raises(Refusal) as refusal:
+        install(fleet.order(fleet.again(host)), Steps())
+    assert refusal.value.code == "database_lost"
+    assert _state(fleet, host) is State.ABSENT
+
+
 def test_installing_is_no_way_to_update(fleet: Fleet, villages: tuple[SiteHost, SiteHost]) -> None:
     newer = fleet.releases[NEW]
     host = fleet.again(villages[0], release=NEW, schema_version=newer.schema_version)
