@@ -1,60 +1,66 @@
-"""Ansible module: install one site; see DOCUMENTATION."""
+"""Ansible module: install sites; see DOCUMENTATION."""
 
 from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.installation import install
 from ansible.module_utils.order import Order
 from ansible.module_utils.outcome import EXPECTED, Refusal, Steps, failure
-from ansible.module_utils.variables import (
-    FileVars,
-    LayoutVars,
-    ReleaseVars,
-    SecretVars,
-    SiteVars,
-    argument,
-)
+from ansible.module_utils.variables import LayoutVars, OrderVars, argument
 
 DOCUMENTATION = """
 module: site_install
-short_description: Install one site of a release that lies on the server
+short_description: Install sites of releases that lie on the server
 description:
-  - Makes what is missing of a site (account, folder, view of the release, database, PHP-FPM
+  - Makes what is missing of each site (account, folder, view of the release, database, PHP-FPM
     pool, nginx vhost) and nothing else; a second run changes nothing, a killed one is
-    finished by the next.
-  - Pool and vhost take effect with the next reload of the services.
+    finished by the next. A site that fails is reported and does not stop the others.
+  - Pools and vhosts take effect with the next reload of the services.
 options:
   layout: {description: Where things lie on the server, type: dict, required: true}
-  release: {description: The release of the site, type: dict, required: true}
-  site: {description: The site, type: dict, required: true}
-  secrets: {description: What must not be seen, type: dict, required: true}
-  files: {description: Rendered configuration files, type: dict, required: true}
-  release_problem:
-    description: Why the release could not be brought to the server, if it could not.
-    type: str
-    default: ""
+  orders:
+    description: Per site its variables, secrets, rendered files and release.
+    type: list
+    elements: dict
+    required: true
+  parallelism: {description: Sites worked on at once, type: int, default: 2}
 """
 
 
 def main() -> None:
     """Run the module."""
-    module = AnsibleModule(  # type: ignore[no-untyped-call]
+    module = AnsibleModule(  # type: ignore[no-untyped-call] # Ansible has no annotations
         argument_spec={
             "layout": argument(LayoutVars),
-            "release": argument(ReleaseVars),
-            "site": argument(SiteVars),
-            "secrets": argument(SecretVars),
-            "files": argument(FileVars),
-            "release_problem": {"type": "str", "default": ""},
+            "orders": argument(list[OrderVars]),
+            "parallelism": {"type": "int", "default": 2},
         },
         supports_check_mode=True,
     )
+    known = {"layout": module.params["layout"], "dry": module.check_mode}
+    orders = [Order(**known, **order) for order in module.params["orders"]]
+    # Threads, as a site waits for MariaDB most of the time; what they share is read only.
+    with ThreadPoolExecutor(module.params["parallelism"]) as pool:
+        reports = list(pool.map(_install, orders))
+    module.exit_json(
+        changed=any(report["changed"] for report in reports),
+        installed={
+            order.site["slug"]: report for order, report in zip(orders, reports, strict=True)
+        },
+    )
+
+
+def _install(order: Order) -> dict[str, Any]:
+    """Return what became of one site, as a module for it alone would."""
     steps = Steps()
     try:
-        install(Order(**module.params, dry=module.check_mode), steps)
+        install(order, steps)
     except (Refusal, *EXPECTED) as problem:
-        module.fail_json(**failure(problem), **steps.result())
-    module.exit_json(**steps.result())
+        return {"failed": True, **failure(problem), **steps.result()}
+    return {"failed": False, **steps.result()}
 
 
 if __name__ == "__main__":

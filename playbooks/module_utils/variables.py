@@ -106,6 +106,16 @@ class FileVars(TypedDict):
     config: str
 
 
+class OrderVars(TypedDict):
+    """What the installation of one site is told; see module_utils/order.py."""
+
+    release: ReleaseVars
+    site: SiteVars
+    secrets: SecretVars
+    files: FileVars
+    release_problem: str
+
+
 # Masked wherever they would be shown; a user name is no secret, and masking "admin" would
 # blacken half of every message.
 _SECRET = frozenset({"db_password", "app_key", "admin_password_hash", "database"})

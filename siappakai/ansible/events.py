@@ -13,6 +13,10 @@ _ENDED = {
     "runner_on_unreachable": "unreachable",
     "runner_on_skipped": "skipped",
 }
+# One call of a loop; the task's own end comes later.
+_ITEM_ENDED = {"runner_item_on_ok": "ok", "runner_item_on_failed": "failed"}
+# Tells people at a terminal, per site, what the call over all sites has told already.
+_REPORT_ACTION = "site_report"
 _MESSAGE_LIMIT = 2000
 # Actions that Ansible does itself, without asking the host: they say nothing of its being there.
 _OWN_ACTIONS = frozenset(
@@ -32,10 +36,11 @@ _OWN_ACTIONS = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class TaskStarted:
-    """A host began a task."""
+    """A host began a task; `action` is the module that does it."""
 
     host: str
     task: str
+    action: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,12 +55,22 @@ class StepResult:
 
 
 @dataclass(frozen=True, slots=True)
+class SiteReport:
+    """What a call over many sites did with one of them."""
+
+    failed: bool
+    message: str
+    error: dict[str, Any]
+    steps: tuple[StepResult, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class TaskEnded:
     """A host ended a task. `outcome` is ok, skipped, failed or unreachable.
 
-    `steps` are the stages a coarse module reports; `verdicts` what a batch health check says
-    of each site, by slug; `error` a module's machine-readable cause. `has_reached` tells whether
-    the host itself answered.
+    `steps` are the stages a coarse module reports. By slug, `verdicts` is what a batch health
+    check says of each site, and `reports` what a call over many sites did with each. `error` is
+    a module's machine-readable cause. `has_reached` tells whether the host itself answered.
     """
 
     host: str
@@ -67,6 +82,7 @@ class TaskEnded:
     error: dict[str, Any] = field(default_factory=dict)
     steps: tuple[StepResult, ...] = ()
     verdicts: dict[str, dict[str, Any]] = field(default_factory=dict)
+    reports: dict[str, SiteReport] = field(default_factory=dict)
     has_reached: bool = True
 
     @property
@@ -89,8 +105,12 @@ def read_event(event: dict[str, Any]) -> TaskStarted | TaskEnded | PlayEnded | N
     kind, data = event.get("event", ""), event.get("event_data", {})
     if kind == "playbook_on_stats":
         return PlayEnded(frozenset([*data.get("failures", {}), *data.get("dark", {})]))
+    if _action(data) == _REPORT_ACTION:
+        return None
     if kind == "runner_on_start":
-        return TaskStarted(host=data["host"], task=data.get("task", ""))
+        return TaskStarted(data["host"], data.get("task", ""), _action(data))
+    if kind in _ITEM_ENDED:
+        return _item_ended(data)
     if kind not in _ENDED or (kind == "runner_on_failed" and data.get("ignore_errors")):
         return None
     return _ended(_ENDED[kind], data)
@@ -112,10 +132,30 @@ def _ended(outcome: str, data: dict[str, Any]) -> TaskEnded:
         changed=bool(result.get("changed")),
         message=_message(result) if outcome in {"failed", "unreachable"} else "",
         error=_mapping(result, "error"),
-        steps=tuple(_step(step) for step in result.get("steps", []) if isinstance(step, dict)),
+        steps=_steps(result),
         verdicts=_mapping(result, "sites"),
+        reports={slug: _report(report) for slug, report in _mapping(result, "installed").items()},
         has_reached=outcome in {"ok", "failed"} and _action(data) not in _OWN_ACTIONS,
     )
+
+
+def _item_ended(data: dict[str, Any]) -> TaskEnded | None:
+    """Return one call of a loop, if it reports on sites; failures come with the task's end."""
+    ended = _ended("ok", data)
+    return ended if ended.reports else None
+
+
+def _report(report: dict[str, Any]) -> SiteReport:
+    return SiteReport(
+        failed=bool(report.get("failed")),
+        message=_message(report) if report.get("failed") else "",
+        error=_mapping(report, "error"),
+        steps=_steps(report),
+    )
+
+
+def _steps(result: dict[str, Any]) -> tuple[StepResult, ...]:
+    return tuple(_step(step) for step in result.get("steps", []) if isinstance(step, dict))
 
 
 def _action(data: dict[str, Any]) -> str:

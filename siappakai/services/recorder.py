@@ -12,7 +12,14 @@ from sqlalchemy import func, select
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
-from siappakai.ansible.events import PlayEnded, TaskEnded, TaskStarted, log_lines, read_event
+from siappakai.ansible.events import (
+    PlayEnded,
+    SiteReport,
+    TaskEnded,
+    TaskStarted,
+    log_lines,
+    read_event,
+)
 from siappakai.models import LogChunk, Run, db, utc_now
 from siappakai.models.transactions import transaction
 from siappakai.services import outcomes, steps
@@ -24,6 +31,8 @@ log = logging.getLogger(__name__)
 _FLUSH_SECONDS = 1.0
 _CHUNK_LINES = 400
 _LAST_LINES = 6
+# Modules that change all sites of a server in one call: from its start each may have been begun.
+_WORKS_ON_SITES = frozenset({"site_install"})
 
 
 class Recorder:
@@ -169,8 +178,16 @@ class Recorder:
             )
         elif event.host in self.servers:
             self.pending.append(lambda session: _announce(session, self.run_id, event.task))
+            if event.action in _WORKS_ON_SITES:
+                server_id = self.servers[event.host]
+                self.pending.append(
+                    lambda session: steps.start_sites(session, self.run_id, server_id, at)
+                )
 
     def _on_task_ended(self, event: TaskEnded) -> None:
+        for slug, report in event.reports.items():
+            if slug in self.targets:
+                self._report(self.targets[slug], report)
         for slug, verdict in event.verdicts.items():
             if slug in self.targets:
                 self._judge(self.targets[slug], verdict, event.seconds)
@@ -203,6 +220,9 @@ class Recorder:
     def _is_unsure(self, failure: TaskEnded) -> bool:
         """Tell whether what had begun may go on: the server stopped answering in the middle."""
         return failure.outcome == "unreachable" and self.has_reached
+
+    def _report(self, target_id: int, report: SiteReport) -> None:
+        self.pending.append(lambda session: steps.report_site(session, target_id, report))
 
     def _judge(self, target_id: int, verdict: outcomes.Verdict, seconds: float) -> None:
         self.pending.append(lambda session: steps.judge(session, target_id, verdict, seconds))

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
-from siappakai.ansible.events import StepResult, TaskEnded
+from siappakai.ansible.events import SiteReport, StepResult, TaskEnded
 from siappakai.domain.states import RunState, StepState
 from siappakai.models import Step, Target, utc_now
 from siappakai.services import outcomes
@@ -23,6 +23,30 @@ def start_step(session: Session, target_id: int, task: str, at: datetime) -> Non
         target.started_at = at
     session.add(Step(target_id=target_id, name=task, state=StepState.RUNNING, started_at=at))
     session.flush()
+
+
+def start_sites(session: Session, run_id: int, server_id: int, at: datetime) -> None:
+    """Note that work on all sites of a server began."""
+    session.execute(
+        update(Target)
+        .where(Target.run_id == run_id, Target.server_id == server_id)
+        .where(Target.state == RunState.QUEUED)
+        .values(state=RunState.RUNNING, started_at=at)
+    )
+
+
+def report_site(session: Session, target_id: int, report: SiteReport) -> None:
+    """Keep what a call over many sites did with one; a failure ends its target."""
+    target = session.get_one(Target, target_id)
+    if target.state not in _OPEN:
+        return
+    took = timedelta(seconds=sum(step.seconds for step in report.steps))
+    target.state, target.started_at = RunState.RUNNING, utc_now() - took
+    session.add_all(_step(target_id, part) for part in report.steps)
+    session.flush()
+    if report.failed:
+        target.error = report.error
+        outcomes.conclude(session, target, RunState.FAILED, report.message)
 
 
 def end_step(session: Session, target_id: int, event: TaskEnded) -> None:

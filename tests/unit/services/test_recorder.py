@@ -36,7 +36,8 @@ def watch(play: str = "install", sites: int = 2, kind: type[Recorder] = Recorder
 
 def said(kind: str, host: str, task: str = "Install the site", **result: Any) -> dict[str, Any]:
     data = {"host": host, "task": task, "duration": 0.5, "res": result}
-    return {"event": f"runner_on_{kind}", "event_data": data, "stdout": f"{kind} {host}"}
+    name = f"runner_{kind}" if kind.startswith("item") else f"runner_on_{kind}"
+    return {"event": name, "event_data": data, "stdout": f"{kind} {host}"}
 
 
 def ended(**hosts: dict[str, int]) -> dict[str, Any]:
@@ -69,6 +70,28 @@ def test_a_coarse_module_tells_its_own_steps() -> None:
     recorder.on_event(
         said("failed", second, msg="Salah.", steps=MODULE, error={"code": "x", "params": {}})
     )
+    one, other = targets(recorder)
+    assert steps(one) == [("check", StepState.OK)]
+    assert steps(other) == [("check", StepState.OK), ("load", StepState.FAILED)]
+    assert (one.state, other.state) == (RunState.RUNNING, RunState.FAILED)
+    assert (other.message, other.error["code"]) == ("Salah.", "x")
+    assert site_state(other) is SiteState.BROKEN
+
+
+def test_a_call_over_many_sites_reports_each_of_them() -> None:
+    recorder = watch()
+    first, second = recorder.targets
+    server = next(iter(recorder.servers))
+    begun = said("start", server, "Install the sites")
+    begun["event_data"]["task_action"] = "site_install"
+    recorder.on_event(begun)
+    assert {target.state for target in targets(recorder)} == {RunState.RUNNING}
+    failed = {"failed": True, "msg": "Salah.", "steps": MODULE, "error": {"code": "x"}}
+    batch = {first: {"changed": True, "steps": MODULE[:1]}, second: failed}
+    recorder.on_event(said("item_on_ok", server, "Install the sites", installed=batch))
+    told_again = said("failed", second, msg="Salah.", steps=MODULE)
+    told_again["event_data"]["task_action"] = "site_report"
+    recorder.on_event(told_again)
     one, other = targets(recorder)
     assert steps(one) == [("check", StepState.OK)]
     assert steps(other) == [("check", StepState.OK), ("load", StepState.FAILED)]
