@@ -19,7 +19,8 @@ from openpyxl.worksheet._read_only import ReadOnlyWorksheet
 from siappakai.domain.tables import Cell, Kind, Table, TableRow
 from siappakai.errors import InvalidInputError
 
-MAX_BYTES = 5 * 1024 * 1024
+MAX_MEGABYTES = 5
+MAX_BYTES = MAX_MEGABYTES * 1024 * 1024
 MAX_ROWS = 2000
 _MAX_COLUMNS = 60
 _MAX_UNPACKED_BYTES = 100 * 1024 * 1024
@@ -52,7 +53,7 @@ def read_table(content: bytes) -> Table:
     Raises InvalidInputError (field `file`) when it is too large, empty or neither of both.
     """
     if len(content) > MAX_BYTES:
-        raise _refusal("Berkas melebihi 5 MB.", "Bagi menjadi beberapa berkas.")
+        raise _refusal(f"Berkas melebihi {MAX_MEGABYTES} MB.", "Bagi menjadi beberapa berkas.")
     if content.startswith(_OLD_EXCEL):
         raise _refusal("Ini berkas Excel lama (.xls).", "Simpan sebagai .xlsx atau CSV.")
     if content.startswith(_ZIP):

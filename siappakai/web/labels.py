@@ -87,6 +87,14 @@ _STEPS: Final = {
     "archive": _("Arsip terakhir, dibaca kembali"),
 }
 
+# What those modules note beside a stage.
+_DETAILS: Final = {
+    "cloned": _("disalin dari salinan awal rilis"),
+    "user and rights renewed": _("pengguna dan haknya diperbarui"),
+    "a half-loaded database was dropped": _("basis data yang setengah terisi dibuang dahulu"),
+}
+_SEEDED: Final = "seeded by the application"
+
 
 def label_of(state: StrEnum | None) -> Label:
     """Return how a state is shown; None stands for a village without a site."""
@@ -103,6 +111,13 @@ def play_title(name: str) -> str:
 def step_name(name: str) -> str:
     """Return what a step is called; a server's tasks are sentences of their own."""
     return str(_STEPS.get(name, name))
+
+
+def step_detail(detail: str) -> str:
+    """Return what a module noted beside a step; its own words where there are no others."""
+    if detail.startswith(_SEEDED):
+        return gettext("diisi oleh aplikasi sendiri, karena salinan awal tidak dapat dipakai")
+    return str(_DETAILS.get(detail, detail))
 
 
 def role_name(role: Role) -> str:

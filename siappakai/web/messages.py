@@ -22,6 +22,10 @@ class Explanation:
     todo: Any = ""
 
 
+_UNPREPARED: Final = Explanation(
+    _("Server belum disiapkan untuk memuat situs."),
+    _("Jalankan “Siapkan server”, lalu ulangi."),
+)
 _EXPLANATIONS: Final = {
     "php_not_seen": Explanation(
         _("Rilis ini belum pernah terlihat berjalan pada versi PHP server. Situs tidak diubah."),
@@ -34,6 +38,14 @@ _EXPLANATIONS: Final = {
     "database_exists": Explanation(
         _("Sudah ada basis data bernama sama yang bukan buatan pemasangan ini."),
         _("Periksa isinya di server; cadangkan lalu pindahkan, kemudian ulangi."),
+    ),
+    "database_lost": Explanation(
+        _("Situs ini sudah terpasang, tetapi basis datanya hilang. Tidak ada yang diubah."),
+        _("Pulihkan basis datanya dari cadangan, atau hapus situsnya dahulu."),
+    ),
+    "certificate_unusable": Explanation(
+        _("Sertifikat situs ini tidak dapat dipakai. Situs tidak diubah."),
+        _("Taruh rantai sertifikat dan kuncinya di jalur pada pesan lengkap, lalu ulangi."),
     ),
     "superseded": Explanation(
         _("Pekerjaan yang lebih baru sudah mengerjakan situs ini, maka yang ini berhenti."),
@@ -51,8 +63,8 @@ _EXPLANATIONS: Final = {
         _("OpenSID tidak berhasil mengisi basis data awal."),
         _("Periksa ruang disk dan MariaDB di server, lalu ulangi; pemasangan melanjutkan sendiri."),
     ),
-    "config_test_failed": Explanation(
-        _("Konfigurasi baru ditolak nginx atau PHP-FPM dan tidak dipakai; situs lain aman."),
+    "php_config_invalid": Explanation(
+        _("Konfigurasi PHP-FPM ditolak dan tidak dipakai; situs lain tetap melayani."),
         _("Lihat pesan lengkapnya, perbaiki berkas yang disebut, lalu ulangi."),
     ),
     "nginx_config_invalid": Explanation(
@@ -74,10 +86,8 @@ _EXPLANATIONS: Final = {
         _("Versi PHP yang diminta tidak ada di server. Situs tidak diubah."),
         _("Pasang PHP-FPM versi itu di server, siapkan server lagi, lalu ulangi."),
     ),
-    "server_unprepared": Explanation(
-        _("Server belum disiapkan untuk memuat situs."),
-        _("Jalankan “Siapkan server”, lalu ulangi."),
-    ),
+    "server_unprepared": _UNPREPARED,
+    "server_not_prepared": _UNPREPARED,
     "domain_taken": Explanation(
         _("Domain ini sudah dilayani situs lain di server yang sama."),
         _("Pilih domain lain, atau hapus situs yang memakainya."),
@@ -100,6 +110,54 @@ _EXPLANATIONS: Final = {
     "removal_unfinished": Explanation(
         _("Situs belum terhapus seluruhnya."), _("Lihat langkah yang gagal, lalu ulangi.")
     ),
+    "processes_remain": Explanation(
+        _("Proses milik situs tidak mau berakhir, maka akunnya belum dihapus."),
+        _("Akhiri proses yang disebut pada pesan lengkap, lalu ulangi."),
+    ),
+    "seed_unexpected": Explanation(
+        _("Basis data baru tidak berisi tepat satu desa dan satu akun; situs tidak dibuka."),
+        _("Jangan pakai rilis ini untuk desa lain; laporkan bersama log pekerjaan ini."),
+    ),
+    "account_unusable": Explanation(
+        _("Di server sudah ada pengguna Unix bernama sama yang bukan milik situs."),
+        _("Ganti nama atau hapus pengguna itu di server, lalu ulangi."),
+    ),
+    "group_missing": Explanation(
+        _("Sebuah grup Unix yang diperlukan tidak ada di server."),
+        _("Jalankan “Siapkan server”, lalu ulangi."),
+    ),
+    "path_blocked": Explanation(
+        _("Di tempat berkas situs ada sesuatu yang lain; tidak ditimpa."),
+        _("Periksa jalur pada pesan lengkap, pindahkan isinya, lalu ulangi."),
+    ),
+    "bad_identifier": Explanation(
+        _("Nama basis data yang diminta tidak sah, maka tidak dipakai."),
+        _("Ini kesalahan program: laporkan bersama log pekerjaan ini."),
+    ),
+    "bad_benign_pattern": Explanation(
+        _("Katalog rilis memuat pola log yang bukan ekspresi reguler."),
+        _("Betulkan pola rilis itu di katalog, lalu ulangi."),
+    ),
+    "archive_unsafe": Explanation(
+        _("Arsip rilis memuat tautan atau jalur yang keluar dari foldernya; tidak dibongkar."),
+        _("Jangan pakai rilis ini; periksa dari mana asalnya."),
+    ),
+    "archive_incomplete": Explanation(
+        _("Arsipnya tidak utuh: arsip terakhir situs, atau arsip rilis. Tidak ada yang dihapus."),
+        _("Ulangi; bila tetap begitu, lihat pesan lengkapnya dan periksa sumber atau disknya."),
+    ),
+    "still_working": Explanation(
+        _("Pekerjaan sebelumnya masih berjalan di server ini."),
+        _("Tunggu sampai selesai; bila tidak kunjung selesai, periksa disk server itu."),
+    ),
+    "not_private": Explanation(
+        _("Server ini memakai layanan mesin sendiri, maka tidak dikosongkan sekaligus."),
+        _("Hapus situsnya satu per satu."),
+    ),
+    "not_ours": Explanation(
+        _("Folder akar server tidak bertanda buatan SiapPakai; tidak ada yang dihapus."),
+        _("Periksa folder akar server itu."),
+    ),
     "unreachable": Explanation(
         _("Server tidak dapat dihubungi."),
         _("Periksa apakah server menyala dan jaringannya tersambung, lalu ulangi."),
@@ -107,6 +165,18 @@ _EXPLANATIONS: Final = {
     "database_error": Explanation(
         _("MariaDB di server menolak atau tidak menjawab."),
         _("Periksa apakah MariaDB berjalan di server, lalu ulangi."),
+    ),
+    "daemon_not_stopped": Explanation(
+        _("Sebuah layanan di server tidak mau berhenti."),
+        _("Lihat pesan lengkapnya dan log layanan itu, lalu ulangi."),
+    ),
+    "socket_silent": Explanation(
+        _("PHP-FPM sudah memuat ulang, tetapi pool sebuah situs tidak menjawab."),
+        _("Periksa berkas pool dan log PHP-FPM di server, lalu ulangi."),
+    ),
+    "user_not_removed": Explanation(
+        _("Akun atau grup Unix sebuah situs tidak dapat dihapus."),
+        _("Lihat pesan lengkapnya, perbaiki sebabnya, lalu ulangi."),
     ),
     "daemon_not_started": Explanation(
         _("Sebuah layanan di server tidak mau menyala."),

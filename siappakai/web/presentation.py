@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final
 
@@ -13,10 +13,10 @@ from flask_babel import lazy_gettext as _
 from siappakai import __version__
 from siappakai.domain.codes import dotted
 from siappakai.models import Role, Site, utc_now
+from siappakai.services import places, sources
 from siappakai.services import settings as registry_settings
-from siappakai.services import sources
 from siappakai.web.identity import signed_in
-from siappakai.web.labels import label_of, play_title, role_name, step_name
+from siappakai.web.labels import label_of, play_title, role_name, step_detail, step_name
 from siappakai.web.languages import LANGUAGES, language_in_use
 from siappakai.web.messages import explain
 from siappakai.web.preferences import theme
@@ -62,6 +62,7 @@ def init(app: Flask) -> None:
         code=dotted,
         play=play_title,
         step=step_name,
+        step_detail=step_detail,
         role=role_name,
         site_url=site_url,
     )
@@ -122,6 +123,21 @@ def page_url(**changes: object) -> str:
     return url_for(request.endpoint or "dashboard.show", **kept)
 
 
+def village_word() -> str:
+    """Return what the regency calls its villages, as a heading; desa is translated, not others."""
+    regency = places.find_regency()
+    own = regency.village_word if regency else "desa"
+    return gettext("Desa") if own == "desa" else own.title()
+
+
+def _navigation(villages: str) -> list[NavigationItem]:
+    return [
+        replace(item, title=villages) if item.noun == "villages" else item
+        for item in _NAVIGATION
+        if may(item.role)
+    ]
+
+
 def _surroundings() -> dict[str, Any]:
     person = signed_in()
     around: dict[str, Any] = {
@@ -132,7 +148,8 @@ def _surroundings() -> dict[str, Any]:
         "version": __version__,
     }
     if person is not None:
-        around["navigation"] = [item for item in _NAVIGATION if may(item.role)]
+        around["village_word"] = village_word()
+        around["navigation"] = _navigation(around["village_word"])
         around["noun"] = request.blueprint or ""
         around["draining"] = registry_settings.is_draining()
         around["stand_in"] = sources.source_status().stand_in

@@ -7,6 +7,7 @@ from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 
 from siappakai.models import Role
+from siappakai.models.app import current_settings
 from siappakai.services import overview, releases, sources
 from siappakai.services.releases import AvailableRelease
 from siappakai.web.forms.releases import SeenForm
@@ -26,6 +27,14 @@ def show_list() -> ResponseReturnValue:
 @requires(Role.ADMIN)
 def ask_source() -> ResponseReturnValue:
     return _page(available=releases.list_available(by=actor()))
+
+
+@blueprint.post("/source/<any(configured, stand_in):kind>")
+@requires(Role.ADMIN)
+def use_source(kind: str) -> ResponseReturnValue:
+    sources.use_source(current_settings(), stand_in=kind == "stand_in", by=actor())
+    flash(_("Sumber rilis diganti."))
+    return redirect(url_for("releases.show_list"), 303)
 
 
 @blueprint.post("/<version>/pin")

@@ -9,6 +9,7 @@ from wtforms.fields.choices import SelectChoice
 from wtforms.validators import InputRequired, NumberRange, Optional
 
 from siappakai.services.settings import PARALLELISM_MAXIMUM, TIMEZONES
+from siappakai.services.tables import MAX_MEGABYTES, MAX_ROWS
 from siappakai.web.forms import PanelForm
 
 
@@ -24,21 +25,26 @@ class RegencyForm(PanelForm):
         _("Sebutan desa"),
         [InputRequired(_("Isi sebutan desa."))],
         default="desa",
-        description=_("Misalnya desa, nagari, atau gampong."),
+        description=_("Misalnya desa, nagari, atau gampong; dipakai di menu dan daftarnya."),
     )
     hamlet_word = StringField(
         _("Sebutan dusun"),
         [InputRequired(_("Isi sebutan dusun."))],
         default="dusun",
-        description=_("Misalnya dusun, banjar, atau jorong."),
+        description=_("Misalnya dusun, banjar, atau jorong; belum dipakai di halaman panel."),
     )
 
 
 class OfficialListForm(PanelForm):
     file = FileField(
-        _("Daftar resmi desa (CSV)"),
+        _("Daftar resmi desa (CSV atau XLSX)"),
         [FileRequired(_("Pilih berkas."))],
-        description=_("Kode desa pada impor lalu diperiksa terhadap daftar ini."),
+        description=_(
+            "Paling besar %(size)s MB dan %(rows)s baris. "
+            "Kode desa pada impor lalu diperiksa terhadap daftar ini.",
+            size=MAX_MEGABYTES,
+            rows=MAX_ROWS,
+        ),
     )
 
 

@@ -11,6 +11,7 @@ from wtforms.fields.choices import SelectChoice
 from wtforms.validators import InputRequired
 
 from siappakai.services import releases, servers
+from siappakai.services.tables import MAX_MEGABYTES, MAX_ROWS
 from siappakai.web.forms import PanelForm
 
 
@@ -36,7 +37,12 @@ class ImportForm(PanelForm):
     file = FileField(
         _("Berkas CSV atau XLSX"),
         [FileRequired(_("Pilih berkas."))],
-        description=_("Paling besar 8 MB. Belum ada yang diubah sampai Anda menegaskan."),
+        description=_(
+            "Paling besar %(size)s MB dan %(rows)s baris. "
+            "Belum ada yang diubah sampai Anda menegaskan.",
+            size=MAX_MEGABYTES,
+            rows=MAX_ROWS,
+        ),
     )
 
 

@@ -20,13 +20,14 @@ WHO_MAY = {
     Role.OPERATOR: (
         "imports.confirm imports.discard imports.show imports.upload runs.cancel runs.retry "
         "servers.probe sites.check_health sites.choose_install sites.install "
-        "sites.reveal_admin_login villages.create villages.rename"
+        "villages.create villages.rename"
     ),
     Role.ADMIN: (
-        "audit.show_list releases.ask_source releases.note_seen releases.pin servers.enrol "
-        "servers.enrol_local servers.forget servers.inspect servers.inspect_host_key "
-        "servers.pin_host_key servers.prepare settings.load_official_list settings.set_drain "
-        "settings.set_fleet settings.set_regency settings.show sites.choose_remove sites.remove "
+        "audit.show_list releases.ask_source releases.note_seen releases.pin "
+        "releases.use_source servers.enrol servers.enrol_local servers.forget servers.inspect "
+        "servers.inspect_host_key servers.pin_host_key servers.prepare "
+        "settings.load_official_list settings.set_drain settings.set_fleet settings.set_regency "
+        "settings.show sites.choose_remove sites.remove sites.reveal_admin_login "
         "users.create users.disable users.enable users.end_sessions users.reset_password "
         "users.set_role users.show_list villages.delete"
     ),
@@ -38,6 +39,7 @@ ARGUMENTS = {
     "draft_id": "none",
     "file_format": "csv",
     "filename": "base.css",
+    "kind": "configured",
     "run_id": 999,
     "server_id": 999,
     "site_id": 999,

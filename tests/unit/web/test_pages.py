@@ -10,7 +10,14 @@ from siappakai.models import LogChunk, Run, Step, db, utc_now
 from siappakai.models.transactions import transaction
 from siappakai.services import sources
 from siappakai.services.runs import pack
-from tests.factories import make_release, make_run, make_server, make_site, make_village
+from tests.factories import (
+    make_regency,
+    make_release,
+    make_run,
+    make_server,
+    make_site,
+    make_village,
+)
 
 PAGES = (
     "/",
@@ -142,13 +149,24 @@ def test_villages_are_searched_filtered_sorted_and_paged(viewer: FlaskClient):
     assert viewer.get("/villages/?sort=odd").status_code == 422
 
 
-def test_a_village_shows_its_site_and_no_secret(operator: FlaskClient):
+def test_a_village_shows_its_site_and_no_secret(operator: FlaskClient, admin: FlaskClient):
     site = make_site(make_village(name="Bukit"), release=make_release())
     text = operator.get(f"/villages/{site.village.code}").text
 
     assert f'href="http://{site.domain}"' in text
-    assert "Tampilkan login admin" in text
+    assert "Tampilkan login admin" not in text
+    assert "Tampilkan login admin" in admin.get(f"/villages/{site.village.code}").text
     assert site.admin_password_sealed not in text
+
+
+def test_menu_and_list_use_the_regencys_own_word_for_its_villages(viewer: FlaskClient):
+    make_regency().village_word = "nagari"
+    db.session.commit()
+    text = viewer.get("/villages/").text
+
+    assert "<h1>Nagari</h1>" in text
+    assert "<h1>Desa</h1>" not in text
+    assert viewer.get("/").text.count("Nagari</a>") == 1
 
 
 def test_a_server_shows_its_facts_and_warnings(viewer: FlaskClient):
@@ -169,6 +187,18 @@ def test_the_banner_tells_that_the_stand_in_is_in_use(viewer: FlaskClient, setti
     sources.use_source(settings, stand_in=True, by="admin")
 
     assert "Aplikasi peraga sedang dipakai" in viewer.get("/").text
+
+
+def test_an_administrator_switches_the_source_of_releases(admin: FlaskClient, settings):
+    assert "Pakai aplikasi peraga" in admin.get("/releases/").text
+    assert admin.post("/releases/source/stand_in").status_code == 303
+    assert sources.source_status().stand_in
+    assert "Kembali ke sumber OpenSID" in admin.get("/releases/").text
+
+    refused = admin.post("/releases/source/configured")
+    assert refused.status_code == 403
+    assert settings.release_source in refused.text
+    assert sources.source_status().stand_in
 
 
 def test_the_drain_is_announced_on_every_page(admin: FlaskClient):
