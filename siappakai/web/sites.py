@@ -80,7 +80,7 @@ def remove() -> ResponseReturnValue:
 
 
 @blueprint.post("/<int:site_id>/admin-login")
-@requires(Role.OPERATOR)
+@requires(Role.ADMIN)
 def reveal_admin_login(site_id: int) -> ResponseReturnValue:
     username, password = sites.admin_login(site_id, by=actor())
     return render_template(

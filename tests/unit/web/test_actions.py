@@ -113,12 +113,12 @@ def test_removal_asks_for_the_number_to_be_typed(admin: FlaskClient):
     assert [run.play for run in _all(Run)] == ["remove"]
 
 
-def test_the_admin_login_of_a_site_is_shown_on_request_and_audited(operator: FlaskClient):
+def test_the_admin_login_of_a_site_is_shown_on_request_and_audited(admin: FlaskClient):
     site = make_site()
-    answer = operator.post(f"/sites/{site.id}/admin-login")
+    answer = admin.post(f"/sites/{site.id}/admin-login")
 
     assert 'class="secret"' in answer.text
-    assert operator.get(f"/sites/{site.id}/admin-login").status_code == 405
+    assert admin.get(f"/sites/{site.id}/admin-login").status_code == 405
     assert "site.reveal" in [entry.action for entry in _all(AuditEntry)]
 
 
