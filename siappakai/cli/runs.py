@@ -22,7 +22,7 @@ from siappakai.cli.output import Column, Ended, Listing, Prose, listing
 from siappakai.cli.paging import page_options
 from siappakai.domain.states import RunState
 from siappakai.models import Step, Target
-from siappakai.services import runs
+from siappakai.services import retries, runs
 from siappakai.services.paging import MAX_PER_PAGE
 
 _LIST_LENGTH = 20
@@ -139,7 +139,7 @@ def request_cancel(run_id: int) -> RunRecord:
 @follow_option
 def retry_failed(run_id: int, *, follow: bool) -> Ended[Listing[RunRecord]]:
     """Ask again for the targets of a run that did not succeed."""
-    return requested([runs.retry_failed(run_id, by=actor())], follow=follow)
+    return requested(retries.retry_failed(run_id, by=actor()), follow=follow)
 
 
 def _target(found: Target) -> TargetRecord:

@@ -47,6 +47,8 @@ class SiteState(StrEnum):
 TERMINAL = frozenset({RunState.SUCCEEDED, RunState.FAILED, RunState.CANCELLED})
 # A lost run has ended for the worker, yet holds its locks until its targets were probed.
 SETTLED = TERMINAL | {RunState.LOST}
+# Sites of which nothing is, or is left, on their server.
+UNBUILT = frozenset({SiteState.PLANNED, SiteState.REMOVED})
 RETRYABLE = frozenset({RunState.FAILED, RunState.CANCELLED, RunState.LOST})
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sqlalchemy import func, select
+from sqlalchemy import case, func, select
 from sqlalchemy.orm import joinedload
 
 from siappakai.domain.states import RunState, SiteState
@@ -50,10 +50,12 @@ def summarise() -> Overview:
 
 def standing_failures(limit: int = 10) -> list[Target]:
     """Return the failed or lost targets that nothing newer for the same site has replaced."""
+    # A site that moved to another server is still the same site.
+    server_alone = case((Target.site_id.is_(None), Target.server_id))
     newest = (
         select(func.max(Target.id))
         .where(Target.state.not_in((RunState.QUEUED, RunState.RUNNING)))
-        .group_by(Target.server_id, Target.site_id)
+        .group_by(Target.site_id, server_alone)
     )
     query = (
         select(Target)

@@ -1,4 +1,4 @@
-"""Runs as people ask for them: create, look, cancel, retry."""
+"""Runs as people ask for them: create, look, cancel."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from sqlalchemy.orm import selectinload
 
 from siappakai import dispatch
 from siappakai.ansible.plays import CATALOGUE
-from siappakai.domain.states import RETRYABLE, TERMINAL, RunState
+from siappakai.domain.states import TERMINAL, RunState
 from siappakai.errors import ConflictError, NotFoundError, UnreachableError
 from siappakai.models import LogChunk, Run, Server, Site, Step, Target, db, utc_now
 from siappakai.models.app import current_settings
@@ -35,7 +35,12 @@ class LogPage:
 
 
 def create_site_run(
-    play: str, sites: Sequence[Site], *, by: str, options: dict[str, Any] | None = None
+    play: str,
+    sites: Sequence[Site],
+    *,
+    by: str,
+    options: dict[str, Any] | None = None,
+    retry_of: int | None = None,
 ) -> Run:
     """Write down a run over sites of one server; its job is rung for after the commit."""
     with transaction():
@@ -48,14 +53,14 @@ def create_site_run(
             )
             for site in sites
         ]
-        return _create(play, targets, by=by, options=options)
+        return _create(play, targets, by=by, options=options, retry_of=retry_of)
 
 
-def create_server_run(play: str, server: Server, *, by: str) -> Run:
+def create_server_run(play: str, server: Server, *, by: str, retry_of: int | None = None) -> Run:
     """Write down a run over one server."""
     with transaction():
         target = Target(server_id=server.id, host=f"server-{server.id}", label=server.name)
-        return _create(play, [target], by=by)
+        return _create(play, [target], by=by, retry_of=retry_of)
 
 
 def _create(
@@ -95,7 +100,7 @@ def get_run(run_id: int) -> Run:
     """Return a run; raises NotFoundError."""
     run = db.session.get(Run, run_id)
     if run is None:
-        raise NotFoundError(f"Run {run_id} tidak ada.", "Lihat daftar run.")
+        raise NotFoundError(f"Pekerjaan {run_id} tidak ada.", "Lihat daftar pekerjaan.")
     return run
 
 
@@ -184,7 +189,9 @@ def request_cancel(run_id: int, *, by: str) -> Run:
     with transaction():
         run = get_run(run_id)
         if run.state in TERMINAL:
-            raise ConflictError(f"Run {run_id} sudah selesai.", "Tidak ada yang perlu dibatalkan.")
+            raise ConflictError(
+                f"Pekerjaan {run_id} sudah selesai.", "Tidak ada yang perlu dibatalkan."
+            )
         run.cancel_requested = True
         if run.state is RunState.QUEUED:
             cancel_queued(run)
@@ -200,23 +207,3 @@ def cancel_queued(run: Run) -> None:
     for target in run.targets:
         target.state = RunState.CANCELLED
         target.ended_at = run.ended_at
-
-
-def retry_failed(run_id: int, *, by: str) -> Run:
-    """Ask again for the targets of a run that did not succeed; raises ConflictError if none."""
-    with transaction():
-        run = get_run(run_id)
-        if run.state not in TERMINAL:
-            raise ConflictError(
-                f"Run {run_id} belum selesai.", "Tunggu sampai selesai, atau batalkan dahulu."
-            )
-        again = [target for target in run.targets if target.state in RETRYABLE]
-        if not again:
-            raise ConflictError(
-                f"Tidak ada yang gagal pada run {run_id}.", "Tidak perlu mengulang."
-            )
-        targets = [
-            Target(server_id=old.server_id, site_id=old.site_id, host=old.host, label=old.label)
-            for old in again
-        ]
-        return _create(run.play, targets, by=by, options=run.options, retry_of=run.id)

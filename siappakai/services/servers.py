@@ -154,10 +154,10 @@ def forget_server(server_id: int, *, by: str) -> None:
         server.host_key = ""
 
 
-def request_prepare(server_id: int, *, by: str) -> Run:
+def request_prepare(server_id: int, *, by: str, retry_of: int | None = None) -> Run:
     """Ask for a server to be prepared (or brought up to date); changes nothing when it is."""
     with transaction():
-        return runs.create_server_run("server", get_server(server_id), by=by)
+        return runs.create_server_run("server", get_server(server_id), by=by, retry_of=retry_of)
 
 
 def arrangement_of(server: Server) -> Arrangement:

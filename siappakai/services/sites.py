@@ -11,7 +11,7 @@ from sqlalchemy import select
 
 from siappakai.credentials import load_key_ring, new_app_key, random_password, readable_password
 from siappakai.domain.naming import DB_PASSWORD_LENGTH, check_domain
-from siappakai.domain.states import ServerState, SiteState
+from siappakai.domain.states import UNBUILT, ServerState, SiteState
 from siappakai.errors import ConflictError, InvalidInputError, NotFoundError, RefusedError
 from siappakai.models import Release, Run, Server, Site, Village, db
 from siappakai.models.app import current_settings
@@ -142,7 +142,9 @@ def admin_login(site_id: int, *, by: str) -> tuple[str, str]:
         return site.admin_user, ring.unseal(site.admin_password_sealed)
 
 
-def request_install(*, site_ids: Sequence[int], release_id: int, by: str) -> list[Run]:
+def request_install(
+    *, site_ids: Sequence[int], release_id: int, by: str, retry_of: int | None = None
+) -> list[Run]:
     """Ask for sites to be installed at a release; one run per server.
 
     Raises RefusedError when a server is not ready, the release was not seen working on a
@@ -156,13 +158,12 @@ def request_install(*, site_ids: Sequence[int], release_id: int, by: str) -> lis
         for site in sites:
             _check_installable(site, release)
             site.wanted_release_id = release.id
-        return _per_server("install", sites, by=by)
+        return _per_server("install", sites, by=by, retry_of=retry_of)
 
 
 def _check_installable(site: Site, release: Release) -> None:
     name = site.village.name
-    if site.state is SiteState.REMOVED:
-        raise RefusedError(f"Situs {name} sudah dihapus.", "Rencanakan situsnya lagi dahulu.")
+    _refuse_removed(site)
     if site.server.state is not ServerState.READY:
         raise RefusedError(f"Server {site.server.name} belum siap.", "Siapkan server itu dahulu.")
     releases.check_php_seen(release, site.php)
@@ -172,17 +173,31 @@ def _check_installable(site: Site, release: Release) -> None:
         )
 
 
-def request_health(*, site_ids: Sequence[int], by: str) -> list[Run]:
-    """Ask for sites to be looked at; one run per server."""
+def request_health(*, site_ids: Sequence[int], by: str, retry_of: int | None = None) -> list[Run]:
+    """Ask for sites to be looked at; one run per server.
+
+    Sites that have nothing on their server are left out; raises RefusedError when no other is
+    among them.
+    """
     with transaction():
-        sites = [site for site in _load(site_ids) if site.state is not SiteState.REMOVED]
-        return _per_server("health", sites, by=by)
+        sites = [site for site in _load(site_ids) if site.state not in UNBUILT]
+        if not sites:
+            raise RefusedError(
+                "Tidak ada situs terpasang untuk diperiksa.",
+                "Pasang situsnya dahulu, atau pilih desa yang situsnya sudah terpasang.",
+            )
+        return _per_server("health", sites, by=by, retry_of=retry_of)
 
 
 def request_remove(*, site_ids: Sequence[int], confirmed_count: int, by: str) -> list[Run]:
-    """Ask for sites to be archived and removed; the number of them must be given again."""
+    """Ask for sites to be archived and removed; the number of them must be given again.
+
+    Raises InvalidInputError for a wrong number, RefusedError for a site that was removed before.
+    """
     with transaction():
         sites = _load(site_ids)
+        for site in sites:
+            _refuse_removed(site)
         if confirmed_count != len(sites):
             raise InvalidInputError(
                 f"Yang akan dihapus {len(sites)} situs, bukan {confirmed_count}.",
@@ -203,8 +218,19 @@ def _load(site_ids: Sequence[int]) -> list[Site]:
     return sites
 
 
-def _per_server(play: str, sites: Sequence[Site], *, by: str) -> list[Run]:
+def _refuse_removed(site: Site) -> None:
+    if site.state is SiteState.REMOVED:
+        raise RefusedError(
+            f"Situs {site.village.name} sudah dihapus.", "Rencanakan situsnya lagi dahulu."
+        )
+
+
+def _per_server(
+    play: str, sites: Sequence[Site], *, by: str, retry_of: int | None = None
+) -> list[Run]:
     groups: dict[int, list[Site]] = defaultdict(list)
     for site in sites:
         groups[site.server_id].append(site)
-    return [runs.create_site_run(play, group, by=by) for group in groups.values()]
+    return [
+        runs.create_site_run(play, group, by=by, retry_of=retry_of) for group in groups.values()
+    ]

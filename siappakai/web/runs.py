@@ -10,9 +10,10 @@ from flask_babel import gettext as _
 
 from siappakai.domain.states import RETRYABLE, SETTLED, TERMINAL, RunState
 from siappakai.models import Role, Run
-from siappakai.services import runs
+from siappakai.services import retries, runs
+from siappakai.services.permissions import least_role
 from siappakai.web.identity import actor
-from siappakai.web.security import requires
+from siappakai.web.security import may, requires
 
 _TARGETS_PER_PAGE: Final = 50
 # A run this small shows the steps of every target without being asked.
@@ -61,14 +62,21 @@ def cancel(run_id: int) -> ResponseReturnValue:
 @blueprint.post("/<int:run_id>/retry")
 @requires(Role.OPERATOR)
 def retry(run_id: int) -> ResponseReturnValue:
-    again = runs.retry_failed(run_id, by=actor())
+    if not may(least_role(runs.get_run(run_id).play)):
+        abort(403)
+    again = retries.retry_failed(run_id, by=actor())
+    if len(again) > 1:
+        flash(_("Pekerjaan diminta."))
+        return redirect(url_for("runs.show_list"), 303)
     flash(_("Yang gagal diulang dalam pekerjaan baru ini."))
-    return redirect(url_for("runs.show", run_id=again.id), 303)
+    return redirect(url_for("runs.show", run_id=again[0].id), 303)
 
 
 def _live(run: Run) -> dict[str, Any]:
     counts = runs.progress(run.id)
     total = sum(counts.values())
+    has_failed = run.state in TERMINAL and any(counts.get(one.value) for one in RETRYABLE)
+    can_retry = has_failed and may(least_role(run.play))
     return {
         "run": run,
         "counts": {state: counts[state.value] for state in RunState if counts.get(state.value)},
@@ -84,7 +92,8 @@ def _live(run: Run) -> dict[str, Any]:
         "all_open": total <= _FEW,
         "waits": runs.waiting_for(run),
         "is_live": run.state not in TERMINAL,
-        "can_retry": run.state in TERMINAL and any(counts.get(one.value) for one in RETRYABLE),
+        "can_retry": can_retry and run.play != retries.REMOVE,
+        "left": retries.failed_sites(run) if can_retry and run.play == retries.REMOVE else [],
     }
 
 

@@ -8,6 +8,7 @@ from flask_babel import gettext as _
 
 from siappakai.models import Role, Server
 from siappakai.services import enrolment, keys, servers
+from siappakai.services.permissions import least_role
 from siappakai.ssh import HostKey
 from siappakai.web.forms.servers import AddressForm, ArrangementForm, EnrolForm, PinForm
 from siappakai.web.identity import actor
@@ -87,7 +88,7 @@ def show(server_id: int) -> ResponseReturnValue:
 
 
 @blueprint.post("/<int:server_id>/prepare")
-@requires(Role.ADMIN)
+@requires(least_role("server"))
 def prepare(server_id: int) -> ResponseReturnValue:
     run = servers.request_prepare(server_id, by=actor())
     return redirect(url_for("runs.show", run_id=run.id), 303)

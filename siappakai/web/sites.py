@@ -9,6 +9,7 @@ from flask_babel import gettext as _
 from siappakai.models import Role, Run
 from siappakai.services import bulk, sites
 from siappakai.services.bulk import Placement
+from siappakai.services.permissions import least_role
 from siappakai.services.villages import VillageRow
 from siappakai.web.forms.villages import InstallForm, RemoveForm
 from siappakai.web.identity import actor
@@ -19,7 +20,7 @@ blueprint = Blueprint("sites", __name__, url_prefix="/sites")
 
 
 @blueprint.post("/install/choose")
-@requires(Role.OPERATOR)
+@requires(least_role("install"))
 def choose_install() -> ResponseReturnValue:
     form = InstallForm(formdata=None)
     form.offer()
@@ -27,7 +28,7 @@ def choose_install() -> ResponseReturnValue:
 
 
 @blueprint.post("/install")
-@requires(Role.OPERATOR)
+@requires(least_role("install"))
 def install() -> ResponseReturnValue:
     form = InstallForm()
     form.offer()
@@ -48,14 +49,14 @@ def install() -> ResponseReturnValue:
 
 
 @blueprint.post("/health")
-@requires(Role.OPERATOR)
+@requires(least_role("health"))
 def check_health() -> ResponseReturnValue:
     ids = [site.id for site in picked_sites()]
     return _to_runs(sites.request_health(site_ids=ids, by=actor()))
 
 
 @blueprint.post("/remove/choose")
-@requires(Role.ADMIN)
+@requires(least_role("remove"))
 def choose_remove() -> ResponseReturnValue:
     return render_template(
         "sites/remove.html", form=RemoveForm(formdata=None), sites=picked_sites()
@@ -63,7 +64,7 @@ def choose_remove() -> ResponseReturnValue:
 
 
 @blueprint.post("/remove")
-@requires(Role.ADMIN)
+@requires(least_role("remove"))
 def remove() -> ResponseReturnValue:
     form = RemoveForm()
     chosen = picked_sites()

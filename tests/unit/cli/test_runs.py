@@ -8,11 +8,12 @@ from flask import Flask
 
 from siappakai.cli import following
 from siappakai.cli.following import EXIT_CODES
+from siappakai.domain.codes import dotted
 from siappakai.domain.states import RunState
 from siappakai.models import LogChunk, Run, db, utc_now
 from siappakai.models.transactions import transaction
 from siappakai.services import leases, outcomes, runs
-from tests.factories import make_run, make_site, make_village
+from tests.factories import make_release, make_run, make_site, make_village
 from tests.unit.cli.conftest import Call
 
 
@@ -69,7 +70,7 @@ def test_following_ends_with_the_run(siappakai: Call, registry: Flask, ends: Run
 
 
 def test_a_request_can_be_followed_at_once(siappakai: Call, registry: Flask):
-    site = make_site()
+    site = make_site(release=make_release())
     thread = play_soon(registry, 1, RunState.CANCELLED)
     said = siappakai("site", "health", site.village.code, "--follow", "--json")
     thread.join()
@@ -95,13 +96,22 @@ def test_a_queued_run_is_cancelled_once(siappakai: Call):
 
 
 def test_only_what_failed_is_repeated(siappakai: Call):
-    run = make_run(targets=[make_site(), make_site(make_village())], state=RunState.FAILED)
+    failed = [make_site(make_village(), wanted_release_id=make_release().id) for _ in range(2)]
+    run = make_run(targets=failed, state=RunState.FAILED)
     with transaction():
         run.targets[0].state = RunState.SUCCEEDED
     (again,) = siappakai("run", "retry", str(run.id), "--json").json["items"]
     assert (again["retry_of"], again["targets"]) == (run.id, 1)
     done = make_run(targets=[make_site(make_village())], state=RunState.SUCCEEDED)
     assert siappakai("run", "retry", str(done.id)).exit_code == 4
+
+
+def test_a_removal_is_not_repeated_but_asked_for_anew(siappakai: Call):
+    site = make_site(release=make_release())
+    run = make_run("remove", [site], state=RunState.FAILED)
+    said = siappakai("run", "retry", str(run.id), "--json")
+    assert said.exit_code == 5
+    assert f"siappakai site remove {dotted(site.village.code)}" in said.error["todo"]
 
 
 def test_the_log_is_printed_as_it_was_written(siappakai: Call):

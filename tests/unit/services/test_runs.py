@@ -1,4 +1,4 @@
-"""Runs as people ask for them: written down whole, cancelled, repeated, their log paged."""
+"""Runs as people ask for them: written down whole, cancelled, their log paged."""
 
 from typing import Any
 
@@ -94,32 +94,6 @@ def test_a_run_at_work_is_asked_to_stop(state: RunState) -> None:
 def test_a_run_that_has_ended_cannot_be_cancelled(state: RunState) -> None:
     with pytest.raises(ConflictError, match="sudah selesai"):
         runs.request_cancel(make_run(state=state).id, by=BY)
-
-
-def test_only_what_failed_is_asked_for_again() -> None:
-    planned = [make_site() for _ in range(4)]
-    run = make_run("install", planned, state=RunState.FAILED, options={"a": 1})
-    ends = [RunState.SUCCEEDED, RunState.FAILED, RunState.CANCELLED, RunState.SUCCEEDED]
-    with transaction():
-        for target, state in zip(run.targets, ends, strict=True):
-            target.state = state
-    again = runs.retry_failed(run.id, by=BY)
-    assert [target.site_id for target in again.targets] == [planned[1].id, planned[2].id]
-    assert {target.state for target in again.targets} == {RunState.QUEUED}
-    assert (again.retry_of_id, again.play, again.options) == (run.id, "install", {"a": 1})
-
-
-@pytest.mark.parametrize(
-    ("state", "reason"),
-    [
-        (RunState.RUNNING, "belum selesai"),
-        (RunState.LOST, "belum selesai"),
-        (RunState.SUCCEEDED, "Tidak ada yang gagal"),
-    ],
-)
-def test_there_must_be_something_to_repeat(state: RunState, reason: str) -> None:
-    with pytest.raises(ConflictError, match=reason):
-        runs.retry_failed(make_run(state=state).id, by=BY)
 
 
 def test_an_unknown_run_is_said_to_be_unknown() -> None:

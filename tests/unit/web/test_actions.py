@@ -8,6 +8,7 @@ from sqlalchemy import select
 
 from siappakai.domain.states import RunState, SiteState
 from siappakai.models import AuditEntry, Release, Run, Server, Site, User, Village, db
+from siappakai.models.transactions import transaction
 from siappakai.services import accounts, places
 from siappakai.services import settings as registry_settings
 from tests.factories import (
@@ -194,7 +195,7 @@ def test_bad_input_names_its_field_and_changes_nothing(operator: FlaskClient, fi
 
 
 def test_a_run_is_cancelled_and_what_failed_retried(operator: FlaskClient):
-    waiting = make_run("install", [make_site()])
+    waiting = make_run("install", [make_site(wanted_release_id=make_release().id)])
     operator.post(f"/runs/{waiting.id}/cancel")
     assert operator.post(f"/runs/{waiting.id}/cancel").status_code == 409
     answer = operator.post(f"/runs/{waiting.id}/retry")
@@ -203,6 +204,35 @@ def test_a_run_is_cancelled_and_what_failed_retried(operator: FlaskClient):
     assert answer.headers["Location"] == f"/runs/{again.id}"
     assert again.retry_of_id == waiting.id
     assert _all(Run)[0].state is RunState.CANCELLED
+
+
+@pytest.mark.parametrize("play", ["server", "remove"])
+def test_what_only_an_administrator_may_ask_for_nobody_else_repeats(
+    operator: FlaskClient, play: str
+):
+    target = make_server() if play == "server" else make_site(release=make_release())
+    run = make_run(play, [target], state=RunState.FAILED)
+
+    page = operator.get(f"/runs/{run.id}").text
+    assert "Ulangi yang gagal" not in page
+    assert "Hapus situs…" not in page
+    assert operator.post(f"/runs/{run.id}/retry").status_code == 403
+    assert len(_all(Run)) == 1
+
+
+def test_a_failed_removal_leads_back_to_the_typed_number(admin: FlaskClient):
+    sites = [make_site(release=make_release()) for _ in range(2)]
+    run = make_run("remove", sites, state=RunState.FAILED)
+    with transaction():
+        run.targets[0].state = RunState.SUCCEEDED
+
+    page = admin.get(f"/runs/{run.id}").text
+    assert 'action="/sites/remove/choose"' in page
+    assert f'value="{sites[1].village.code}"' in page
+    assert f'value="{sites[0].village.code}"' not in page
+    refused = admin.post(f"/runs/{run.id}/retry")
+    assert refused.status_code == 403
+    assert "siappakai site remove" in refused.text
 
 
 def test_a_server_is_prepared_or_forgotten(admin: FlaskClient):

@@ -1,0 +1,100 @@
+"""What failed, asked for again: by the rules and on the servers of today."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+
+from sqlalchemy import select
+
+from siappakai.domain.codes import dotted
+from siappakai.domain.states import RETRYABLE, TERMINAL, SiteState
+from siappakai.errors import ConflictError, RefusedError
+from siappakai.models import Run, Site, Target, db
+from siappakai.models.transactions import transaction
+from siappakai.services import runs, servers, sites
+
+# Asked for site by site with the number typed again, never repeated in place.
+REMOVE = "remove"
+
+
+def retry_failed(run_id: int, *, by: str) -> list[Run]:
+    """Ask again for the targets of a run that did not succeed; one run per server and release.
+
+    Raises ConflictError when the run has not ended, nothing in it failed or it is being
+    repeated already, RefusedError for a removal, and the errors of the request itself.
+    """
+    with transaction() as session:
+        run = runs.get_run(run_id)
+        session.refresh(run, with_for_update=True)
+        failed = _failed(run)
+        _refuse_second(run)
+        if run.play == "server":
+            return [servers.request_prepare(t.server_id, by=by, retry_of=run.id) for t in failed]
+        found = failed_sites(run)
+        if not found:
+            raise ConflictError(
+                f"Situs yang gagal pada pekerjaan {run_id} sudah tidak ada.",
+                "Tidak perlu mengulang.",
+            )
+        if run.play == REMOVE:
+            raise _removal_refused(run, found)
+        return _again(run, found, by=by)
+
+
+def failed_sites(run: Run) -> list[Site]:
+    """Return the sites of a run's failed targets, those removed meanwhile left out."""
+    ids = [target.site_id for target in run.targets if target.state in RETRYABLE]
+    query = select(Site).where(Site.id.in_(ids), Site.state != SiteState.REMOVED).order_by(Site.id)
+    return list(db.session.scalars(query))
+
+
+def _failed(run: Run) -> list[Target]:
+    if run.state not in TERMINAL:
+        raise ConflictError(
+            f"Pekerjaan {run.id} belum selesai.", "Tunggu sampai selesai, atau batalkan dahulu."
+        )
+    failed = [target for target in run.targets if target.state in RETRYABLE]
+    if not failed:
+        raise ConflictError(
+            f"Tidak ada yang gagal pada pekerjaan {run.id}.", "Tidak perlu mengulang."
+        )
+    return failed
+
+
+def _refuse_second(run: Run) -> None:
+    still_open = select(Run.id).where(Run.retry_of_id == run.id, Run.state.not_in(TERMINAL))
+    other = db.session.scalar(still_open.limit(1))
+    if other is not None:
+        raise ConflictError(
+            f"Pekerjaan {run.id} sedang diulang dalam pekerjaan {other}.",
+            f"Ikuti pekerjaan {other} sampai selesai.",
+        )
+
+
+def _removal_refused(run: Run, found: Sequence[Site]) -> RefusedError:
+    codes = " ".join(dotted(site.village.code) for site in found)
+    return RefusedError(
+        f"Pekerjaan {run.id} adalah penghapusan; itu tidak diulang tanpa menyebut situsnya.",
+        f"Hapus lagi dengan jumlahnya diketik ulang: siappakai site remove {codes}",
+    )
+
+
+def _again(run: Run, found: Sequence[Site], *, by: str) -> list[Run]:
+    if run.play == "health":
+        return sites.request_health(site_ids=[site.id for site in found], by=by, retry_of=run.id)
+    by_release: dict[int, list[int]] = defaultdict(list)
+    for site in found:
+        if site.wanted_release_id is None:
+            raise ConflictError(
+                f"Situs {site.village.name} belum punya rilis.",
+                "Pasang situs itu dengan memilih rilisnya.",
+            )
+        by_release[site.wanted_release_id].append(site.id)
+    return [
+        again
+        for release_id, ids in by_release.items()
+        for again in sites.request_install(
+            site_ids=ids, release_id=release_id, by=by, retry_of=run.id
+        )
+    ]
