@@ -35,6 +35,9 @@ class ServerHost:
 def build_inventory(servers: list[ServerHost]) -> dict[str, Any]:
     """Return the inventory of a run in Ansible's YAML/JSON form.
 
+    Every text in it is marked as data: Ansible takes inventory strings for templates, and one
+    that people typed must not run anything on the machine that plays.
+
     Group `servers` holds the machines, group `sites` the villages' sites, the latter grouped
     by the server they lie on (`on_<server>`).
     """
@@ -54,22 +57,24 @@ def build_inventory(servers: list[ServerHost]) -> dict[str, Any]:
 
 
 def _server_vars(server: ServerHost) -> dict[str, Any]:
-    return {
+    known = {
         **server.connection,
         "layout": server.layout.as_vars(),
         "releases": [asdict(release) for release in _releases(server)],
         "sites": [asdict(host.site) for host in server.sites],
     }
+    return {name: _as_data(value) for name, value in known.items()}
 
 
 def _sites_group(server: ServerHost) -> dict[str, Any]:
+    known = {
+        **server.connection,
+        "layout": server.layout.as_vars(),
+        "server_host": server.name,
+    }
     return {
-        "vars": {
-            **server.connection,
-            "layout": server.layout.as_vars(),
-            "server_host": server.name,
-        },
-        "hosts": {host.site.slug: asdict(host) for host in server.sites},
+        "vars": {name: _as_data(value) for name, value in known.items()},
+        "hosts": {host.site.slug: _as_data(asdict(host)) for host in server.sites},
     }
 
 
@@ -77,3 +82,14 @@ def _releases(server: ServerHost) -> list[ReleaseVars]:
     needed = {(release.app, release.version): release for release in server.releases}
     needed |= {(host.release.app, host.release.version): host.release for host in server.sites}
     return list(needed.values())
+
+
+def _as_data(value: Any) -> Any:
+    """Return a value with every string in it wrapped so that Ansible never templates it."""
+    if isinstance(value, str):
+        return {"__ansible_unsafe": value}
+    if isinstance(value, dict):
+        return {key: _as_data(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_as_data(inner) for inner in value]
+    return value

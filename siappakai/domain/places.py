@@ -9,6 +9,8 @@ from siappakai.errors import InvalidInputError
 NAME_LENGTH = 100
 
 _WORD = re.compile(r"[a-z][a-z -]{1,28}[a-z]", re.ASCII)
+# What begins a template in Jinja; no place is called so.
+_TEMPLATE_MARKS = ("{{", "{%", "{#")
 # Short forms that stay capitals when a name written in capitals is rewritten.
 _SHORT_FORMS = frozenset({"DKI", "DI"})
 
@@ -16,10 +18,12 @@ _SHORT_FORMS = frozenset({"DKI", "DI"})
 def check_name(text: str, *, field: str) -> str:
     """Return a place name with its spaces tidied; raises InvalidInputError naming `field`."""
     name = " ".join(text.split())
-    if not 1 <= len(name) <= NAME_LENGTH or not name.isprintable():
+    is_template = any(mark in name for mark in _TEMPLATE_MARKS)
+    if not 1 <= len(name) <= NAME_LENGTH or not name.isprintable() or is_template:
         raise InvalidInputError(
             f"Nama “{name[:40]}” tidak sah.",
-            f"Isi paling banyak {NAME_LENGTH} huruf, tanpa karakter kendali.",
+            f"Isi paling banyak {NAME_LENGTH} huruf, tanpa karakter kendali dan tanda templat "
+            "({{, {%, {#).",
             field=field,
         )
     return name

@@ -25,7 +25,9 @@ def test_a_name_that_passes_is_short_tidy_and_stays(text: str) -> None:
     assert check_name(name, field="nama_desa") == name
 
 
-@pytest.mark.parametrize("text", ["", "   ", "x" * 101, "Ba\x00jera", "Ba\u202ejera"])
+@pytest.mark.parametrize(
+    "text", ["", "   ", "x" * 101, "Ba\x00jera", "Ba\u202ejera", "{{ x }}", "a {% b", "{#c"]
+)
 def test_bad_names_are_refused(text: str) -> None:
     with pytest.raises(InvalidInputError) as caught:
         check_name(text, field="nama_desa")
