@@ -6,6 +6,8 @@ import base64
 import os
 import secrets
 import string
+import tempfile
+from contextlib import suppress
 from pathlib import Path
 
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
@@ -41,20 +43,39 @@ class KeyRing:
 
 
 def load_key_ring(path: Path) -> KeyRing:
-    """Open the key ring at `path` (one key a line), making it (0600) when it is missing."""
+    """Open the key ring at `path` (one key a line); raises SiapPakaiError when it is missing."""
     try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:
-        pass
-    else:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(Fernet.generate_key() + b"\n")
-    keys = [line.strip() for line in path.read_bytes().splitlines() if line.strip()]
+        content = path.read_bytes()
+    except FileNotFoundError:
+        raise SiapPakaiError(
+            f"Berkas kunci {path} tidak ada.",
+            "Kembalikan dari cadangan; hanya pada pemasangan baru: siappakai registry upgrade.",
+        ) from None
+    keys = [line.strip() for line in content.splitlines() if line.strip()]
     if not keys:
         raise SiapPakaiError(
             f"Berkas kunci {path} kosong.", "Kembalikan dari cadangan; jangan membuat yang baru."
         )
     return KeyRing(keys)
+
+
+def create_key_ring(path: Path) -> None:
+    """Make a key ring (0600) at `path`, whole or not at all; one that is there stays.
+
+    Only a new installation may: a second key opens nothing that the first has sealed.
+    """
+    with tempfile.NamedTemporaryFile(dir=path.parent, prefix=".credentials-") as file:
+        file.write(Fernet.generate_key() + b"\n")
+        file.flush()
+        os.fsync(file.fileno())
+        # Of two that come here at once, the first wins.
+        with suppress(FileExistsError):
+            os.link(file.name, path)
+    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
 
 
 def random_password(length: int) -> str:

@@ -24,7 +24,7 @@ from typing import IO
 from siappakai.ansible.processes import kill_descendants
 from siappakai.config import Settings
 from siappakai.models.app import registry_app, upgrade_registry
-from siappakai.services import accounts
+from siappakai.services import accounts, keys
 
 log = logging.getLogger("siappakai.supervisor")
 
@@ -174,10 +174,14 @@ def _only_one(settings: Settings) -> IO[str]:
 
 
 def _welcome(settings: Settings) -> None:
-    """Say where the panel is; make the first administrator and show its password once."""
-    print(f"Panel: http://{settings.host}:{settings.port}/  (berhenti: Ctrl-C)", flush=True)
+    """Make what a new installation needs, say where the panel is.
+
+    The first administrator's password is shown once.
+    """
     with registry_app(settings).app_context():
+        keys.ensure_key_ring()
         first = accounts.ensure_first_admin(by="make run")
+    print(f"Panel: http://{settings.host}:{settings.port}/  (berhenti: Ctrl-C)", flush=True)
     if first is not None:
         print(
             f"Admin pertama: {first[0]}   kata sandi: {first[1]}\n"

@@ -22,6 +22,7 @@ from sqlalchemy import URL, create_engine, text
 from sqlalchemy.exc import OperationalError
 
 from siappakai.config import Settings
+from siappakai.credentials import create_key_ring
 from siappakai.models import db
 from siappakai.models.app import registry_app, upgrade_registry
 
@@ -55,6 +56,7 @@ def registry(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Flask]:
         database_url=request.getfixturevalue(f"{kind}_registry_url"),
     )
     settings.state.mkdir(exist_ok=True)
+    create_key_ring(settings.credentials_file)
     app = registry_app(settings)
     with app.app_context():
         yield app

@@ -26,6 +26,7 @@ from sqlalchemy import func, select
 
 from siappakai.ansible.processes import MARKER, descendants
 from siappakai.config import Settings
+from siappakai.credentials import create_key_ring
 from siappakai.domain.states import TERMINAL, RunState, ServerState, SiteState
 from siappakai.models import Run, RunLock, Server, Site, Step, Target, db
 from siappakai.models.app import registry_app
@@ -277,6 +278,7 @@ def engine(
         for part in (settings.state, settings.run_dir):
             part.mkdir()
         shutil.copyfile(sqlite_template, settings.state / "registry.sqlite3")
+        create_key_ring(settings.credentials_file)
         with registry_app(settings).app_context():
             one = Engine(settings, engine_account, fleet, _server(fleet))
             _pin(fleet, settings)

@@ -9,6 +9,7 @@ from siappakai.cli.command import Group
 from siappakai.cli.context import settings
 from siappakai.cli.output import Column
 from siappakai.models.app import registry_revisions, upgrade_registry
+from siappakai.services import keys
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,5 +28,6 @@ def upgrade() -> RegistryRecord:
     """Bring the schema of the registry up to date; a second time changes nothing."""
     before, _head = registry_revisions()
     upgrade_registry(settings())
+    keys.ensure_key_ring()
     now, _head = registry_revisions()
     return RegistryRecord(before, now)

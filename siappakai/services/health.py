@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from sqlalchemy import select
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from siappakai import dispatch
@@ -24,7 +23,7 @@ from siappakai.ansible.plays import CATALOGUE
 from siappakai.config import share_folder
 from siappakai.credentials import load_key_ring
 from siappakai.errors import SiapPakaiError
-from siappakai.models import Setting, Site, db, registry_now
+from siappakai.models import Setting, db, registry_now
 from siappakai.models.app import current_settings, registry_revisions
 from siappakai.models.transactions import transaction
 from siappakai.services import keys, servers
@@ -164,15 +163,17 @@ def _registry() -> Check:
 
 def _key_file() -> Check:
     path = current_settings().credentials_file
-    sealed = _sealed_example()
+    sealed = keys.sealed_example()
     try:
         found = path.stat()
     except FileNotFoundError:
         return _judged(
             "key_file",
-            ok=not sealed,
-            detail=f"{path} belum ada",
-            todo="Kembalikan dari cadangan: tanpa kunci ini rahasia tersimpan tidak terbuka.",
+            ok=False,
+            detail=f"{path} tidak ada",
+            todo="Kembalikan dari cadangan: tanpa kunci ini rahasia tersimpan tidak terbuka."
+            if sealed
+            else "Jalankan: siappakai registry upgrade.",
         )
     problem = _key_problem(path, found, sealed)
     return _judged(
@@ -197,12 +198,6 @@ def _key_problem(path: Path, found: os.stat_result, sealed: str) -> str:
     except SiapPakaiError as error:
         return error.what
     return ""
-
-
-def _sealed_example() -> str:
-    """Return one sealed secret of the registry, or nothing when it holds none."""
-    query = select(Site.db_password_sealed).where(Site.db_password_sealed != "").limit(1)
-    return db.session.scalar(query) or keys.sealed_private_key()
 
 
 def _clock() -> Check:

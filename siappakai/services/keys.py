@@ -1,11 +1,13 @@
-"""The panel's own SSH key: made once, its private half sealed in the registry."""
+"""The key ring of the stored secrets, and the panel's own SSH key, which it seals."""
 
 from __future__ import annotations
 
+from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 
-from siappakai.credentials import load_key_ring
-from siappakai.models import Setting, db
+from siappakai.credentials import create_key_ring, load_key_ring
+from siappakai.errors import RefusedError
+from siappakai.models import Setting, Site, db
 from siappakai.models.app import current_settings
 from siappakai.models.transactions import transaction
 from siappakai.services import audit
@@ -13,6 +15,28 @@ from siappakai.ssh import generate_key
 
 _SETTING = "ssh_key"
 _COMMENT = "siappakai"
+
+
+def ensure_key_ring() -> None:
+    """Make the key ring of a new installation; part of its setup alone.
+
+    Raises RefusedError when the file is missing though the registry holds sealed secrets.
+    """
+    path = current_settings().credentials_file
+    if path.exists():
+        return
+    if sealed_example():
+        raise RefusedError(
+            f"Berkas kunci {path} tidak ada, padahal registri berisi rahasia tersegel.",
+            "Kembalikan berkas itu dari cadangan: kunci baru tidak membuka rahasia lama.",
+        )
+    create_key_ring(path)
+
+
+def sealed_example() -> str:
+    """Return one sealed secret of the registry, or nothing when it holds none."""
+    query = select(Site.db_password_sealed).where(Site.db_password_sealed != "").limit(1)
+    return db.session.scalar(query) or sealed_private_key()
 
 
 def public_key() -> str:

@@ -69,8 +69,7 @@ def test_a_tick_leaves_no_audit():
     assert audit.list_entries().total == 0
 
 
-def test_the_key_file_is_made_when_needed():
-    assert check("key_file").ok
+def test_the_key_file_opens_what_is_stored():
     make_site()
     assert check("key_file").ok
     assert "membuka" in check("key_file").detail
@@ -80,7 +79,13 @@ def test_a_lost_key_file():
     make_site()
     current_settings().credentials_file.unlink()
     assert not check("key_file").ok
+    assert "cadangan" in check("key_file").todo
     assert not current_settings().credentials_file.exists()
+
+
+def test_a_key_file_that_was_never_made():
+    current_settings().credentials_file.unlink()
+    assert "registry upgrade" in check("key_file").todo
 
 
 def test_an_open_key_file():
