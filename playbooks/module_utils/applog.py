@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,6 +20,10 @@ _NAME = re.compile(r"log-\d{4}-\d{2}-\d{2}\.php")
 # A health check reads the newest logs only, and of each the end.
 _FILES = 2
 _TAIL_BYTES = 1 << 20
+# One error shall not make a site ill for ever. A day has a log of its own, and a log nobody wrote
+# to for so long is history: an error counts for one to two days. The lines' own times are the
+# village's, in a zone of its choice.
+_HISTORY_SECONDS = 24 * 3600
 _EXCERPT = 300
 
 
@@ -41,7 +46,8 @@ def mark_end(folder: str) -> Mark:
 def unknown_errors(folder: str, since: Mark, benign: Sequence[str]) -> list[str]:
     """Return the SQL errors logged after `since` that no `benign` expression matches.
 
-    What a visitor can provoke at will does not count either.
+    What a visitor can provoke at will does not count either, nor a log last written to more
+    than a day ago.
     """
     harmless = [_compiled(pattern) for pattern in (VISITORS_PATTERN, *benign)]
     return [
@@ -61,7 +67,10 @@ def _tail(path: Path, start: int) -> bytes:
     # The village's PHP owns this folder: no link is followed, no pipe waited for.
     descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
     with os.fdopen(descriptor, "rb") as file:
-        size = os.fstat(descriptor).st_size
+        found = os.fstat(descriptor)
+        if found.st_mtime < time.time() - _HISTORY_SECONDS:
+            return b""
+        size = found.st_size
         file.seek(max(start, size - _TAIL_BYTES))
         return file.read(_TAIL_BYTES)
 

@@ -11,7 +11,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from . import applog, mariadb, site_tree
+from . import applog, mariadb, site_tree, tree
+from .account import find_account
 from .mariadb import State
 from .opensid import LOGIN_PATH
 from .outcome import MySQLError, Refusal
@@ -121,6 +122,7 @@ def _examine(layout: LayoutVars, site: SiteVars, inside: _Inside) -> Report:
         *_inside_checks(site, inside),
         Check("database", not inside.problem, inside.problem),
         _log_check(site),
+        _config_check(site),
         *(_closed_check(layout, site, path) for path in _CLOSED_PATHS),
     ]
     report.healthy = all(check.ok for check in report.checks)
@@ -189,6 +191,20 @@ def _log_check(site: SiteVars) -> Check:
         return Check("log", ok=False, detail=str(problem))
     detail = f"{len(errors)} unknown SQL errors, first: {errors[0]}" if errors else ""
     return Check("log", not errors, detail)
+
+
+def _config_check(site: SiteVars) -> Check:
+    """Whether the settings the application reads are still the ones root wrote.
+
+    They lie in the village's own folder: its PHP cannot write into them, but it can move them
+    away and put its own there, which do not belong to root.
+    """
+    account = find_account(site["unix_user"])
+    if account is None:
+        return Check("config", ok=False, detail=f"no unix user {site['unix_user']}")
+    wrong = tree.misowned(site["folder"], site_tree.settings(account))
+    detail = f"config_replaced: {', '.join(wrong)}. Install the site again." if wrong else ""
+    return Check("config", not wrong, detail)
 
 
 def _home_check(name: str, layout: LayoutVars, site: SiteVars, path: str) -> Check:

@@ -7,7 +7,6 @@ installation writes to it again.
 from __future__ import annotations
 
 import datetime as dt
-import re
 import shutil
 from contextlib import closing
 from dataclasses import asdict
@@ -31,7 +30,6 @@ if TYPE_CHECKING:
     from .order import Order
     from .outcome import Step, Steps
 
-_IPV6_LISTEN = re.compile(r"^\s*listen \[::\].*\n", re.MULTILINE)
 _NOBODY = Account(-1, -1)  # whom a dry run compares with while the account is missing
 
 
@@ -60,7 +58,7 @@ def install(order: Order, steps: Steps) -> None:
             _ensure(php["pool_dir"], [_config(pool, order.files["pool"])], order, step)
             _leave_other_masters(order, pool, step)
         with steps.step("vhost") as step:
-            vhost = _config(f"{site['slug']}.conf", _listenable(order.files["vhost"]))
+            vhost = _config(f"{site['slug']}.conf", order.files["vhost"])
             _ensure(layout["nginx_sites"], [vhost], order, step)
 
 
@@ -136,6 +134,9 @@ def _ensure_loaded(order: Order, admin: Link, state: State, account: Account, st
     if state is State.COMPLETE:
         note = site_tree.read_note(folder) or _note(order, _known_hashes(order))
         _ensure(folder, [site_tree.note_entry(note)], order, step)
+        if not order.dry:
+            # This run is judged by what is logged from now on, not by what it came to mend.
+            tree.apply(folder, [site_tree.note_entry({**note, "log": _log_end(order)})])
         return
     reason = golden.why_unusable(_golden(order), order.release)
     step.changed = True
@@ -228,9 +229,13 @@ def _note(order: Order, hashes: Sequence[str]) -> dict[str, Any]:
         "release": order.site["release"],
         "commit": order.release["commit"],
         "installed_at": dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
-        "log": asdict(applog.mark_end(f"{order.site['folder']}/storage/logs")),
+        "log": _log_end(order),
         "default_password_hashes": list(hashes),
     }
+
+
+def _log_end(order: Order) -> dict[str, Any]:
+    return asdict(applog.mark_end(f"{order.site['folder']}/storage/logs"))
 
 
 def _leave_other_masters(order: Order, pool: str, step: Step) -> None:
@@ -245,13 +250,6 @@ def _leave_other_masters(order: Order, pool: str, step: Step) -> None:
 
 def _config(name: str, text: str) -> tree.Entry:
     return tree.Entry(name, 0o644, content=text.encode())
-
-
-def _listenable(vhost: str) -> str:
-    """Leave IPv6 out on a machine without it: nginx would refuse to start."""
-    if Path("/proc/net/if_inet6").exists():
-        return vhost
-    return _IPV6_LISTEN.sub("", vhost)
 
 
 def _ensure(root: str, entries: Sequence[tree.Entry], order: Order, step: Step) -> None:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import lzma
 import subprocess
+import tarfile
 import time
+import zlib
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
@@ -19,8 +22,11 @@ except ModuleNotFoundError:  # driver.connect says so when a database is needed
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-# What can go wrong on a healthy program's way: the machine, a child process, the database.
-EXPECTED = (OSError, subprocess.SubprocessError, MySQLError)
+# What reading a damaged archive raises, compressed or not.
+_UNREADABLE = (tarfile.TarError, EOFError, zlib.error, lzma.LZMAError)
+# What can go wrong on a healthy program's way: the machine, a child process, the database, an
+# archive that arrived damaged.
+EXPECTED = (OSError, subprocess.SubprocessError, MySQLError, *_UNREADABLE)
 
 
 class Refusal(Exception):  # noqa: N818 - it is a decision, told to a person
@@ -96,12 +102,16 @@ def _reason(problem: Exception) -> str:
         return f"{problem.cmd[0]} ended with {problem.returncode}: {text.strip()[-500:]}"
     if isinstance(problem, MySQLError):
         return "MariaDB: " + ", ".join(str(part) for part in problem.args)
+    if isinstance(problem, _UNREADABLE):
+        return f"an archive is damaged: {type(problem).__name__}: {problem}"
     return f"{type(problem).__name__}: {problem}"
 
 
 def _code(problem: Exception) -> str:
     if isinstance(problem, MySQLError):
         return "database_error"
+    if isinstance(problem, _UNREADABLE):
+        return "archive_damaged"
     if isinstance(problem, subprocess.SubprocessError):
         return "program_failed"
     return "system_error"

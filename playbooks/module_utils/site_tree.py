@@ -39,8 +39,8 @@ def village_folder(
 ) -> list[Entry]:
     """Return what the village's data folder starts with.
 
-    Group and setgid let nginx read uploads; the configuration is root's, so that the
-    application cannot rewrite it.
+    Group and setgid let nginx read uploads. The configuration is root's, so that the
+    application cannot rewrite it; it could move the folder away, which a health check tells.
     """
     return [
         Entry(under, 0o2750, account.uid, web_group),
@@ -53,6 +53,15 @@ def village_folder(
 
 def _config(path: str, account: Account, text: str) -> Entry:
     return Entry(path, 0o640, ROOT_ID, account.gid, text.encode())
+
+
+def settings(account: Account) -> list[Entry]:
+    """Return the configuration of a village, without what is in it."""
+    return [
+        Entry("desa/config", 0o750, ROOT_ID, account.gid),
+        _config("desa/config/database.php", account, ""),
+        _config("desa/config/config.php", account, ""),
+    ]
 
 
 def current_link(version: str) -> Entry:

@@ -53,6 +53,12 @@ def differing(root: str, entries: Sequence[Entry]) -> list[Entry]:
         return [entry for entry in entries if not _is_right(top, entry)]
 
 
+def misowned(root: str, entries: Sequence[Entry]) -> list[str]:
+    """Return the paths that are not of the kind, mode and owner described; reads no content."""
+    with _open(root) as top:
+        return [entry.path for entry in entries if not _is_right(top, entry, content=False)]
+
+
 def apply(root: str, entries: Sequence[Entry]) -> None:
     """Make the entries so, in order; raises Refusal `path_blocked` when one cannot be."""
     with _open(root) as top:
@@ -95,7 +101,7 @@ def _parent(root: str | int, path: str) -> Iterator[tuple[int, str]]:
         os.close(at)
 
 
-def _is_right(top: int, entry: Entry) -> bool:
+def _is_right(top: int, entry: Entry, *, content: bool = True) -> bool:
     try:
         with _parent(top, entry.path) as (parent, name):
             found = os.stat(name, dir_fd=parent, follow_symlinks=False)
@@ -105,7 +111,7 @@ def _is_right(top: int, entry: Entry) -> bool:
                 )
             if not _attributes_are_right(found, entry):
                 return False
-            wanted = entry.content
+            wanted = entry.content if content else None
             return wanted is None or _read(parent, name, len(wanted) + 1) == wanted
     except OSError:
         return False

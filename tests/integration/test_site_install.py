@@ -1,11 +1,13 @@
 """Villages are installed, installed again, cut short, refused, and removed without a trace."""
 
+import datetime as dt
 import grp
 import http.client
 import json
 import os
 import pwd
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -306,6 +308,39 @@ def test_another_app_key_is_never_replaced(
         install(fleet.order(forged), Steps())
     assert refusal.value.code == "app_key_differs"
     assert Path(host.site.folder, "desa/app_key").read_text() == host.secrets.app_key
+
+
+def test_settings_the_village_put_in_place_are_noticed_and_replaced(
+    fleet: Fleet, villages: tuple[SiteHost, SiteHost]
+) -> None:
+    host = fleet.again(villages[1])
+    config = Path(host.site.folder, "desa/config")
+    aside = config.rename(config.with_name("aside"))
+    shutil.copytree(aside, config)
+    account = pwd.getpwnam(host.site.unix_user)
+    for path in (config, *config.iterdir()):
+        os.chown(path, account.pw_uid, account.pw_gid)
+    assert "config_replaced: desa/config" in _failed_checks(fleet, host)["config"]
+    install(fleet.order(host), Steps())
+    assert _failed_checks(fleet, host) == {}
+    shutil.rmtree(aside)
+
+
+def test_an_error_of_the_past_does_not_judge_a_new_run(
+    fleet: Fleet, villages: tuple[SiteHost, SiteHost]
+) -> None:
+    host = fleet.again(villages[0])
+    log = Path(host.site.folder, f"storage/logs/log-{dt.datetime.now(dt.UTC):%Y-%m-%d}.php")
+    with log.open("a") as file:
+        file.write("ERROR - SQLSTATE[42S02] penduduk\n")
+    assert "penduduk" in _failed_checks(fleet, host)["log"]
+    install(fleet.order(host), Steps())
+    assert _failed_checks(fleet, host) == {}
+
+
+def _failed_checks(fleet: Fleet, host: SiteHost) -> dict[str, str]:
+    report = examine(fleet.layout.as_vars(), [asdict(host.site)])[host.site.slug]
+    return {check.name: check.detail for check in report.checks if not check.ok}
 
 
 def test_a_lost_database_is_not_replaced_by_an_empty_one(fleet: Fleet) -> None:

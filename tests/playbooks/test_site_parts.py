@@ -1,9 +1,12 @@
 """The small parts sites are made with: requests, logs, dumps, outcomes."""
 
 import gzip
+import os
 import re
 import subprocess
+import tarfile
 import time
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +41,8 @@ def test_steps_tell_what_was_done_and_which_one_failed() -> None:
         (Refusal("domain_taken", "Taken.", domain="a.id"), "domain_taken", "Taken."),
         (OSError(28, "No space left"), "system_error", "No space left"),
         (MySQLError(1205, "Lock wait"), "database_error", "Lock wait"),
+        (tarfile.ReadError("unexpected end"), "archive_damaged", "unexpected end"),
+        (zlib.error("incorrect header"), "archive_damaged", "incorrect header"),
         (
             subprocess.CalledProcessError(1, ["useradd", "x"], stderr=b"no such group"),
             "program_failed",
@@ -92,6 +97,16 @@ def test_only_new_and_unknown_errors_of_the_log_count(tmp_path: Path) -> None:
         "ERROR --> SQLSTATE[42S22] penduduk",
         "Gagal Jalankan migrasi",
     ]
+
+
+def test_an_old_error_is_history_one_day(tmp_path: Path) -> None:
+    log = tmp_path / LOG
+    log.write_text("ERROR --> SQLSTATE[42S02] long ago\n")
+    nowhere = applog.Mark("", 0)
+    for hours, errors in ((23, 1), (25, 0)):
+        written = time.time() - hours * 3600
+        os.utime(log, (written, written))
+        assert len(applog.unknown_errors(str(tmp_path), nowhere, [])) == errors
 
 
 def test_a_log_that_is_a_link_is_not_read(tmp_path: Path) -> None:

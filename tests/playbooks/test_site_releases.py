@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from playbooks.module_utils import releases
-from playbooks.module_utils.outcome import Refusal
+from playbooks.module_utils.outcome import EXPECTED, Refusal, failure
 from playbooks.module_utils.releases import (
     MARKER,
     bring,
@@ -169,6 +169,15 @@ def test_a_wrong_archive_is_refused(
     with pytest.raises(Refusal) as refusal:
         unpack(_layout(tmp_path), _release(archive, **changes), archive)
     assert refusal.value.code == code
+
+
+@pytest.mark.parametrize("size", [60, 150, 0])
+def test_an_archive_cut_off_is_an_expected_failure(tmp_path: Path, size: int) -> None:
+    archive = _archive(tmp_path / "a.tar.gz", FILES)
+    archive.write_bytes(archive.read_bytes()[:size])
+    with pytest.raises(EXPECTED) as problem:
+        unpack(_layout(tmp_path), _release(archive), archive)
+    assert failure(problem.value)["error"]["code"] == "archive_damaged"
 
 
 def test_another_commit_under_the_same_version_is_refused(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from playbooks.module_utils.outcome import Refusal
-from playbooks.module_utils.tree import Entry, apply, differing, read_file
+from playbooks.module_utils.tree import Entry, apply, differing, misowned, read_file
 
 ME, MINE = os.getuid(), os.getgid()
 
@@ -54,6 +54,15 @@ def test_a_difference_is_found_and_mended(tmp_path: Path, spoil: object, entry: 
     assert differing(str(tmp_path), WANTED) == [entry]
     apply(str(tmp_path), [entry])
     assert differing(str(tmp_path), WANTED) == []
+
+
+def test_an_owner_and_mode_are_told_apart_from_content(tmp_path: Path) -> None:
+    apply(str(tmp_path), WANTED)
+    (tmp_path / "desa/config/database.php").write_text("<?php new")
+    assert misowned(str(tmp_path), WANTED) == []
+    (tmp_path / "desa/config").rename(tmp_path / "desa/aside")
+    (tmp_path / "desa/config").symlink_to("aside")
+    assert misowned(str(tmp_path), WANTED) == ["desa/config", "desa/config/database.php"]
 
 
 def test_the_link_is_replaced_in_place(tmp_path: Path) -> None:
