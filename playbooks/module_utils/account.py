@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import grp
-import os
 import pwd
 import signal
-import time
 from dataclasses import dataclass
-from pathlib import Path
+from functools import partial
 
 from .fence import hold
 from .outcome import Refusal
+from .processes import kill_all, pids_of_user, signal_all
 from .programs import run
 
 # A range of their own: system ids end at 999, too few for a regency's sites.
@@ -93,47 +92,16 @@ def interrupt(account: Account) -> int:
     A PHP-FPM master that still has the account's pool replaces its worker at once, by an idle
     one; only its reload ends that.
     """
-    pids = _processes(account.uid)
-    for pid in pids:
-        _kill(pid)
+    pids = pids_of_user(account.uid)
+    signal_all(pids, signal.SIGKILL)
     return len(pids)
 
 
 def _end_processes(uid: int) -> None:
-    deadline = time.monotonic() + _KILL_PATIENCE_SECONDS
-    while pids := _processes(uid):
-        for pid in pids:
-            _kill(pid)
-        if time.monotonic() > deadline:
-            raise Refusal(
-                "processes_remain",
-                f"Processes {sorted(pids)} of user id {uid} do not end. End them, then run this"
-                " again.",
-                pids=sorted(pids),
-            )
-        time.sleep(0.02)
-
-
-def _processes(uid: int) -> list[int]:
-    return [
-        int(entry.name)
-        for entry in Path("/proc").iterdir()
-        if entry.name.isdigit() and _belongs(entry, uid)
-    ]
-
-
-def _belongs(process: Path, uid: int) -> bool:
-    """Whether a process runs as `uid`; a zombie counts, userdel would stumble over it."""
-    try:
-        status = (process / "status").read_text()
-    except (FileNotFoundError, ProcessLookupError):
-        return False
-    owners = next(line for line in status.splitlines() if line.startswith("Uid:"))
-    return str(uid) in owners.split()
-
-
-def _kill(pid: int) -> None:
-    try:
-        os.kill(pid, signal.SIGKILL)
-    except ProcessLookupError:
-        return
+    pids = kill_all(partial(pids_of_user, uid), _KILL_PATIENCE_SECONDS)
+    if pids:
+        raise Refusal(
+            "processes_remain",
+            f"Processes {sorted(pids)} of user id {uid} do not end. End them, then run this again.",
+            pids=sorted(pids),
+        )

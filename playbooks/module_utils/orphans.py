@@ -7,25 +7,21 @@ without it. All modules can be killed at any point: the next run finishes what t
 
 from __future__ import annotations
 
-import os
 import signal
-import time
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .fence import hand_over
 from .outcome import Refusal
+from .processes import all_pids, environment, name_of, signal_found, wait_until
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from .variables import SiteVars
 
 # Set by the playbooks to `<lock_dir>:<run>-<token>`.
 MARKER = "SIAPPAKAI_TASK"
 
-_PROC = Path("/proc")
-_PAUSE_SECONDS = 0.1
 _KILL_SECONDS = 5.0
 
 
@@ -53,13 +49,13 @@ class Strays:
 
     def find(self) -> list[int]:
         """Return their process ids."""
-        return [int(entry.name) for entry in _PROC.iterdir() if self._is_one(entry)]
+        return [pid for pid in all_pids() if self._is_one(pid)]
 
     def end(self, patience: float, *, spare: bool) -> list[str]:
         """Wait for them, then end them and say which they were; `spare` raises Refusal instead."""
-        _wait(lambda: not self.find(), patience)
+        wait_until(lambda: not self.find(), patience)
         found = self.find()
-        named = [f"{pid} {_name(pid)}" for pid in found]
+        named = [f"{pid} {name_of(pid)}" for pid in found]
         if found and spare:
             raise Refusal(
                 "still_working",
@@ -68,9 +64,8 @@ class Strays:
                 processes=named,
             )
         for number in (signal.SIGTERM, signal.SIGKILL):
-            for pid in self.find():
-                self._tell(pid, number)
-            _wait(lambda: not self.find(), _KILL_SECONDS)
+            signal_found(self.find, number)
+            wait_until(lambda: not self.find(), _KILL_SECONDS)
         if self.find():
             raise Refusal(
                 "still_working",
@@ -80,39 +75,10 @@ class Strays:
             )
         return named
 
-    def _tell(self, pid: int, number: signal.Signals) -> None:
-        """Signal a process if it is still one of them, and not another with its number."""
-        try:
-            handle = os.pidfd_open(pid)
-        except ProcessLookupError:
-            return
-        try:
-            if self._is_one(_PROC / str(pid)):
-                signal.pidfd_send_signal(handle, number)
-        except ProcessLookupError:
-            return
-        finally:
-            os.close(handle)
-
-    def _is_one(self, process: Path) -> bool:
-        if not process.name.isdigit():
-            return False
-        try:
-            variables = (process / "environ").read_bytes().split(b"\0")
-        except OSError:
-            return False
-        tokens = [one.removeprefix(self.family) for one in variables if one.startswith(self.family)]
+    def _is_one(self, pid: int) -> bool:
+        tokens = [
+            variable.removeprefix(self.family)
+            for variable in environment(pid)
+            if variable.startswith(self.family)
+        ]
         return any(token.isdigit() and int(token) < self.token for token in tokens)
-
-
-def _wait(done: Callable[[], bool], seconds: float) -> None:
-    until = time.monotonic() + seconds
-    while not done() and time.monotonic() < until:
-        time.sleep(_PAUSE_SECONDS)
-
-
-def _name(pid: int) -> str:
-    try:
-        return (_PROC / str(pid) / "comm").read_text().strip()
-    except OSError:
-        return "ended"

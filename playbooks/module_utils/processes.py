@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import signal
@@ -26,6 +27,39 @@ def wait_until(condition: Callable[[], bool], seconds: float) -> bool:
 def all_pids() -> Iterator[int]:
     """Yield every process id there is."""
     return (int(entry.name) for entry in PROC.iterdir() if entry.name.isdigit())
+
+
+def pids_of_user(uid: int) -> list[int]:
+    """Return the processes that run as a user of this machine, not of a container on it.
+
+    A container's users are others, whatever their numbers; zombies do not count.
+    """
+    return [pid for pid in all_pids() if str(uid) in _user_ids(pid) and is_local(pid)]
+
+
+def _user_ids(pid: int) -> list[str]:
+    """Return the real, effective, saved and file system user id; empty when it is gone."""
+    try:
+        status = (PROC / str(pid) / "status").read_text(errors="replace")
+    except OSError:
+        return []
+    return next((line.split()[1:] for line in status.splitlines() if line.startswith("Uid:")), [])
+
+
+def environment(pid: int) -> list[bytes]:
+    """Return the variables a process was started with; empty when it is gone."""
+    try:
+        return (PROC / str(pid) / "environ").read_bytes().split(b"\0")
+    except OSError:
+        return []
+
+
+def name_of(pid: int) -> str:
+    """Return the short name of a process, or `ended`."""
+    try:
+        return (PROC / str(pid) / "comm").read_text().strip()
+    except OSError:
+        return "ended"
 
 
 def mentions(pid: int, config: str) -> bool:
@@ -90,3 +124,30 @@ def signal_all(pids: Iterable[int], signal_number: signal.Signals) -> None:
             os.kill(pid, signal_number)
         except ProcessLookupError:
             continue
+
+
+def signal_found(find: Callable[[], Iterable[int]], signal_number: signal.Signals) -> None:
+    """Signal what `find` finds, if it is still found, and not another with its number."""
+    handles = {}
+    for pid in find():
+        try:
+            handles[pid] = os.pidfd_open(pid)
+        except ProcessLookupError:
+            continue
+    try:
+        for pid in handles.keys() & set(find()):
+            with contextlib.suppress(ProcessLookupError):
+                signal.pidfd_send_signal(handles[pid], signal_number)
+    finally:
+        for handle in handles.values():
+            os.close(handle)
+
+
+def kill_all(find: Callable[[], list[int]], seconds: float) -> list[int]:
+    """Kill what `find` finds until it finds nothing more; return what `seconds` did not end."""
+
+    def none_left() -> bool:
+        signal_found(find, signal.SIGKILL)
+        return not find()
+
+    return [] if wait_until(none_left, seconds) else find()

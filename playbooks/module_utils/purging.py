@@ -6,16 +6,17 @@ import grp
 import pwd
 import re
 import shutil
-import signal
 import subprocess
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from .daemons import DaemonError
-from .processes import PROC, all_pids, is_local, signal_all, wait_until
+from .processes import kill_all, pids_of_user
 
 MARKER = ".siappakai-private"
+_KILL_SECONDS = 10.0
 
 
 def require_private(layout: Mapping[str, Any]) -> None:
@@ -60,7 +61,7 @@ def remove_users(prefix: str) -> list[str]:
     """End the processes of the sites' users, then remove users and groups; return their names."""
     users = site_users(prefix)
     for user in users:
-        _end_processes(pwd.getpwnam(user).pw_uid)
+        kill_all(partial(pids_of_user, pwd.getpwnam(user).pw_uid), _KILL_SECONDS)
         _run("userdel", user)
     for group in site_groups(prefix):
         _run("groupdel", group)
@@ -85,21 +86,6 @@ def _is_marked(root: Path, prefix: str) -> bool:
 
 def _is_site(name: str, prefix: str) -> bool:
     return re.fullmatch(rf"{re.escape(prefix)}-[a-z][a-z-]+-\d{{4,10}}", name) is not None
-
-
-def _end_processes(uid: int) -> None:
-    def running() -> list[int]:
-        return [pid for pid in all_pids() if is_local(pid) and _owner(PROC / str(pid)) == uid]
-
-    signal_all(running(), signal.SIGKILL)
-    wait_until(lambda: not running(), seconds=10)
-
-
-def _owner(process: Path) -> int | None:
-    try:
-        return process.stat().st_uid
-    except OSError:
-        return None
 
 
 def _run(program: str, name: str) -> None:
