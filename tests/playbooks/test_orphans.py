@@ -6,8 +6,10 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+import yaml
 
 from playbooks.module_utils.fence import fenced, hand_over
 from playbooks.module_utils.orphans import MARKER, Strays, settle
@@ -86,6 +88,30 @@ def test_the_preparation_of_a_server_is_never_cut_short(tmp_path: Path, launch: 
     busy.kill()
     busy.wait()
     assert settle(str(tmp_path), "7-200", [], 0.0) == []
+
+
+def _starting_tasks(tasks: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    """Tasks in which Debian's scripts or service managers start daemons."""
+    for task in tasks:
+        yield from _starting_tasks(task.get("block", []))
+        service = task.get("ansible.builtin.service", {})
+        if "ansible.builtin.apt" in task or service.get("state") in {"started", "restarted"}:
+            yield task
+
+
+def test_daemons_are_started_without_the_mark() -> None:
+    roles = Path(__file__).parents[2] / "playbooks/roles"
+    # The panel's own preparation carries no mark.
+    files = [path for path in roles.glob("*/*/*.yml") if path.parts[-3] != "panel"]
+    found = [
+        task
+        for path in files
+        if path.parent.name in {"tasks", "handlers"}
+        for task in _starting_tasks(yaml.safe_load(path.read_text()))
+    ]
+    assert len(found) == 5
+    for task in found:
+        assert task.get("environment") == {MARKER: ""}, task["name"]
 
 
 def test_a_site_handed_over_refuses_the_older_run(tmp_path: Path) -> None:
