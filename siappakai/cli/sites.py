@@ -96,8 +96,17 @@ def show_site(code: str) -> SiteRecord:
 @click.option("--domain", required=True, help="Domain of the site.")
 @click.option("--release", "version", help="Version to install later.")
 @click.option("--php", help="PHP version; the server's first unless given.")
+@click.option("--certificate", default="", help="Path on the server of the certificate chain.")
+@click.option("--certificate-key", default="", help="Path on the server of its key.")
 def plan_site(
-    code: str, server_name: str, domain: str, version: str | None, php: str | None
+    code: str,
+    *,
+    server_name: str,
+    domain: str,
+    version: str | None,
+    php: str | None,
+    certificate: str,
+    certificate_key: str,
 ) -> SiteRecord:
     """Decide where a village's site shall live; nothing is installed yet."""
     planned = sites.plan_site(
@@ -106,6 +115,7 @@ def plan_site(
         domain=domain,
         release=releases.get_release(version) if version else None,
         php=php,
+        certificate=(certificate, certificate_key),
         by=actor(),
     )
     return _record(planned)

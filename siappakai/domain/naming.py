@@ -25,6 +25,7 @@ _ROOT = re.compile(r"(?:/[a-z0-9][a-z0-9._-]{0,40}){2,4}")
 _DOMAIN = re.compile(
     r"(?=.{4,120}\Z)(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z][a-z0-9-]{0,61}[a-z0-9]"
 )
+_FILE = re.compile(r"(?=.{2,255}\Z)(?:/[A-Za-z0-9][A-Za-z0-9._-]*)+")
 _APP = re.compile(r"[a-z][a-z-]{1,11}")
 _PHP = re.compile(r"[78]\.\d")
 
@@ -189,6 +190,32 @@ def check_domain(text: str) -> str:
     domain = text.strip().rstrip(".").lower()
     _check(_DOMAIN, domain, "domain", "Contoh: bajera.desa.id")
     return domain
+
+
+def check_certificate(chain: str, key: str) -> tuple[str, str]:
+    """Return the paths on the server of a certificate chain and its key; both empty for HTTP.
+
+    Raises InvalidInputError (field `certificate` or `certificate_key`) for one without the other
+    and for what is no absolute path of plain names: both are written into nginx's configuration.
+    """
+    if chain or key:
+        todo = "Beri jalur mutlak rantai sertifikat dan kuncinya, misalnya /etc/ssl/desa/key.pem."
+        _check(_FILE, chain, "certificate", todo)
+        _check(_FILE, key, "certificate_key", todo)
+    return chain, key
+
+
+def check_certificate(chain: str, key: str) -> tuple[str, str]:
+    """Return the paths on the server of a certificate chain and its key; both empty for HTTP.
+
+    Raises InvalidInputError (field `certificate` or `certificate_key`) for one without the other
+    and for what is no absolute path of plain names: both are written into nginx's configuration.
+    """
+    if chain or key:
+        todo = "Beri jalur mutlak rantai sertifikat dan kuncinya, misalnya /etc/ssl/desa/key.pem."
+        _check(_FILE, chain, "certificate", todo)
+        _check(_FILE, key, "certificate_key", todo)
+    return chain, key
 
 
 def check_php(version: str) -> str:

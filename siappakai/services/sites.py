@@ -10,7 +10,7 @@ import bcrypt
 from sqlalchemy import select
 
 from siappakai.credentials import load_key_ring, new_app_key, random_password, readable_password
-from siappakai.domain.naming import DB_PASSWORD_LENGTH, check_domain
+from siappakai.domain.naming import DB_PASSWORD_LENGTH, check_certificate, check_domain
 from siappakai.domain.states import UNBUILT, ServerState, SiteState
 from siappakai.errors import ConflictError, InvalidInputError, NotFoundError, RefusedError
 from siappakai.models import Release, Run, Server, Site, Village, db
@@ -68,6 +68,7 @@ def plan_site(
     domain: str,
     release: Release | None = None,
     php: str | None = None,
+    certificate: tuple[str, str] = ("", ""),
     app: str = OPENSID,
     secrets: SealedSecrets | None = None,
     by: str,
@@ -75,10 +76,12 @@ def plan_site(
     """Decide where a village's site shall live, and make its secrets; nothing is installed yet.
 
     A site that was removed, or is only planned, is planned anew. Who plans many in one
-    transaction makes their `secrets` before it. Raises InvalidInputError for a bad domain or
+    transaction makes their `secrets` before it. `certificate` names chain and key on the server;
+    without them the site is served over HTTP. Raises InvalidInputError for a bad domain, path or
     PHP version, ConflictError when the domain is taken or the site exists.
     """
     domain = check_domain(domain)
+    chain, key = check_certificate(*certificate)
     chosen = php or server.php_versions[0]
     if chosen not in server.php_versions:
         raise InvalidInputError(
@@ -101,6 +104,7 @@ def plan_site(
         site.server_id = server.id
         site.domain = domain
         site.php = chosen
+        site.certificate, site.certificate_key = chain, key
         site.wanted_release_id = release.id if release else None
         session.add(site)
         session.flush()

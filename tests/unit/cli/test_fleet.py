@@ -3,7 +3,8 @@
 import pytest
 
 from siappakai.domain.states import ServerState, SiteState
-from siappakai.services import runs
+from siappakai.models import db
+from siappakai.services import runs, sites
 from tests.factories import make_release, make_server, make_site, make_village
 from tests.unit.cli.conftest import Call
 
@@ -104,6 +105,20 @@ def test_a_site_is_planned_and_shown(siappakai: Call):
     assert siappakai("site", "list", "--server", "satu", "--json").json["total"] == 1
 
 
+def test_a_site_is_planned_with_a_certificate(siappakai: Call):
+    make_server("satu")
+    village = make_village()
+    chain, key = "/etc/ssl/desa/chain.pem", "/etc/ssl/desa/key.pem"
+    planned = plan(siappakai, village.code, "--certificate", chain, "--certificate-key", key)
+
+    assert planned.exit_code == 0
+    site = sites.find_site(village.id)
+    assert (site.certificate, site.certificate_key) == (chain, key)
+    assert plan(siappakai, village.code).exit_code == 0
+    db.session.expire_all()
+    assert sites.find_site(village.id).certificate == ""
+
+
 @pytest.mark.parametrize(
     ("words", "exit_code"),
     [
@@ -111,6 +126,7 @@ def test_a_site_is_planned_and_shown(siappakai: Call):
         (["--php", "7.4"], 2),
         (["--release", "v2410.0.0"], 3),
         (["--server", "dua"], 3),
+        (["--certificate", "/etc/ssl/desa/chain.pem"], 2),
     ],
 )
 def test_a_site_is_not_planned_amiss(siappakai: Call, words: list[str], exit_code: int):
