@@ -87,7 +87,7 @@ def settle(daemon: Any, state: str, *, dry_run: bool) -> bool:
 
 
 def main() -> None:
-    module = AnsibleModule(argument_spec=ARGUMENTS, supports_check_mode=True)  # type: ignore[no-untyped-call]
+    module = AnsibleModule(argument_spec=ARGUMENTS, supports_check_mode=True)  # type: ignore[no-untyped-call] # Ansible has no annotations
     layout, state = module.params["layout"], module.params["state"]
     if layout["services"] != "private":
         module.fail_json(

@@ -60,7 +60,7 @@ def purge(layout: dict[str, Any]) -> list[str]:
 
 
 def main() -> None:
-    module = AnsibleModule(argument_spec=ARGUMENTS, supports_check_mode=True)  # type: ignore[no-untyped-call]
+    module = AnsibleModule(argument_spec=ARGUMENTS, supports_check_mode=True)  # type: ignore[no-untyped-call] # Ansible has no annotations
     # A folder about to be removed may be where the play was started.
     os.chdir("/")
     layout = module.params["layout"]

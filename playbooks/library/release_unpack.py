@@ -28,7 +28,7 @@ options:
 
 def main() -> None:
     """Run the module."""
-    module = AnsibleModule(  # type: ignore[no-untyped-call]
+    module = AnsibleModule(  # type: ignore[no-untyped-call] # Ansible has no annotations
         argument_spec={
             "layout": argument(LayoutVars),
             "release": argument(ReleaseVars),

@@ -113,7 +113,7 @@ def chosen_daemons(layout: dict[str, Any], *, php: bool, nginx: bool) -> list[Da
 
 
 def main() -> None:
-    module = AnsibleModule(argument_spec=ARGUMENTS, supports_check_mode=True)  # type: ignore[no-untyped-call]
+    module = AnsibleModule(argument_spec=ARGUMENTS, supports_check_mode=True)  # type: ignore[no-untyped-call] # Ansible has no annotations
     wanted = module.params
     daemons = chosen_daemons(wanted["layout"], php=wanted["php"], nginx=wanted["nginx"])
     if module.check_mode:

@@ -21,7 +21,7 @@ options:
 
 def main() -> None:
     """Run the module."""
-    module = AnsibleModule(  # type: ignore[no-untyped-call]
+    module = AnsibleModule(  # type: ignore[no-untyped-call] # Ansible has no annotations
         argument_spec={"layout": argument(LayoutVars), "site": argument(SiteVars)},
         supports_check_mode=True,
     )

@@ -124,4 +124,4 @@ def _pair(name: bytes, value: bytes) -> bytes:
 
 
 def _size(length: int) -> bytes:
-    return bytes([length]) if length < 128 else struct.pack("!I", length | _LONG)  # noqa: PLR2004
+    return bytes([length]) if length < 128 else struct.pack("!I", length | _LONG)  # noqa: PLR2004 - one byte holds less than this

@@ -74,7 +74,7 @@ def write_identity(
         if len(villages) != 1 or first is None:
             link.rollback()
             return False
-        cursor.execute(f"UPDATE config SET {assignments}", tuple(columns.values()))  # noqa: S608
+        cursor.execute(f"UPDATE config SET {assignments}", tuple(columns.values()))  # noqa: S608 - columns as our plays name them; values apart
         cursor.execute("UPDATE user SET password = '!', session = MD5(UUID())")
         cursor.execute(
             "UPDATE user SET username = %s, password = %s WHERE id = %s",

@@ -176,7 +176,7 @@ def _seal(top: Path) -> int:
     for folder, _, files in os.walk(top, topdown=False):
         for name in files:
             os.chmod(f"{folder}/{name}", _FILE_MODE)  # noqa: PTH101 - 8,700 of them
-        os.chmod(folder, _FOLDER_MODE)  # noqa: PTH101
+        os.chmod(folder, _FOLDER_MODE)  # noqa: PTH101 - as many folders
         sealed += len(files)
     return sealed
 

@@ -63,7 +63,7 @@ def seed(nursery: Nursery) -> Seeded:
             host=nursery.host,
             seconds=SEEDING_SECONDS,
         )
-    if response.status != 200:  # noqa: PLR2004
+    if response.status != 200:  # noqa: PLR2004 - HTTP says OK
         raise _failed(f"the page answered {response.status}: {_first_words(response)}")
     with closing(
         connect(
