@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, text
 
 from siappakai.domain.states import RunState, SiteState
 from siappakai.models import LogChunk, Run, Site, Step, Target, db
@@ -215,10 +215,12 @@ def test_an_error_in_the_variables_fails_with_its_message(engine: Engine) -> Non
     engine.start(*PARTS)
     planned = engine.villages(1)
     with transaction():
-        engine.server.http_address = "{{ tidak_ada }}"
+        engine.server.connection = "ssh"
+        engine.server.host_key = "bukan kunci"
+        db.session.execute(text("UPDATE servers SET port = 'bukan angka'"))
     ended = engine.settle(engine.install(planned))
     assert ended.state is RunState.FAILED
-    assert "tidak_ada" in ended.targets[0].message
+    assert "bukan angka" in ended.targets[0].message
 
 
 def test_a_server_that_never_answered_fails_the_run_and_breaks_nothing(engine: Engine) -> None:
