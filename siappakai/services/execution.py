@@ -20,7 +20,7 @@ from siappakai.models import Run, Target, db, registry_now, utc_now
 from siappakai.models.app import current_settings
 from siappakai.models.transactions import transaction
 from siappakai.services import health, leases, outcomes, steps
-from siappakai.services.hosts import hosts_of, keys_for
+from siappakai.services.hosts import Cast, hosts_of, keys_for
 from siappakai.services.leases import Lease, LeaseLostError, Tenure
 from siappakai.services.recorder import Prober, Recorder
 from siappakai.services.runs import ring
@@ -176,12 +176,15 @@ def _run_playbook(
 ) -> None:
     settings = current_settings()
     play_id = f"{run.id}-{recorder.tenure.lease.token}"
-    servers = hosts_of(run, targets, is_shipped=entry.name == "install")
-    private_key, known_hosts = keys_for(servers)
+    cast = hosts_of(run, targets, is_shipped=entry.name == "install")
+    _refuse_unfit(recorder, cast)
+    if not cast.servers:
+        return
+    private_key, known_hosts = keys_for(cast.servers)
     play(
         PlayRequest(
             playbook=entry.playbook,
-            inventory=build_inventory([server.host for server in servers]),
+            inventory=build_inventory([server.host for server in cast.servers]),
             extra_vars={"play_id": play_id, **extra_vars},
             workspace=_plays() / play_id,
             forks=leases.forks_of(run),
@@ -192,6 +195,20 @@ def _run_playbook(
         ),
         recorder,
     )
+
+
+def _refuse_unfit(recorder: Recorder, cast: Cast) -> None:
+    """Fail the targets that cannot take part; the others are played all the same.
+
+    One that had begun stays as it is: only a look at its site tells how it ended.
+    """
+    if not cast.unfit:
+        return
+    recorder.last_lines.extend(cast.unfit.values())
+    with transaction() as session:
+        for target in leases.hold(session, recorder.tenure.lease).targets:
+            if target.id in cast.unfit and target.state is RunState.QUEUED:
+                outcomes.conclude(session, target, RunState.FAILED, cast.unfit[target.id])
 
 
 def _plays() -> Path:

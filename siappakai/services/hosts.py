@@ -11,7 +11,7 @@ from siappakai.ansible.inventory import ServerHost, SiteHost
 from siappakai.ansible.plays import Certificate, Identity, ReleaseVars, SiteSecrets, SiteVars
 from siappakai.credentials import KeyRing, load_key_ring
 from siappakai.domain.naming import ServerLayout, site_names
-from siappakai.errors import ConflictError
+from siappakai.errors import ConflictError, SiapPakaiError
 from siappakai.models import Release, Run, Server, Site, Target, Village, db
 from siappakai.models.app import current_settings
 from siappakai.services import keys, releases, servers
@@ -25,22 +25,38 @@ class PlayedServer:
     host: ServerHost
 
 
-def hosts_of(run: Run, targets: Sequence[Target], *, is_shipped: bool) -> list[PlayedServer]:
+@dataclass(frozen=True, slots=True)
+class Cast:
+    """Who takes part in a play; `unfit` tells by target id why some cannot."""
+
+    servers: list[PlayedServer]
+    unfit: dict[int, str]
+
+
+def hosts_of(run: Run, targets: Sequence[Target], *, is_shipped: bool) -> Cast:
     """Return the inventory hosts of a run's targets.
 
     `is_shipped` also makes the code of their releases ready; only an install needs that, a
-    probe must not wait for a download. Raises the errors of `releases.ensure_archive`.
+    probe must not wait for a download. Raises the errors of `releases.ensure_archive` and of a
+    missing key ring; what is wrong with one site makes that one unfit.
     """
     by_server: dict[int, list[Target]] = defaultdict(list)
-    for target in targets:
-        by_server[target.server_id].append(target)
     ring = load_key_ring(current_settings().credentials_file)
-    return [
+    unfit: dict[int, str] = {}
+    for target in targets:
+        try:
+            _check_fit(run, target, ring)
+        except SiapPakaiError as error:
+            unfit[target.id] = str(error)
+        else:
+            by_server[target.server_id].append(target)
+    played = [
         _server_host(
             run, db.session.get_one(Server, server_id), members, ring, is_shipped=is_shipped
         )
         for server_id, members in by_server.items()
     ]
+    return Cast(played, unfit)
 
 
 def keys_for(played: Sequence[PlayedServer]) -> tuple[str, str]:
@@ -67,6 +83,29 @@ def identity_of(village: Village) -> Identity:
     )
 
 
+def _check_fit(run: Run, target: Target, ring: KeyRing) -> None:
+    """Raise SiapPakaiError when the site of a target cannot be played."""
+    if target.site_id is None:
+        return
+    site = db.session.get_one(Site, target.site_id)
+    if site.server_id != target.server_id:
+        raise ConflictError(
+            f"Situs {site.domain} sudah direncanakan di server {site.server.name}.",
+            "Mintalah lagi pekerjaannya di server itu.",
+        )
+    _release_of(run, site)
+    _secrets(site, ring)
+
+
+def _release_of(run: Run, site: Site) -> Release:
+    release = site.wanted_release if run.play == "install" else site.release or site.wanted_release
+    if release is None:
+        raise ConflictError(
+            f"Situs {site.domain} belum punya rilis.", "Pasang situs itu dengan satu rilis dahulu."
+        )
+    return release
+
+
 def _server_host(
     run: Run, server: Server, targets: Sequence[Target], ring: KeyRing, *, is_shipped: bool
 ) -> PlayedServer:
@@ -91,11 +130,7 @@ def _site_host(
     archives: dict[int, ReleaseVars],
     is_shipped: bool,
 ) -> SiteHost:
-    release = site.wanted_release if run.play == "install" else site.release or site.wanted_release
-    if release is None:
-        raise ConflictError(
-            f"Situs {site.domain} belum punya rilis.", "Pasang situs itu dengan satu rilis dahulu."
-        )
+    release = _release_of(run, site)
     if release.id not in archives:
         to_vars = releases.release_vars if is_shipped else releases.unshipped_vars
         archives[release.id] = to_vars(release)

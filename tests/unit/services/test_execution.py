@@ -14,8 +14,8 @@ from siappakai.domain.states import RunState, ServerState, SiteState
 from siappakai.models import Run, RunLock, Server, Site, db, utc_now
 from siappakai.models.app import current_settings
 from siappakai.models.transactions import transaction
-from siappakai.services import execution, leases
-from tests.factories import make_release, make_run, make_server, make_site
+from siappakai.services import execution, hosts, leases
+from tests.factories import make_release, make_run, make_server, make_site, make_village
 
 pytestmark = pytest.mark.usefixtures("registry")
 
@@ -66,6 +66,51 @@ def test_a_site_without_release_is_told_by_name() -> None:
     execution.execute(run.id)
     assert site.domain in fresh(run).targets[0].message
     assert fresh(run).state is RunState.FAILED
+
+
+def test_what_is_wrong_with_one_site_fails_that_one_alone() -> None:
+    release = make_release()
+    good, bare, moved = (make_site(make_village(), release=release) for _ in range(3))
+    garbled = make_site(make_village(), release=release, app_key_sealed="rusak")
+    run = make_run("health", [good, bare, moved, garbled])
+    elsewhere = make_server("lain").id
+    with transaction() as session:
+        session.get_one(Site, moved.id).server_id = elsewhere
+        unreleased = session.get_one(Site, bare.id)
+        unreleased.release_id = unreleased.wanted_release_id = None
+    cast = hosts.hosts_of(fresh(run), fresh(run).targets, is_shipped=False)
+    assert [played.server.id for played in cast.servers] == [good.server_id]
+    assert [host.site.code for host in cast.servers[0].host.sites] == [good.village.code]
+    told = [cast.unfit.get(target.id, "") for target in fresh(run).targets]
+    assert told[0] == ""
+    assert "belum punya rilis" in told[1]
+    assert "server lain" in told[2]
+    assert "kunci" in told[3]
+
+
+def test_a_run_of_unfit_sites_alone_ends_without_a_play() -> None:
+    site = make_site()
+    run = make_run("remove", [site])
+    execution.execute(run.id)
+    ended = fresh(run)
+    assert ended.state is RunState.FAILED
+    assert "belum punya rilis" in ended.targets[0].message
+    assert ended.message == ""
+    assert db.session.scalar(select(RunLock)) is None
+
+
+def test_a_lost_run_is_not_ended_by_a_site_that_cannot_be_looked_at() -> None:
+    site = make_site(release=make_release())
+    run = make_run("install", [site])
+    assert leases.claim(run.id) is not None
+    with transaction() as session:
+        session.get_one(Run, run.id).targets[0].state = RunState.RUNNING
+        session.get_one(Site, site.id).app_key_sealed = "rusak"
+    expire(run)
+    leases.expired()
+    execution.execute(run.id)
+    assert fresh(run).state is RunState.LOST
+    assert "kunci" in fresh(run).message
 
 
 def test_an_error_of_ours_while_settling_keeps_the_locks_and_says_why() -> None:
