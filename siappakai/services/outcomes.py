@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from siappakai.domain.states import RunState, ServerState, SiteState
+from siappakai.domain.states import UNBUILT, RunState, ServerState, SiteState
 from siappakai.models import Run, Server, Site, Target, utc_now
 
 Verdict = dict[str, Any]
@@ -39,6 +39,13 @@ def reconsider(session: Session, target: Target) -> None:
     """Carry over what was seen of a site after its target had ended."""
     if target.site_id is not None:
         _conclude_site(session.get_one(Site, target.site_id), target, target.state)
+
+
+def mark_removed(site: Site) -> None:
+    """Note that a site is gone: its row stays for the history of its runs, its domain is free."""
+    site.state = SiteState.REMOVED
+    site.release_id = None
+    site.domain = f"removed-{site.id}.invalid"
 
 
 def settled_state(play: str, verdict: Verdict | None, otherwise: RunState) -> RunState:
@@ -74,6 +81,8 @@ def _conclude_site(site: Site, target: Target, state: RunState) -> None:
         if target.run.play == "install" or site.release_id is None:
             site.release_id = site.wanted_release_id
             site.installed_at = site.installed_at or utc_now()
+    elif target.result.get("state") == _ABSENT and site.state in UNBUILT:
+        return  # there is nothing, as there should be
     elif target.run.play == "install" and target.result.get("state") == _ABSENT:
         site.state = SiteState.PLANNED
     elif target.started_at is None:
@@ -90,7 +99,6 @@ def _put_back(site: Site) -> None:
 
 def _conclude_removal(site: Site, target: Target, state: RunState) -> None:
     if state is RunState.SUCCEEDED:
-        site.state = SiteState.REMOVED
-        site.release_id = None
+        mark_removed(site)
     elif target.started_at is not None and not target.result.get("healthy"):
         site.state = SiteState.BROKEN

@@ -11,12 +11,12 @@ from sqlalchemy import select
 
 from siappakai.credentials import load_key_ring, new_app_key, random_password, readable_password
 from siappakai.domain.naming import DB_PASSWORD_LENGTH, check_certificate, check_domain
-from siappakai.domain.states import UNBUILT, ServerState, SiteState
+from siappakai.domain.states import TERMINAL, UNBUILT, ServerState, SiteState
 from siappakai.errors import ConflictError, InvalidInputError, NotFoundError, RefusedError
-from siappakai.models import Release, Run, Server, Site, Village, db
+from siappakai.models import Release, Run, Server, Site, Target, Village, db
 from siappakai.models.app import current_settings
 from siappakai.models.transactions import transaction
-from siappakai.services import audit, releases, runs
+from siappakai.services import audit, outcomes, releases, runs
 from siappakai.services.paging import Page, paginate
 
 OPENSID = "opensid"
@@ -78,7 +78,7 @@ def plan_site(
     A site that was removed, or is only planned, is planned anew. Who plans many in one
     transaction makes their `secrets` before it. `certificate` names chain and key on the server;
     without them the site is served over HTTP. Raises InvalidInputError for a bad domain, path or
-    PHP version, ConflictError when the domain is taken or the site exists.
+    PHP version, ConflictError when the domain is taken, the site exists or a run is at it.
     """
     domain = check_domain(domain)
     chain, key = check_certificate(*certificate)
@@ -97,6 +97,7 @@ def plan_site(
                 f"{village.name} sudah punya situs di {site.domain}.",
                 "Hapus situs itu dahulu bila ingin memindahkannya.",
             )
+        _refuse_busy(site)
         if site.state is not SiteState.PLANNED:
             for name, value in asdict(secrets or new_secrets()).items():
                 setattr(site, name, value)
@@ -110,6 +111,17 @@ def plan_site(
         session.flush()
         audit.record("site.plan", village.code, by=by, detail={"domain": domain})
         return site
+
+
+def _refuse_busy(site: Site) -> None:
+    """Raise ConflictError while a run is asked for, or at work on, a site."""
+    query = select(Target.run_id).where(Target.site_id == site.id, Target.state.not_in(TERMINAL))
+    busy = db.session.scalar(query.limit(1)) if site.id else None
+    if busy is not None:
+        raise ConflictError(
+            f"Pekerjaan {busy} masih mengerjakan situs {site.domain}.",
+            "Tunggu sampai selesai, atau batalkan dahulu.",
+        )
 
 
 def _refuse_taken_domain(domain: str, village: Village) -> None:
@@ -196,7 +208,9 @@ def request_health(*, site_ids: Sequence[int], by: str, retry_of: int | None = N
 def request_remove(*, site_ids: Sequence[int], confirmed_count: int, by: str) -> list[Run]:
     """Ask for sites to be archived and removed; the number of them must be given again.
 
-    Raises InvalidInputError for a wrong number, RefusedError for a site that was removed before.
+    A site that is only planned has nothing on its server: it is removed at once, without a run.
+    Raises ConflictError while a run is at such a site, InvalidInputError for a wrong number,
+    RefusedError for a site that was removed before.
     """
     with transaction():
         sites = _load(site_ids)
@@ -208,7 +222,17 @@ def request_remove(*, site_ids: Sequence[int], confirmed_count: int, by: str) ->
                 "Ketik jumlah situs yang benar.",
                 field="confirmed_count",
             )
-        return _per_server("remove", sites, by=by)
+        for site in sites:
+            if site.state is SiteState.PLANNED:
+                _drop_plan(site, by=by)
+        built = [site for site in sites if site.state is not SiteState.REMOVED]
+        return _per_server("remove", built, by=by)
+
+
+def _drop_plan(site: Site, *, by: str) -> None:
+    _refuse_busy(site)
+    audit.record("site.remove", site.village.code, by=by, detail={"domain": site.domain})
+    outcomes.mark_removed(site)
 
 
 def _load(site_ids: Sequence[int]) -> list[Site]:

@@ -80,7 +80,7 @@ def remove() -> ResponseReturnValue:
     return render_template("sites/remove.html", form=form, sites=chosen), form.status
 
 
-@blueprint.post("/<int:site_id>/admin-login")
+@blueprint.post("/<int(max=2147483647):site_id>/admin-login")
 @requires(Role.ADMIN)
 def reveal_admin_login(site_id: int) -> ResponseReturnValue:
     username, password = sites.admin_login(site_id, by=actor())
@@ -106,7 +106,8 @@ def _install_page(form: InstallForm, rows: list[VillageRow]) -> ResponseReturnVa
 
 
 def _to_runs(runs: list[Run]) -> ResponseReturnValue:
-    flash(_("Pekerjaan diminta."))
+    if runs:
+        flash(_("Pekerjaan diminta."))
     if len(runs) == 1:
         return redirect(url_for("runs.show", run_id=runs[0].id), 303)
     return redirect(url_for("runs.show_list"), 303)
