@@ -253,7 +253,8 @@ def _known() -> Known:
     official = list(db.session.scalars(select(OfficialVillage)))
     districts = {line.district_code: line.district_name for line in official}
     districts |= {district.code: district.name for district in places.list_districts()}
-    owners = select(Site.domain, Village.code).join(Site.village)
+    living = Site.state != SiteState.REMOVED
+    owners = select(Site.domain, Village.code).join(Site.village).where(living)
     return Known(
         regency_code=regency.code,
         regency_name=regency.name,

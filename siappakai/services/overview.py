@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
-from sqlalchemy import case, func, select
+from sqlalchemy import case, func, or_, select
 from sqlalchemy.orm import joinedload
 
+from siappakai.ansible.plays import CATALOGUE
 from siappakai.domain.states import RunState, SiteState
 from siappakai.models import Release, Run, Site, Target, Village, db
+
+# Targets of other plays lost their site with the village that was deleted.
+_OF_SERVERS: Final = tuple(play.name for play in CATALOGUE.values() if play.scope == "servers")
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +59,9 @@ def standing_failures(limit: int = 10) -> list[Target]:
     server_alone = case((Target.site_id.is_(None), Target.server_id))
     newest = (
         select(func.max(Target.id))
+        .join(Target.run)
         .where(Target.state.not_in((RunState.QUEUED, RunState.RUNNING)))
+        .where(or_(Target.site_id.is_not(None), Run.play.in_(_OF_SERVERS)))
         .group_by(Target.site_id, server_alone)
     )
     query = (

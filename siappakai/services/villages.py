@@ -5,14 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Row, Select, and_, or_, select
+from sqlalchemy import Row, Select, and_, or_, select, update
 from sqlalchemy.orm import contains_eager
 
 from siappakai.domain.codes import VillageCode, parse_village_code
 from siappakai.domain.places import check_name
-from siappakai.domain.states import SiteState
+from siappakai.domain.states import TERMINAL, SiteState
 from siappakai.errors import ConflictError, InvalidInputError, NotFoundError
-from siappakai.models import District, Release, Server, Site, Village, db
+from siappakai.models import District, Release, Run, Server, Site, Target, Village, db
 from siappakai.models.transactions import transaction
 from siappakai.services import audit, places
 from siappakai.services.paging import Page, paginate
@@ -85,17 +85,35 @@ def update_village(code: str, *, name: str, by: str) -> Village:
 
 
 def delete_village(code: str, *, by: str) -> None:
-    """Remove a village from the registry; raises ConflictError while it has a site."""
+    """Remove a village from the registry; raises ConflictError while it has a site.
+
+    What was done on a site of it that was removed stays in the history of its runs.
+    """
     with transaction() as session:
         village = get_village(code)
-        domain = session.scalar(select(Site.domain).where(Site.village_id == village.id).limit(1))
-        if domain:
-            raise ConflictError(
-                f"Desa {village.name} masih memiliki situs {domain}.",
-                "Hapus situsnya lebih dahulu.",
-            )
+        found = session.scalars(select(Site).where(Site.village_id == village.id)).all()
+        for site in found:
+            if site.state is not SiteState.REMOVED:
+                raise ConflictError(
+                    f"Desa {village.name} masih memiliki situs {site.domain}.",
+                    "Hapus situsnya lebih dahulu.",
+                )
+            _forget_removed(site)
         session.delete(village)
         audit.record("village.delete", village.code, by=by, detail={"name": village.name})
+
+
+def _forget_removed(site: Site) -> None:
+    session = db.session
+    busy = select(Run.id).join(Run.targets).where(Target.site_id == site.id)
+    open_run = session.scalar(busy.where(Run.state.not_in(TERMINAL)).limit(1))
+    if open_run is not None:
+        raise ConflictError(
+            f"Pekerjaan {open_run} masih mengerjakan desa itu.", "Tunggu sampai selesai."
+        )
+    session.execute(update(Target).where(Target.site_id == site.id).values(site_id=None))
+    session.delete(site)
+    session.flush()
 
 
 def find_village(code: str) -> Village | None:
@@ -129,7 +147,8 @@ def list_villages(
     """Return villages with their site of `app`, filtered, sorted and paged.
 
     `query` is looked for in names, codes and domains; `district` is a code, `server` a name,
-    `release` a version, `state` a SiteState or `none` for villages without a site. `sort` is
+    `release` a version, `state` a SiteState or `none` for villages without a site; a site that
+    was removed is none. `sort` is
     code, name, district, domain, server, state or release, with `-` before it for descending.
     Raises InvalidInputError naming a filter that does not exist.
     """
@@ -151,7 +170,14 @@ def _with_sites(app: str) -> Select[Village, Site]:
     return (
         select(Village, Site)
         .join(Village.district)
-        .outerjoin(Site, and_(Site.village_id == Village.id, Site.app == app))
+        .outerjoin(
+            Site,
+            and_(
+                Site.village_id == Village.id,
+                Site.app == app,
+                Site.state != SiteState.REMOVED,
+            ),
+        )
         .outerjoin(Site.server)
         .outerjoin(Site.release)
         .options(

@@ -38,7 +38,7 @@ def show_list() -> ResponseReturnValue:
         districts=places.list_districts(),
         servers=servers.list_servers(),
         releases=releases.list_releases(),
-        states=SiteState,
+        states=[state for state in SiteState if state is not SiteState.REMOVED],
     )
 
 
