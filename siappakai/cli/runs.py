@@ -27,6 +27,10 @@ from siappakai.services.paging import MAX_PER_PAGE
 
 _LIST_LENGTH = 20
 _LOG_LINES = 200
+_MOST_LINES = 100_000
+# As far as the registry's numbers go on every database.
+_LARGEST = 2**31 - 1
+_NUMBER = click.IntRange(1, _LARGEST)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +95,7 @@ def list_runs(state: str | None, page: int, per_page: int) -> Listing[RunRecord]
 
 
 @run.command("show", example="siappakai run show 41 --state failed")
-@click.argument("run_id", type=int, metavar="RUN")
+@click.argument("run_id", type=_NUMBER, metavar="RUN")
 @click.option(
     "--state",
     type=click.Choice([one.value for one in RunState]),
@@ -107,7 +111,7 @@ def show_run(run_id: int, state: str | None, page: int, per_page: int) -> RunDet
 
 
 @run.command("follow", example="siappakai run follow 41 --timeout 600")
-@click.argument("run_id", type=int, metavar="RUN")
+@click.argument("run_id", type=_NUMBER, metavar="RUN")
 @click.option("--timeout", type=click.FloatRange(min=0), help="Seconds to wait at most.")
 def follow(run_id: int, timeout: float | None) -> Ended[RunRecord]:
     """Show a run until it ends; end with its exit code (0 when it succeeded)."""
@@ -116,10 +120,14 @@ def follow(run_id: int, timeout: float | None) -> Ended[RunRecord]:
 
 
 @run.command("log", example="siappakai run log 41 --first-line 200 --lines 100")
-@click.argument("run_id", type=int, metavar="RUN")
-@click.option("--first-line", type=click.IntRange(min=0), default=0, help="Counted from 0.")
+@click.argument("run_id", type=_NUMBER, metavar="RUN")
+@click.option("--first-line", type=click.IntRange(0, _LARGEST), default=0, help="Counted from 0.")
 @click.option(
-    "--lines", type=click.IntRange(min=1), default=_LOG_LINES, show_default=True, help="How many."
+    "--lines",
+    type=click.IntRange(1, _MOST_LINES),
+    default=_LOG_LINES,
+    show_default=True,
+    help="How many.",
 )
 def log_page(run_id: int, first_line: int, lines: int) -> LogRecord:
     """Print lines of a run's raw log."""
@@ -128,14 +136,14 @@ def log_page(run_id: int, first_line: int, lines: int) -> LogRecord:
 
 
 @run.command("cancel", changes=True, example="siappakai run cancel 41")
-@click.argument("run_id", type=int, metavar="RUN")
+@click.argument("run_id", type=_NUMBER, metavar="RUN")
 def request_cancel(run_id: int) -> RunRecord:
     """Ask for a run to stop; what it worked on is looked at before it ends."""
     return run_record(runs.request_cancel(run_id, by=actor()))
 
 
 @run.command("retry", changes=True, example="siappakai run retry 41 --follow")
-@click.argument("run_id", type=int, metavar="RUN")
+@click.argument("run_id", type=_NUMBER, metavar="RUN")
 @follow_option
 def retry_failed(run_id: int, *, follow: bool) -> Ended[Listing[RunRecord]]:
     """Ask again for the targets of a run that did not succeed."""

@@ -149,13 +149,13 @@ def waiting_for(run: Run) -> str | None:
 
 def log_page(run_id: int, first_line: int = 0, lines: int = 200) -> LogPage:
     """Return up to `lines` lines of the raw log from `first_line` on."""
-    first_line = max(0, first_line)
     total = (
         db.session.scalar(
             select(func.max(LogChunk.first_line + LogChunk.lines)).where(LogChunk.run_id == run_id)
         )
         or 0
     )
+    first_line = min(max(0, first_line), total)
     chunks = db.session.scalars(
         select(LogChunk)
         .where(LogChunk.run_id == run_id)

@@ -21,6 +21,7 @@ from siappakai.web.languages import LANGUAGES, language_in_use
 from siappakai.web.messages import explain
 from siappakai.web.preferences import theme
 from siappakai.web.security import may
+from siappakai.web.selection import Filters
 
 _MINUTE: Final = 60
 _HOUR: Final = 3600
@@ -51,6 +52,16 @@ _NAVIGATION: Final = (
     NavigationItem("audit.show_list", _("Catatan audit"), "scroll-text", Role.ADMIN),
     NavigationItem("settings.show", _("Pengaturan"), "settings", Role.ADMIN),
 )
+_OF_RUN: Final = frozenset({"state", "page", "target"})
+# The query arguments of the pages that link to themselves.
+_QUERY: Final = {
+    "villages.show_list": frozenset({*Filters.__annotations__, "sort", "page"}),
+    "runs.show_list": frozenset({"state", "page"}),
+    "runs.show": _OF_RUN,
+    "runs.live": _OF_RUN,
+    "runs.log": frozenset({"first"}),
+    "audit.show_list": frozenset({"actor", "action", "subject", "page"}),
+}
 
 
 def init(app: Flask) -> None:
@@ -116,11 +127,18 @@ def site_url(site: Site) -> str:
     return f"{scheme}://{site.domain}" + ("" if port == usual else f":{port}")
 
 
-def page_url(**changes: object) -> str:
-    """Return this page's address with some of its query arguments changed; "" drops one."""
-    arguments: dict[str, Any] = {**request.args.to_dict(), **changes, **(request.view_args or {})}
+def page_url(endpoint: str = "", /, **changes: object) -> str:
+    """Return this page's address with some of its query arguments changed; "" drops one.
+
+    `endpoint` names another page that shows the same thing. Only the arguments a page knows
+    are kept: others could be taken for the address's own parts.
+    """
+    endpoint = endpoint or request.endpoint or "dashboard.show"
+    known = _QUERY.get(endpoint, frozenset())
+    given = {key: value for key, value in request.args.to_dict().items() if key in known}
+    arguments: dict[str, Any] = {**given, **changes, **(request.view_args or {})}
     kept = {key: value for key, value in arguments.items() if value not in {"", None}}
-    return url_for(request.endpoint or "dashboard.show", **kept)
+    return url_for(endpoint, **kept)
 
 
 def village_word() -> str:

@@ -30,19 +30,19 @@ def show_list() -> ResponseReturnValue:
     return render_template("runs/list.html", runs=found, states=RunState)
 
 
-@blueprint.get("/<int:run_id>")
+@blueprint.get("/<int(max=2147483647):run_id>")
 @requires(Role.VIEWER)
 def show(run_id: int) -> ResponseReturnValue:
     return render_template("runs/show.html", **_live(runs.get_run(run_id)))
 
 
-@blueprint.get("/<int:run_id>/live")
+@blueprint.get("/<int(max=2147483647):run_id>/live")
 @requires(Role.VIEWER)
 def live(run_id: int) -> ResponseReturnValue:
     return render_template("runs/_live.html", **_live(runs.get_run(run_id)))
 
 
-@blueprint.get("/<int:run_id>/log")
+@blueprint.get("/<int(max=2147483647):run_id>/log")
 @requires(Role.VIEWER)
 def log(run_id: int) -> ResponseReturnValue:
     run = runs.get_run(run_id)
@@ -51,7 +51,7 @@ def log(run_id: int) -> ResponseReturnValue:
     return render_template("runs/log.html", run=run, log=page, lines=LOG_LINES)
 
 
-@blueprint.post("/<int:run_id>/cancel")
+@blueprint.post("/<int(max=2147483647):run_id>/cancel")
 @requires(Role.OPERATOR)
 def cancel(run_id: int) -> ResponseReturnValue:
     runs.request_cancel(run_id, by=actor())
@@ -59,7 +59,7 @@ def cancel(run_id: int) -> ResponseReturnValue:
     return redirect(url_for("runs.show", run_id=run_id), 303)
 
 
-@blueprint.post("/<int:run_id>/retry")
+@blueprint.post("/<int(max=2147483647):run_id>/retry")
 @requires(Role.OPERATOR)
 def retry(run_id: int) -> ResponseReturnValue:
     if not may(least_role(runs.get_run(run_id).play)):

@@ -78,7 +78,7 @@ def enrol_local() -> ResponseReturnValue:
     ), form.status
 
 
-@blueprint.get("/<int:server_id>")
+@blueprint.get("/<int(max=2147483647):server_id>")
 @requires(Role.VIEWER)
 def show(server_id: int) -> ResponseReturnValue:
     server = servers.get_server(server_id)
@@ -87,14 +87,14 @@ def show(server_id: int) -> ResponseReturnValue:
     )
 
 
-@blueprint.post("/<int:server_id>/prepare")
+@blueprint.post("/<int(max=2147483647):server_id>/prepare")
 @requires(least_role("server"))
 def prepare(server_id: int) -> ResponseReturnValue:
     run = servers.request_prepare(server_id, by=actor())
     return redirect(url_for("runs.show", run_id=run.id), 303)
 
 
-@blueprint.post("/<int:server_id>/probe")
+@blueprint.post("/<int(max=2147483647):server_id>/probe")
 @requires(Role.OPERATOR)
 def probe(server_id: int) -> ResponseReturnValue:
     enrolment.probe_server(server_id, by=actor())
@@ -102,7 +102,7 @@ def probe(server_id: int) -> ResponseReturnValue:
     return redirect(url_for("servers.show", server_id=server_id), 303)
 
 
-@blueprint.post("/<int:server_id>/host-key")
+@blueprint.post("/<int(max=2147483647):server_id>/host-key")
 @requires(Role.ADMIN)
 def inspect_host_key(server_id: int) -> ResponseReturnValue:
     server = servers.get_server(server_id)
@@ -112,7 +112,7 @@ def inspect_host_key(server_id: int) -> ResponseReturnValue:
     return render_template("servers/host_key.html", server=server, form=form, pinned=pinned)
 
 
-@blueprint.post("/<int:server_id>/host-key/pin")
+@blueprint.post("/<int(max=2147483647):server_id>/host-key/pin")
 @requires(Role.ADMIN)
 def pin_host_key(server_id: int) -> ResponseReturnValue:
     fingerprint = PinForm().fingerprint.data or ""
@@ -121,7 +121,7 @@ def pin_host_key(server_id: int) -> ResponseReturnValue:
     return redirect(url_for("servers.show", server_id=server_id), 303)
 
 
-@blueprint.post("/<int:server_id>/forget")
+@blueprint.post("/<int(max=2147483647):server_id>/forget")
 @requires(Role.ADMIN)
 def forget(server_id: int) -> ResponseReturnValue:
     servers.forget_server(server_id, by=actor())

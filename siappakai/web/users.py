@@ -40,7 +40,7 @@ def create() -> ResponseReturnValue:
     return render_template("users/new.html", form=form), form.status
 
 
-@blueprint.post("/<int:user_id>/role")
+@blueprint.post("/<int(max=2147483647):user_id>/role")
 @requires(Role.ADMIN)
 def set_role(user_id: int) -> ResponseReturnValue:
     role = request.form.get("role", "")
@@ -50,7 +50,7 @@ def set_role(user_id: int) -> ResponseReturnValue:
     return _back(_("Peran diganti."))
 
 
-@blueprint.post("/<int:user_id>/password")
+@blueprint.post("/<int(max=2147483647):user_id>/password")
 @requires(Role.ADMIN)
 def reset_password(user_id: int) -> ResponseReturnValue:
     password = accounts.reset_password(user_id, by=actor())
@@ -58,21 +58,21 @@ def reset_password(user_id: int) -> ResponseReturnValue:
     return render_template("users/password.html", user=user, password=password)
 
 
-@blueprint.post("/<int:user_id>/disable")
+@blueprint.post("/<int(max=2147483647):user_id>/disable")
 @requires(Role.ADMIN)
 def disable(user_id: int) -> ResponseReturnValue:
     accounts.disable_user(user_id, by=actor())
     return _back(_("Akun ditutup dan sesinya dikeluarkan."))
 
 
-@blueprint.post("/<int:user_id>/enable")
+@blueprint.post("/<int(max=2147483647):user_id>/enable")
 @requires(Role.ADMIN)
 def enable(user_id: int) -> ResponseReturnValue:
     accounts.enable_user(user_id, by=actor())
     return _back(_("Akun dibuka lagi."))
 
 
-@blueprint.post("/<int:user_id>/sessions/end")
+@blueprint.post("/<int(max=2147483647):user_id>/sessions/end")
 @requires(Role.ADMIN)
 def end_sessions(user_id: int) -> ResponseReturnValue:
     accounts.end_sessions(user_id, by=actor())

@@ -124,3 +124,8 @@ def test_the_log_is_printed_as_it_was_written(siappakai: Call):
     page = siappakai("run", "log", str(run.id), "--lines", "2", "--json").json
     assert page == {"first_line": 0, "total": 5, "lines": ["TASK [0]", "TASK [1]"]}
     assert siappakai("run", "log", "99").exit_code == 3
+
+
+@pytest.mark.parametrize("command", ["show", "log", "follow", "cancel", "retry"])
+def test_a_number_beyond_all_numbers_is_refused(siappakai: Call, command: str):
+    assert siappakai("run", command, "9" * 25).exit_code == 2

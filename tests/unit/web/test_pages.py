@@ -229,3 +229,25 @@ def test_language_and_theme_are_remembered(stranger: FlaskClient):
     assert "Sign in" in text
     stranger.post("/preferences", data={"theme": "pink", "language": "xx"})
     assert '<html lang="en" data-theme="dark"' in stranger.get("/login").text
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "/villages/?endpoint=x&_anchor=y&_external=1",
+        "/runs/1?run_id=3&endpoint=x",
+        "/runs/1/live?run_id=3",
+        "/runs/1/log?first=99999999999999999999999",
+        "/runs/?page=99999999999999999999999&state=queued",
+    ],
+)
+def test_an_odd_query_breaks_no_page(viewer: FlaskClient, url: str):
+    make_run("install", [make_site() for _ in range(60)])
+
+    answer = viewer.get(url)
+    assert answer.status_code == 200
+
+
+@pytest.mark.parametrize("url", ["/runs/99999999999999999999", "/servers/99999999999999999999"])
+def test_a_number_beyond_all_numbers_is_not_there(viewer: FlaskClient, url: str):
+    assert viewer.get(url).status_code == 404
