@@ -205,19 +205,6 @@ def check_certificate(chain: str, key: str) -> tuple[str, str]:
     return chain, key
 
 
-def check_certificate(chain: str, key: str) -> tuple[str, str]:
-    """Return the paths on the server of a certificate chain and its key; both empty for HTTP.
-
-    Raises InvalidInputError (field `certificate` or `certificate_key`) for one without the other
-    and for what is no absolute path of plain names: both are written into nginx's configuration.
-    """
-    if chain or key:
-        todo = "Beri jalur mutlak rantai sertifikat dan kuncinya, misalnya /etc/ssl/desa/key.pem."
-        _check(_FILE, chain, "certificate", todo)
-        _check(_FILE, key, "certificate_key", todo)
-    return chain, key
-
-
 def check_php(version: str) -> str:
     """Return a PHP version such as `8.2`; raises InvalidInputError (field `php`)."""
     _check(_PHP, version, "php", "Pakai bentuk 8.2.")
