@@ -28,6 +28,7 @@ from siappakai.ansible.processes import MARKER, descendants
 from siappakai.config import Settings
 from siappakai.credentials import create_key_ring
 from siappakai.domain.states import TERMINAL, RunState, ServerState, SiteState
+from siappakai.gateways.git import checksum_file
 from siappakai.models import Run, RunLock, Server, Site, Step, Target, db
 from siappakai.models.app import registry_app
 from siappakai.models.transactions import transaction
@@ -335,7 +336,9 @@ def _pin(fleet: Fleet, settings: Settings) -> None:
     )
     folder = settings.state / "archives"
     folder.mkdir()
-    shutil.copyfile(given.archive, folder / f"opensid-{NEW}-{release.commit[:12]}.tar.gz")
+    archive = folder / f"opensid-{NEW}-{release.commit[:12]}.tar.gz"
+    shutil.copyfile(given.archive, archive)
+    checksum_file(archive).write_text(given.archive_sha256)
 
 
 def set_parallelism(server: Server, sites_at_once: int) -> None:

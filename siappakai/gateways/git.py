@@ -151,11 +151,14 @@ class Git:
         mirror, commit = str(self._mirror(app)), _checked(_COMMIT, commit)
         return int(self._run("-C", mirror, "show", "-s", "--format=%ct", commit))
 
-    def write_archive(self, app: str, commit: str, target: Path) -> None:
-        """Write the files of a commit to `target` as tar.gz; the same commit, the same bytes."""
+    def write_archive(self, app: str, commit: str, target: Path) -> str:
+        """Write the files of a commit to `target` as tar.gz; the same commit, the same bytes.
+
+        Its SHA-256 is returned, and kept beside it (see `checksum_file`).
+        """
         target.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=target.parent, prefix=".archive-") as scratch:
-            plain, packed = Path(scratch, "tar"), Path(scratch, "tar.gz")
+            plain, packed, note = (Path(scratch, name) for name in ("tar", "tar.gz", "sha256"))
             mirror, commit = str(self._mirror(app)), _checked(_COMMIT, commit)
             self._run("-C", mirror, "archive", "--format=tar", f"--output={plain}", commit)
             with (
@@ -164,7 +167,12 @@ class Git:
                 gzip.GzipFile(filename="", mode="wb", compresslevel=6, fileobj=file, mtime=0) as z,
             ):
                 shutil.copyfileobj(content, z, 1024 * 1024)
-            packed.rename(target)
+            checksum = sha256_of(packed)
+            note.write_text(f"{checksum}\n")
+            for made, place in ((packed, target), (note, checksum_file(target))):
+                _to_disk(made)
+                made.rename(place)
+        return checksum
 
     def _mirror(self, app: str) -> Path:
         return self._folder / f"{_checked(_APP, app)}.git"
@@ -220,6 +228,16 @@ class Git:
             "GIT_ALLOW_PROTOCOL": source.protocol if source else "none",
             "GIT_SSH_COMMAND": "ssh -oBatchMode=yes -oStrictHostKeyChecking=yes",
         }
+
+
+def checksum_file(archive: Path) -> Path:
+    """Where the SHA-256 of an archive is kept from when it was made."""
+    return archive.with_name(f"{archive.name}.sha256")
+
+
+def _to_disk(path: Path) -> None:
+    with path.open("rb") as file:
+        os.fsync(file.fileno())
 
 
 def sha256_of(path: Path) -> str:

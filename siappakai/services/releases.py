@@ -18,7 +18,7 @@ from siappakai.ansible.plays import ReleaseVars
 from siappakai.domain.naming import check_php
 from siappakai.domain.versions import Version, is_version
 from siappakai.errors import ConflictError, NotFoundError, RefusedError
-from siappakai.gateways.git import commit_of_archive, sha256_of
+from siappakai.gateways.git import checksum_file, commit_of_archive, sha256_of
 from siappakai.models import Release, db
 from siappakai.models.app import current_settings
 from siappakai.models.transactions import transaction
@@ -121,12 +121,22 @@ def ensure_archive(release: Release) -> Archive:
     settings = current_settings()
     name = f"{release.app}-{release.version}-{release.commit[:12]}.tar.gz"
     path = settings.state / "archives" / name
-    if not path.exists() or commit_of_archive(path) != release.commit:
+    checksum = _kept_checksum(path)
+    if checksum is None or commit_of_archive(path) != release.commit:
         git = sources.git(settings)
         if not git.has_commit(release.app, release.commit):
             _fetch_again(release)
-        git.write_archive(release.app, release.commit, path)
-    return Archive(path, sha256_of(path))
+        checksum = git.write_archive(release.app, release.commit, path)
+    return Archive(path, checksum)
+
+
+def _kept_checksum(path: Path) -> str | None:
+    """Return the checksum of an archive as it was made; None when it is not whole any more."""
+    try:
+        kept = checksum_file(path).read_text().strip()
+        return kept if sha256_of(path) == kept else None
+    except FileNotFoundError:
+        return None
 
 
 def release_vars(release: Release) -> ReleaseVars:

@@ -146,6 +146,23 @@ def test_the_archive_is_made_once_and_again_where_it_is_missing(catalogue: Upstr
     assert releases.ensure_archive(release) == archive
 
 
+@pytest.mark.parametrize("harm", ["altered", "truncated", "without its checksum"])
+def test_a_harmed_archive_is_made_again(catalogue: Upstream, harm: str) -> None:
+    release = releases.pin_release("v2410.0.0", by=BY)
+    archive = releases.ensure_archive(release)
+    whole = archive.path.read_bytes()
+    if harm == "altered":
+        # Behind the header, which still names the right commit.
+        archive.path.write_bytes(whole[:-20] + b"x" + whole[-19:])
+    elif harm == "truncated":
+        archive.path.write_bytes(whole[:-20])
+    else:
+        archive.path.with_name(f"{archive.path.name}.sha256").unlink()
+        archive.path.write_bytes(whole[:-20])
+    assert releases.ensure_archive(release) == archive
+    assert archive.path.read_bytes() == whole
+
+
 def test_a_damaged_archive_is_made_again(catalogue: Upstream) -> None:
     release = releases.pin_release("v2410.0.0", by=BY)
     archive = releases.ensure_archive(release)
