@@ -43,7 +43,7 @@ def put(key: str, value: Any, *, by: str) -> None:
     if not _CHECKS[key](value):
         raise InvalidInputError(
             f"Nilai “{value}” tidak sah untuk pengaturan {key}.",
-            "Periksa nilai yang diminta.",
+            _CHOICES[key],
             field=key,
         )
     with transaction() as session:
@@ -87,4 +87,10 @@ _CHECKS: Final[dict[str, Callable[[Any], bool]]] = {
     DRAIN: lambda value: isinstance(value, bool),
     PARALLELISM: _is_parallelism,
     TIMEZONE: lambda value: value in TIMEZONES,
+}
+
+_CHOICES: Final = {
+    DRAIN: "Pilih: on atau off.",
+    PARALLELISM: f"Isi bilangan bulat dari 1 sampai {PARALLELISM_MAXIMUM}, atau default.",
+    TIMEZONE: f"Pilih dari: {', '.join(TIMEZONES)}.",
 }

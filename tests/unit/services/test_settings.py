@@ -28,20 +28,21 @@ def test_a_change_is_kept_and_in_the_trail_once():
 
 
 @pytest.mark.parametrize(
-    ("key", "value"),
+    ("key", "value", "right"),
     [
-        ("drain", "yes"),
-        ("parallelism", 0),
-        ("parallelism", 257),
-        ("parallelism", True),
-        ("parallelism", "8"),
-        ("timezone", "Mars/Olympus"),
-        ("colour", "blue"),
+        ("drain", "yes", "on atau off"),
+        ("parallelism", 0, "1 sampai 256"),
+        ("parallelism", 257, "1 sampai 256"),
+        ("parallelism", True, "1 sampai 256"),
+        ("parallelism", "8", "1 sampai 256"),
+        ("timezone", "Mars/Olympus", "Asia/Makassar"),
+        ("colour", "blue", "drain"),
     ],
 )
-def test_a_value_it_cannot_have_is_refused(key: str, value: object):
+def test_a_value_it_cannot_have_is_refused(key: str, value: object, right: str):
     with pytest.raises(InvalidInputError) as caught:
         settings.put(key, value, by=BY)
 
     assert caught.value.field == key
+    assert right in caught.value.todo
     assert list(db.session.scalars(select(AuditEntry))) == []
