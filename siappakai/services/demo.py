@@ -178,7 +178,9 @@ def _wait(run: Run, say: Say) -> None:
         if run.state in TERMINAL:
             break
         done = runs.progress(run.id).get(RunState.SUCCEEDED.value, 0)
-        line = f"  run {run.id} ({run.play}): {done}/{len(run.targets)} {run.message}".rstrip()
+        line = (
+            f"  pekerjaan {run.id} ({run.play}): {done}/{len(run.targets)} {run.message}".rstrip()
+        )
         if line != said:
             say(line)
             said = line
@@ -186,7 +188,7 @@ def _wait(run: Run, say: Say) -> None:
     if run.state is not RunState.SUCCEEDED:
         failed = [t for t in run.targets if t.state is not RunState.SUCCEEDED]
         raise SiapPakaiError(
-            f"Run {run.id} ({run.play}) {run.state}: {failed[0].label}: {failed[0].message}",
+            f"Pekerjaan {run.id} ({run.play}) {run.state}: {failed[0].label}: {failed[0].message}",
             f"Lihat di panel: /runs/{run.id}.",
         )
 
@@ -234,7 +236,8 @@ def _refuse_while_running(server: Server) -> None:
     )
     if running is not None:
         raise ConflictError(
-            f"Run {running} sedang bekerja pada peragaan.", "Tunggu selesai atau batalkan dahulu."
+            f"Pekerjaan {running} sedang mengerjakan peragaan.",
+            "Tunggu selesai atau batalkan dahulu.",
         )
 
 

@@ -128,7 +128,7 @@ def _obstacle(session: Session, run: Run, keys: list[str]) -> str:
     wanted = [*keys, *(f"server:{server}" for server in server_ids)]
     holder = session.scalar(select(RunLock.run_id).where(RunLock.key.in_(wanted)).limit(1))
     if holder is not None:
-        return f"Menunggu run {holder}."
+        return f"Menunggu pekerjaan {holder}."
     return _over_limit(session, run, server_ids)
 
 
@@ -141,7 +141,9 @@ def _over_limit(session: Session, run: Run, server_ids: set[int]) -> str:
     here = [other for other in running if server_ids & {t.server_id for t in other.targets}]
     server = session.get_one(Server, next(iter(server_ids)))
     if here and sum(map(forks_of, here)) + wanted > server.parallelism:
-        return f"Menunggu run {here[0].id}: batas {server.parallelism} situs serentak di server."
+        return (
+            f"Menunggu pekerjaan {here[0].id}: batas {server.parallelism} situs serentak di server."
+        )
     return ""
 
 

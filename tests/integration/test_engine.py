@@ -194,7 +194,7 @@ def test_a_second_run_waits_for_its_turn_on_the_server(engine: Engine) -> None:
     first = engine.install(one)
     engine.until(lambda: engine.fresh(first).state is RunState.RUNNING)
     second = engine.install(other)
-    engine.until(lambda: engine.fresh(second).message.startswith(f"Menunggu run {first.id}"))
+    engine.until(lambda: engine.fresh(second).message.startswith(f"Menunggu pekerjaan {first.id}"))
     engine.complete(engine.settle(first, INSTALLED_SECONDS), one)
     engine.complete(engine.settle(second, INSTALLED_SECONDS), other)
     began, ended = engine.fresh(second).started_at, engine.fresh(first).ended_at
@@ -232,7 +232,8 @@ def test_a_server_that_never_answered_fails_the_run_and_breaks_nothing(engine: E
         engine.server.address = "192.0.2.1"
     ended = engine.settle(engine.install(planned), 180)
     assert ended.state is RunState.FAILED, engine.told(ended)
-    assert ended.targets[0].message
+    assert ended.targets[0].message.startswith("Server tidak dapat dihubungi.")
+    assert ended.targets[0].error["code"] == "unreachable"
     db.session.refresh(planned[0])
     assert planned[0].state is SiteState.PLANNED
 

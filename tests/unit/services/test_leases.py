@@ -64,7 +64,7 @@ def test_who_finds_a_lock_taken_waits_and_says_for_whom(first: str, second: str)
     assert leases.claim(holder.id) is not None
     assert leases.claim(waiting.id) is None
     assert fresh(waiting).state is RunState.QUEUED
-    assert runs.waiting_for(fresh(waiting)) == f"Menunggu run {holder.id}."
+    assert runs.waiting_for(fresh(waiting)) == f"Menunggu pekerjaan {holder.id}."
     assert {lock.run_id for lock in db.session.scalars(select(RunLock))} == {holder.id}
 
 
@@ -74,7 +74,7 @@ def test_runs_over_other_sites_of_a_server_go_side_by_side_up_to_its_limit() -> 
     assert leases.claim(planned[0].id) is not None
     assert leases.claim(planned[1].id) is not None
     assert leases.claim(planned[2].id) is None
-    assert fresh(planned[2]).message.startswith(f"Menunggu run {planned[0].id}: batas 2")
+    assert fresh(planned[2]).message.startswith(f"Menunggu pekerjaan {planned[0].id}: batas 2")
 
 
 def test_the_global_limit_counts_all_servers() -> None:
