@@ -106,6 +106,24 @@ def test_the_list_is_searched_while_typing_and_selected_at_once(page: Page, flee
     expect(page.get_by_role("button", name="Pasang 3 situs")).to_be_enabled()
 
 
+def test_a_whole_page_is_not_the_whole_filter(page: Page):
+    server = make_server()
+    for number in range(60):
+        make_site(make_village(name=f"Sawah {number:02}"), server, release=make_release())
+    _sign_in(page)
+    page.goto("/villages/")
+    whole = page.get_by_label("seluruh 60 desa saringan ini")
+    page.get_by_label("Pilih semua di halaman ini").check()
+    expect(whole).not_to_be_checked()
+    expect(page.locator("[data-count]")).to_have_text("50")
+    page.get_by_label("Pilih semua di halaman ini").uncheck()
+    expect(page.get_by_role("button", name="Pasang…")).to_be_disabled()
+    whole.check()
+    expect(page.locator("[data-count]")).to_have_text("60")
+    page.get_by_role("button", name="Pasang…").click()
+    expect(page.get_by_role("button", name="Pasang 60 situs")).to_be_enabled()
+
+
 def test_a_list_is_imported_after_a_look(page: Page, tmp_path: Path):
     make_regency()
     bad, good = tmp_path / "salah.csv", tmp_path / "benar.csv"

@@ -2,7 +2,9 @@
 "use strict";
 
 function showCount(form) {
-  const count = form.querySelectorAll("input[data-pick]:checked").length;
+  const whole = form.querySelector("input[data-pick-whole]:checked");
+  const ticked = form.querySelectorAll("input[data-pick]:checked").length;
+  const count = whole ? Number(whole.dataset.pickWhole) : ticked;
   for (const place of form.querySelectorAll("[data-count]")) place.textContent = count;
   for (const button of form.querySelectorAll("button[data-needs-pick]")) button.disabled = count === 0;
 }
