@@ -23,7 +23,6 @@ from siappakai.errors import ConflictError, SiapPakaiError
 from siappakai.models import (
     District,
     LogChunk,
-    Regency,
     Run,
     RunLock,
     Server,
@@ -35,7 +34,17 @@ from siappakai.models import (
 )
 from siappakai.models.app import current_settings
 from siappakai.models.transactions import transaction
-from siappakai.services import audit, enrolment, places, releases, runs, servers, sites, villages
+from siappakai.services import (
+    audit,
+    demo_places,
+    enrolment,
+    places,
+    releases,
+    runs,
+    servers,
+    sites,
+    villages,
+)
 
 ACTOR = "demo"
 SERVER = "peragaan"
@@ -61,7 +70,8 @@ def start(say: Say) -> list[str]:
 
     `say` is told what happens. Raises SiapPakaiError when a step does not succeed.
     """
-    _register_places()
+    with transaction():
+        register_places()
     server = _server()
     say(f"Menyiapkan server peragaan ({server.root}) …")
     _wait(servers.request_prepare(server.id, by=ACTOR), say)
@@ -87,13 +97,22 @@ def remove() -> bool:
     """
     server = servers.find_server(SERVER)
     if server is None and not Path(_ROOT).exists():
-        return False
+        return forget_places()
     if server is not None:
         _refuse_while_running(server)
     _play_now("purge.yml", servers.layout_of(server) if server else _bare_layout())
     if server is not None:
         _forget(server.id)
+    forget_places()
     return True
+
+
+def forget_places() -> bool:
+    """Remove places of a demonstration that never came to a server; False when there are none."""
+    with transaction():
+        found = bool(demo_places.noted())
+        demo_places.forget()
+    return found
 
 
 def _bare_layout() -> ServerLayout:
@@ -102,20 +121,27 @@ def _bare_layout() -> ServerLayout:
     )
 
 
-def _register_places() -> None:
+def register_places() -> None:
+    """Register the places of the demonstration that are missing, and note which those were."""
     code, name, province = _REGENCY
     present = places.find_regency()
+    fresh: list[str] = []
     if present is None:
         places.set_regency(code=code, name=name, province_name=province, by=ACTOR)
+        fresh.append(code)
     elif present.code != code:
         raise ConflictError(
             f"Panel ini sudah melayani {present.name}.",
             "Jalankan tanpa peragaan: make run DEMO=0.",
         )
-    places.set_district(code=_DISTRICT[0], name=_DISTRICT[1], by=ACTOR)
-    for village_code, village_name in _VILLAGES:
-        if villages.find_village(village_code) is None:
-            villages.register_village(code=village_code, name=village_name, by=ACTOR)
+    new = [village for village in _VILLAGES if villages.find_village(village[0]) is None]
+    if db.session.get(District, _DISTRICT[0]) is None:
+        places.set_district(code=_DISTRICT[0], name=_DISTRICT[1], by=ACTOR)
+        fresh.append(_DISTRICT[0])
+    for village_code, village_name in new:
+        villages.register_village(code=village_code, name=village_name, by=ACTOR)
+        fresh.append(village_code)
+    demo_places.note(fresh, by=ACTOR)
 
 
 def _server() -> Server:
@@ -254,16 +280,5 @@ def _forget(server_id: int) -> None:
         session.execute(delete(Run).where(Run.id.in_(gone)))
         session.execute(delete(Site).where(Site.server_id == server_id))
         session.execute(delete(Server).where(Server.id == server_id))
-        _forget_places()
+        demo_places.forget()
         audit.record("demo.remove", SERVER, by=ACTOR)
-
-
-def _forget_places() -> None:
-    session = db.session
-    codes = [code for code, _name in _VILLAGES]
-    with_sites = select(Site.village_id)
-    session.execute(delete(Village).where(Village.code.in_(codes), Village.id.not_in(with_sites)))
-    if session.scalar(select(Village.id).limit(1)) is None:
-        session.execute(delete(District).where(District.code == _DISTRICT[0]))
-        if session.scalar(select(District.code).limit(1)) is None:
-            session.execute(delete(Regency).where(Regency.code == _REGENCY[0]))

@@ -10,7 +10,7 @@ from siappakai.domain.places import check_name, check_word, readable_name
 from siappakai.errors import ConflictError, InvalidInputError, NotFoundError
 from siappakai.models import District, OfficialVillage, Regency, db
 from siappakai.models.transactions import transaction
-from siappakai.services import audit
+from siappakai.services import audit, demo_places
 from siappakai.services.tables import read_table
 
 _REGENCY_DIGITS = 4
@@ -79,6 +79,11 @@ def _replace_other_regency(code: str) -> None:
     if other is None:
         return
     if db.session.scalar(select(District.code).limit(1)):
+        if demo_places.are_all():
+            raise ConflictError(
+                f"Panel ini masih melayani {other.name} milik peragaan.",
+                "Hapus peragaannya dahulu: make clean-demo.",
+            )
         raise ConflictError(
             f"Panel ini sudah melayani {other.name} dan kecamatannya terdaftar.",
             "Pakai registri baru untuk kabupaten lain.",
