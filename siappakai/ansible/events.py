@@ -89,6 +89,10 @@ class TaskEnded:
     def has_failed(self) -> bool:
         return self.outcome in {"failed", "unreachable"}
 
+    @property
+    def is_unreachable(self) -> bool:
+        return self.outcome == "unreachable"
+
 
 @dataclass(frozen=True, slots=True)
 class PlayEnded:

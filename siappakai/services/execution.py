@@ -110,7 +110,7 @@ def _settle(tenure: Tenure, entry: Play, recorder: Recorder) -> None:
         verdicts = {} if entry.is_judged else _words_of_ansible(still_open)
         _finish(tenure, verdicts, _INTERRUPTED)
     elif recorder.is_untouched:
-        _finish(tenure, {}, recorder.reason)
+        _finish(tenure, {}, recorder.reason, cause=recorder.cause)
     else:
         tenure.renew()
         cause = recorder.reason if recorder.failures else ""
@@ -223,8 +223,11 @@ def _finish(
     *,
     unseen: Collection[str] = (),
     reason: str = "",
+    cause: dict[str, Any] | None = None,
 ) -> None:
     """End what is still open, then the run; give its locks back.
+
+    `cause` is the machine-readable form of `message`, where there is one.
 
     While one of its targets is `unseen` the run stays lost, its locks held, and `reason` shown.
     """
@@ -234,6 +237,7 @@ def _finish(
             if target.host in unseen:
                 target.state = RunState.LOST
             else:
+                target.error = target.error or cause or {}
                 _end_target(run, target, verdicts.get(target.host), message)
         run.state = overall([target.state for target in run.targets])
         if run.state is RunState.LOST:

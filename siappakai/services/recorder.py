@@ -62,8 +62,13 @@ class Recorder:
     @property
     def reason(self) -> str:
         """Why the play did not come to its end, as far as it said so."""
-        failed = "\n".join(event.message for event in self.failures.values())
+        failed = "\n".join(map(steps.words_of, self.failures.values()))
         return failed or "Ansible berhenti: " + "\n".join(self.last_lines)
+
+    @property
+    def cause(self) -> dict[str, Any]:
+        """The machine-readable form of `reason`; empty when no task told one."""
+        return next(map(steps.cause_of, self.failures.values()), {})
 
     @property
     def is_untouched(self) -> bool:
@@ -149,7 +154,7 @@ class Recorder:
     def _note_contact(self, event: TaskEnded) -> None:
         """Remember whether the server answers; the others need not find out one by one."""
         self.at_work.discard(event.host)
-        self.is_cut_off = self.is_cut_off or event.outcome == "unreachable"
+        self.is_cut_off = self.is_cut_off or event.is_unreachable
         self.has_reached = self.has_reached or event.has_reached
 
     def _keep_lines(self, event: dict[str, Any]) -> None:
@@ -219,7 +224,7 @@ class Recorder:
 
     def _is_unsure(self, failure: TaskEnded) -> bool:
         """Tell whether what had begun may go on: the server stopped answering in the middle."""
-        return failure.outcome == "unreachable" and self.has_reached
+        return failure.is_unreachable and self.has_reached
 
     def _report(self, target_id: int, report: SiteReport) -> None:
         self.pending.append(lambda session: steps.report_site(session, target_id, report))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from typing import Any
 
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
@@ -12,6 +13,7 @@ from siappakai.domain.states import RunState, StepState
 from siappakai.models import Step, Target, utc_now
 from siappakai.services import outcomes
 
+_UNREACHABLE = "Server tidak dapat dihubungi. Periksa jaringan dan servernya, lalu ulangi."
 _OPEN = frozenset({RunState.QUEUED, RunState.RUNNING})
 
 
@@ -86,7 +88,7 @@ def fail_site(session: Session, target_id: int, event: TaskEnded, *, unsure: boo
     """Fail one target whose own task failed; when `unsure`, its end is not known yet."""
     target = session.get_one(Target, target_id)
     if target.state in _OPEN:
-        _fail(session, target, event, event.message, unsure=unsure)
+        _fail(session, target, event, words_of(event), unsure=unsure)
 
 
 def fail_server(
@@ -98,13 +100,25 @@ def fail_server(
         .where(Target.run_id == run_id, Target.server_id == server_id)
         .where(Target.state.in_(_OPEN))
     ):
-        _fail(session, target, event, f"{event.task}: {event.message}", unsure=unsure)
+        words = words_of(event)
+        message = words if event.is_unreachable else f"{event.task}: {words}"
+        _fail(session, target, event, message, unsure=unsure)
+
+
+def words_of(failure: TaskEnded) -> str:
+    """Return what a person reads of a failure; Ansible's own words follow ours."""
+    return f"{_UNREACHABLE} {failure.message}" if failure.is_unreachable else failure.message
+
+
+def cause_of(failure: TaskEnded) -> dict[str, Any]:
+    """Return the machine-readable cause of a failure."""
+    return failure.error or {"code": failure.outcome, "params": {"task": failure.task}}
 
 
 def _fail(
     session: Session, target: Target, event: TaskEnded, message: str, *, unsure: bool
 ) -> None:
-    target.error = event.error or {"code": event.outcome, "params": {"task": event.task}}
+    target.error = cause_of(event)
     if unsure:
         target.state = RunState.LOST
         target.message = message

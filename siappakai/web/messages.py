@@ -159,7 +159,7 @@ _EXPLANATIONS: Final = {
         _("Periksa folder akar server itu."),
     ),
     "unreachable": Explanation(
-        _("Server tidak dapat dihubungi."),
+        _("Server tidak dapat dihubungi, maka pekerjaan ini tidak berlanjut di sana."),
         _("Periksa apakah server menyala dan jaringannya tersambung, lalu ulangi."),
     ),
     "database_error": Explanation(

@@ -158,9 +158,14 @@ def test_a_server_never_reached_fails_what_had_not_begun() -> None:
     recorder.on_event(said("unreachable", server, "Look", msg="no route"))
     assert recorder.is_untouched
     assert recorder.should_stop()
-    assert recorder.reason == "no route"
+    assert recorder.reason.startswith("Server tidak dapat dihubungi.")
+    assert recorder.reason.endswith("no route")
+    assert recorder.cause["code"] == "unreachable"
     recorder.on_event(ended(dark={server: 1}))
-    assert {target.state for target in targets(recorder)} == {RunState.FAILED}
+    found = targets(recorder)
+    assert {target.state for target in found} == {RunState.FAILED}
+    assert {target.error["code"] for target in found} == {"unreachable"}
+    assert all(target.message.startswith("Server tidak dapat dihubungi.") for target in found)
 
 
 def test_a_server_gone_in_the_middle_leaves_the_end_unknown() -> None:
