@@ -11,8 +11,7 @@ from siappakai.domain.codes import dotted
 from siappakai.domain.states import SiteState
 from siappakai.errors import InvalidInputError, NotFoundError
 from siappakai.models import Site
-from siappakai.services import bulk, sites, villages
-from siappakai.services.paging import MAX_PER_PAGE
+from siappakai.services import sites, villages
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -36,7 +35,7 @@ def sites_selected(
     Raises InvalidInputError when neither or both are given, or nothing matches, NotFoundError
     when a village named has no site.
     """
-    filters = {"server": server, "district": district, "state": state or ""}
+    filters: villages.Filters = {"server": server, "district": district, "state": state or ""}
     if bool(codes) == any(filters.values()):
         raise InvalidInputError(
             "Sebutkan desa atau saringan, tidak keduanya.",
@@ -63,12 +62,6 @@ def site_of(code: str) -> Site:
     return found
 
 
-def _matching(filters: dict[str, str]) -> list[Site]:
-    found: list[Site] = []
-    number = 1
-    while True:
-        page = villages.list_villages(**filters, page=number, per_page=MAX_PER_PAGE)
-        found += [row.site for row in page.items if row.site is not None and bulk.lives(row.site)]
-        if not page.has_next:
-            return found
-        number += 1
+def _matching(filters: villages.Filters) -> list[Site]:
+    rows = villages.every_village(**filters)
+    return [row.site for row in rows if row.site is not None]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypedDict, Unpack
 
 from sqlalchemy import Row, Select, and_, or_, select, update
 from sqlalchemy.orm import contains_eager
@@ -15,7 +15,7 @@ from siappakai.errors import ConflictError, InvalidInputError, NotFoundError
 from siappakai.models import District, Release, Run, Server, Site, Target, Village, db
 from siappakai.models.transactions import transaction
 from siappakai.services import audit, places
-from siappakai.services.paging import Page, paginate
+from siappakai.services.paging import MAX_PER_PAGE, Page, paginate
 
 NO_SITE = "none"
 
@@ -28,6 +28,16 @@ _SORTS: dict[str, Any] = {
     "state": Site.state,
     "release": Release.version,
 }
+
+
+class Filters(TypedDict, total=False):
+    """What the list of villages can be narrowed by; see list_villages."""
+
+    query: str
+    district: str
+    server: str
+    state: str
+    release: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,6 +174,18 @@ def list_villages(
     if release:
         rows = rows.where(Release.version == release)
     return paginate(rows, _village_row, page=page, per_page=per_page)
+
+
+def every_village(**filters: Unpack[Filters]) -> list[VillageRow]:
+    """Return all villages that match the filters of `list_villages`, by code."""
+    rows: list[VillageRow] = []
+    number = 1
+    while True:
+        page = list_villages(**filters, page=number, per_page=MAX_PER_PAGE)
+        rows += page.items
+        if not page.has_next:
+            return rows
+        number += 1
 
 
 def _with_sites(app: str) -> Select[Village, Site]:

@@ -15,13 +15,13 @@ from siappakai.domain.codes import dotted
 from siappakai.models import Role, Site, utc_now
 from siappakai.services import places, sources
 from siappakai.services import settings as registry_settings
+from siappakai.services.villages import Filters
 from siappakai.web.identity import signed_in
 from siappakai.web.labels import label_of, play_title, role_name, step_detail, step_name
 from siappakai.web.languages import LANGUAGES, language_in_use
 from siappakai.web.messages import explain
 from siappakai.web.preferences import theme
 from siappakai.web.security import may
-from siappakai.web.selection import Filters
 
 _MINUTE: Final = 60
 _HOUR: Final = 3600

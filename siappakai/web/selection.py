@@ -3,25 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TypedDict, cast
+from typing import cast
 
 from flask import request
 
 from siappakai.errors import InvalidInputError
 from siappakai.models import Site
 from siappakai.services import bulk, sites, villages
-from siappakai.services.paging import MAX_PER_PAGE
-from siappakai.services.villages import VillageRow
-
-
-class Filters(TypedDict, total=False):
-    """What the village list can be narrowed by; see villages.list_villages."""
-
-    query: str
-    district: str
-    server: str
-    state: str
-    release: str
+from siappakai.services.villages import Filters, VillageRow
 
 
 def wanted_filters(arguments: Mapping[str, str]) -> Filters:
@@ -32,7 +21,8 @@ def wanted_filters(arguments: Mapping[str, str]) -> Filters:
 
 def picked() -> list[VillageRow]:
     """Return the villages this form names; raises InvalidInputError when there are none."""
-    rows = _filtered() if request.form.get("whole") else _ticked()
+    whole = request.form.get("whole")
+    rows = villages.every_village(**wanted_filters(request.form)) if whole else _ticked()
     if not rows:
         raise InvalidInputError(
             "Tidak ada desa yang dipilih.", "Centang paling sedikit satu desa, lalu ulangi."
@@ -53,15 +43,3 @@ def picked_sites() -> list[Site]:
 def _ticked() -> list[VillageRow]:
     found = (villages.get_village(code) for code in request.form.getlist("village"))
     return [VillageRow(village, sites.find_site(village.id)) for village in found]
-
-
-def _filtered() -> list[VillageRow]:
-    filters = wanted_filters(request.form)
-    rows: list[VillageRow] = []
-    number = 1
-    while True:
-        page = villages.list_villages(**filters, page=number, per_page=MAX_PER_PAGE)
-        rows += page.items
-        if not page.has_next:
-            return rows
-        number += 1
