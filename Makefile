@@ -49,7 +49,7 @@ check: $(VENV)/.synced ## Format, lint, types, layers, templates, playbooks
 	$(RUN) ruff check .
 	$(RUN) mypy
 	$(RUN) lint-imports
-	$(RUN) djlint --quiet --check --lint templates/panel
+	$(RUN) djlint --check --lint templates/panel
 	ANSIBLE_CONFIG=playbooks/ansible.cfg $(RUN) ansible-lint --offline -c .config/ansible-lint.yml playbooks
 
 .PHONY: test-unit
