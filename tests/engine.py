@@ -32,7 +32,7 @@ from siappakai.gateways.git import checksum_file
 from siappakai.models import Run, RunLock, Server, Site, Step, Target, db
 from siappakai.models.app import registry_app
 from siappakai.models.transactions import transaction
-from siappakai.services import releases, runs, sites
+from siappakai.services import releases, retries, runs, sites
 from siappakai.supervisor import Child, children
 from tests import factories
 from tests.sites import NEW, Fleet
@@ -160,7 +160,8 @@ class Engine:
     def complete(self, run: Run, planned: list[Site]) -> None:
         """Retry what failed until nothing has; at the end all sites are healthy."""
         if run.state is not RunState.SUCCEEDED:
-            run = self.settle(runs.retry_failed(run.id, by=factories.BY))
+            (again,) = retries.retry_failed(run.id, by=factories.BY)
+            run = self.settle(again)
         assert run.state is RunState.SUCCEEDED, self.told(run)
         for site in planned:
             db.session.refresh(site)

@@ -15,7 +15,7 @@ from sqlalchemy import select, text
 from siappakai.domain.states import RunState, SiteState
 from siappakai.models import LogChunk, Run, Site, Step, Target, db
 from siappakai.models.transactions import transaction
-from siappakai.services import runs, settings
+from siappakai.services import retries, runs, settings
 from tests import factories
 from tests.engine import Engine, set_parallelism, states_of
 
@@ -171,7 +171,7 @@ def test_one_failing_village_does_not_stop_the_others(engine: Engine) -> None:
     assert ended.targets[1].error["code"] == "database_exists"
     assert foreign in ended.targets[1].message
     engine.fleet.query(f"DROP DATABASE {foreign}")
-    retried = runs.retry_failed(ended.id, by=factories.BY)
+    (retried,) = retries.retry_failed(ended.id, by=factories.BY)
     assert [target.site_id for target in retried.targets] == [planned[1].id]
     engine.complete(engine.settle(retried, INSTALLED_SECONDS), planned)
 
@@ -253,7 +253,7 @@ def test_a_storm_of_kills_ends_with_all_sites_healthy(
         strike(engine, engine.fresh(run), victim)
         time.sleep(chance.uniform(0.2, 3.0))
         if engine.fresh(run).state in {RunState.FAILED, RunState.CANCELLED}:
-            run = runs.retry_failed(run.id, by=factories.BY)
+            (run,) = retries.retry_failed(run.id, by=factories.BY)
     engine.complete(engine.settle(run, 300), planned)
 
 
