@@ -22,6 +22,8 @@ import jinja2
 import pymysql
 import pytest
 
+from playbooks.module_utils.driver import connect
+from playbooks.module_utils.mariadb import State, state_of
 from playbooks.module_utils.order import Order
 from siappakai.ansible.inventory import ServerHost, SiteHost, build_inventory
 from siappakai.ansible.plays import Identity, ReleaseVars, SiteSecrets, SiteVars
@@ -99,6 +101,11 @@ class Fleet:
         with closing(link), link.cursor() as cursor:
             cursor.execute(sql)
             return list(cursor.fetchall())
+
+    def state(self, host: SiteHost) -> State:
+        """Return how far a village's database is."""
+        with connect(self.layout.db_socket, "root") as link:
+            return state_of(link, host.site.database, host.site.slug)
 
 
 def render(template: str, **known: Any) -> str:
@@ -214,3 +221,12 @@ def fleet(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
     finally:
         purged = play("purge", servers(layout))
         assert purged.succeeded, purged.text
+
+
+@pytest.fixture(scope="session")
+def villages(fleet: Fleet) -> tuple[SiteHost, SiteHost]:
+    """Two villages side by side on two releases, by the playbook."""
+    old, new = fleet.village("5102010001", OLD), fleet.village("5102010002", NEW)
+    played = fleet.play("install", old, new)
+    assert played.succeeded, played.text
+    return old, new

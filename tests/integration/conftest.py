@@ -1,5 +1,5 @@
 """Fixtures the integration tests share."""
 
-from tests.sites import fleet
+from tests.sites import fleet, villages
 
-__all__ = ["fleet"]
+__all__ = ["fleet", "villages"]

@@ -1,0 +1,90 @@
+"""Villages are removed without a trace but their archive."""
+
+import grp
+import json
+import os
+import pwd
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from playbooks.module_utils.archive import rows_in_dump
+from playbooks.module_utils.installation import install
+from playbooks.module_utils.mariadb import State
+from playbooks.module_utils.outcome import Refusal, Steps
+from siappakai.ansible.inventory import SiteHost
+from tests.sites import OLD, Fleet
+
+pytestmark = [
+    pytest.mark.integration,
+    pytest.mark.skipif(os.geteuid() != 0, reason="sites are installed as root"),
+    pytest.mark.timeout(900),
+]
+
+
+def test_removal_keeps_an_archive_and_leaves_nothing(fleet: Fleet) -> None:
+    host = fleet.village("5102010009", OLD)
+    assert fleet.play("install", host).succeeded
+    fleet.query("UPDATE config SET nama_desa = 'Terakhir'", host.site.database)
+    picture = Path(host.site.folder, "desa/upload/foto.jpg")
+    picture.write_bytes(b"foto")
+    played = fleet.play("remove", fleet.again(host))
+    assert played.succeeded, played.text
+    assert _traces(fleet, host) == []
+    (kept,) = Path(fleet.layout.archive).glob(f"{host.site.slug}-*")
+    manifest = json.loads((kept / "manifest.json").read_text())
+    assert rows_in_dump(kept / "database.sql.zst") == manifest["rows"]
+    assert manifest["rows"]["config"] == 1
+    listing = subprocess.run(
+        ["tar", "--list", "--zstd", "--file", str(kept / "files.tar.zst")],
+        check=True,
+        capture_output=True,
+        text=True,
+    ).stdout.splitlines()
+    assert {"./desa/upload/foto.jpg", "./desa/app_key", "./desa/config/database.php"} <= {*listing}
+    assert kept.stat().st_mode & 0o777 == 0o700
+    again = fleet.play("remove", fleet.again(host))
+    assert again.succeeded, again.text
+    assert again.changed[host.site.slug] == 0
+    assert list(Path(fleet.layout.archive).glob(f"{host.site.slug}-*")) == [kept]
+
+
+def test_a_removal_cut_short_is_finished_with_its_one_archive(fleet: Fleet) -> None:
+    host = fleet.village("5102010010", OLD)
+    assert fleet.play("install", host).succeeded
+    # As a kill between archive and removal leaves it.
+    blocked = Path(fleet.layout.nginx_sites, f"{host.site.slug}.conf")
+    vhost = blocked.read_text()
+    blocked.unlink()
+    blocked.mkdir()
+    assert fleet.play("remove", fleet.again(host)).failed[host.site.slug] == 1
+    kept = list(Path(fleet.layout.archive).glob(f"{host.site.slug}-*"))
+    assert len(kept) == 1
+    assert fleet.state(host) is State.REMOVING
+    blocked.rmdir()
+    blocked.write_text(vhost)
+    with pytest.raises(Refusal) as refusal:
+        install(fleet.order(fleet.again(host)), Steps())
+    assert refusal.value.code == "removal_unfinished"
+    played = fleet.play("remove", fleet.again(host))
+    assert played.succeeded, played.text
+    assert list(Path(fleet.layout.archive).glob(f"{host.site.slug}-*")) == kept
+    assert _traces(fleet, host) == []
+
+
+def _traces(fleet: Fleet, host: SiteHost) -> list[str]:
+    """Everything on this server that still carries the village's name."""
+    slug, layout = host.site.slug, fleet.layout
+    found = [
+        str(path)
+        for root in (layout.root, layout.run_dir)
+        for path in Path(root).rglob(f"*{host.site.code}*")
+        if not path.is_relative_to(layout.archive)
+    ]
+    found += [name for (name,) in fleet.query("SHOW DATABASES") if host.site.code in name]
+    users = fleet.query("SELECT User FROM mysql.global_priv")
+    found += [name for (name,) in users if host.site.code in name]
+    found += [entry.pw_name for entry in pwd.getpwall() if entry.pw_name.endswith(slug)]
+    found += [entry.gr_name for entry in grp.getgrall() if entry.gr_name.endswith(slug)]
+    return found
