@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import base64
 import binascii
-import hashlib
 import io
 import logging
 import shlex
@@ -12,7 +10,6 @@ import socket
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from typing import Self
 
 import paramiko
 from cryptography.exceptions import UnsupportedAlgorithm
@@ -20,6 +17,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from paramiko.hostkeys import HostKeyEntry
 
+from siappakai.domain.hostkeys import HostKey
 from siappakai.domain.servers import Answer
 from siappakai.errors import InvalidInputError, RefusedError, UnreachableError
 
@@ -46,30 +44,6 @@ class KeyRefusedError(RefusedError):
 
 class ServerTimeoutError(UnreachableError):
     """Something answered once, then no more, or nothing within the time limit."""
-
-
-@dataclass(frozen=True, slots=True)
-class HostKey:
-    """A machine's public key: its type (`ssh-ed25519`) and its base64 body."""
-
-    type: str
-    base64: str
-
-    @classmethod
-    def parse(cls, line: str) -> Self:
-        """Return the key written `type base64`, the form the registry keeps."""
-        kind, body = line.split()[:2]
-        return cls(kind, body)
-
-    @property
-    def line(self) -> str:
-        return f"{self.type} {self.base64}"
-
-    @property
-    def fingerprint(self) -> str:
-        """`SHA256:…`, as ssh-keygen prints it."""
-        digest = hashlib.sha256(base64.b64decode(self.base64)).digest()
-        return "SHA256:" + base64.b64encode(digest).decode().rstrip("=")
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,7 +23,8 @@ from typing import IO
 
 from siappakai.ansible.processes import kill_descendants
 from siappakai.config import Settings
-from siappakai.models.app import registry_app, upgrade_registry
+from siappakai.models.app import registry_app
+from siappakai.models.migrating import upgrade_registry
 from siappakai.services import accounts, keys
 
 log = logging.getLogger("siappakai.supervisor")
@@ -100,6 +101,7 @@ def children(settings: Settings) -> list[Child]:
     logs.mkdir(mode=0o750, exist_ok=True)
     found = [] if settings.redis_url else [Child("redis", _redis(settings), logs / "redis.log")]
     found.append(Child("panel", _panel(settings, python), logs / "panel.log"))
+    found.append(Child("settler", [*worker, "settle"], logs / "settler.log"))
     found.append(Child("clock-worker", [*worker, "clock"], logs / "clock-worker.log"))
     found.append(Child("clock", [*worker, "tick"], logs / "clock.log"))
     found.extend(

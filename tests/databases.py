@@ -24,7 +24,8 @@ from sqlalchemy.exc import OperationalError
 from siappakai.config import Settings
 from siappakai.credentials import create_key_ring
 from siappakai.models import db
-from siappakai.models.app import registry_app, upgrade_registry
+from siappakai.models.app import registry_app
+from siappakai.models.migrating import upgrade_registry
 
 # Put on a module (`pytestmark`) whose tests take `registry` to run them on every database.
 every_database = pytest.mark.parametrize(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from importlib import import_module
 from typing import Any
 
 import click
@@ -71,7 +72,31 @@ class Group(click.Group):
 
 
 class Root(Group):
-    """The program: turns expected failures into messages and exit codes."""
+    """The program: turns expected failures into messages and exit codes.
+
+    `places` tells for each command its module and its name there; it is loaded when it is used,
+    as all of them together take longer than most commands.
+    """
+
+    def __init__(self, name: str | None = None, *, places: dict[str, str], **attrs: Any) -> None:
+        super().__init__(name, **attrs)
+        self.places = places
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
+        """Return the names of all commands, loaded or not."""
+        return sorted(self.places)
+
+    def get_command(
+        self,
+        ctx: click.Context,  # noqa: ARG002 - click's signature
+        cmd_name: str,
+    ) -> click.Command | None:
+        """Return a command, loading its module; None when there is no such command."""
+        if cmd_name not in self.places:
+            return None
+        module, _, name = self.places[cmd_name].partition(":")
+        command: click.Command = getattr(import_module(module), name)
+        return command
 
     def invoke(self, ctx: click.Context) -> Any:
         try:

@@ -32,7 +32,7 @@ EXIT_CODES = {
     RunState.QUEUED: 13,
     RunState.RUNNING: 13,
 }
-_POLL_SECONDS = 1.0
+_POLL_SECONDS = 0.25
 _LIVE_ROWS = 12
 _PER_PAGE = 500
 
@@ -119,11 +119,22 @@ def follow_run(run_id: int, *, timeout_seconds: float | None = None) -> RunState
 def _until_ended(run_id: int, timeout_seconds: float | None) -> Iterator[Snapshot]:
     until = None if timeout_seconds is None else time.monotonic() + timeout_seconds
     while True:
+        pulse = runs.pulse(run_id)
         snapshot = _look(run_id)
         yield snapshot
-        if snapshot.run.state in TERMINAL or (until is not None and time.monotonic() >= until):
+        if snapshot.run.state in TERMINAL or not _gets_on(run_id, pulse, until):
             return
+
+
+def _gets_on(run_id: int, pulse: tuple[object, ...], until: float | None) -> bool:
+    """Wait until the run has got on; False when it has not by `until`."""
+    while until is None or time.monotonic() < until:
+        if runs.pulse(run_id) != pulse:
+            return True
+        # No transaction stays open while we sleep.
+        db.session.commit()
         time.sleep(_POLL_SECONDS)
+    return False
 
 
 def _look(run_id: int) -> Snapshot:
@@ -135,10 +146,7 @@ def _look(run_id: int) -> Snapshot:
     while page.has_next:
         page = runs.targets_of(run_id, page=page.page + 1, per_page=_PER_PAGE)
         targets += page.items
-    snapshot = Snapshot(run, dict(runs.progress(run_id)), targets)
-    # No transaction stays open while we sleep.
-    db.session.commit()
-    return snapshot
+    return Snapshot(run, dict(runs.progress(run_id)), targets)
 
 
 def _show_live(console: Console, snapshots: Iterator[Snapshot]) -> RunState:

@@ -13,7 +13,7 @@ from siappakai.cli.context import actor, is_rehearsal
 from siappakai.cli.output import Column, Ended
 from siappakai.cli.villages import village
 from siappakai.errors import InvalidInputError, RefusedError
-from siappakai.services import imports, places
+from siappakai.services import imports, official
 from siappakai.services.imports import ImportResult, Preview
 
 _HAS_ERRORS = InvalidInputError.exit_code
@@ -99,7 +99,7 @@ def export_villages(file: BinaryIO) -> ExportReport:
 @click.argument("file", type=click.File("rb"))
 def load_official_list(file: BinaryIO) -> OfficialList:
     """Load the regency's official list (Kemendagri), which codes are then checked against."""
-    return OfficialList(places.load_official_list(file.read(), by=actor()))
+    return OfficialList(official.load_official_list(file.read(), by=actor()))
 
 
 def _format(name: str) -> Literal["csv", "xlsx"]:

@@ -43,8 +43,11 @@ def entries() -> list[Entry]:
 
 def _walk(path: str, command: click.Command) -> Iterator[Entry]:
     if isinstance(command, click.Group):
-        for name in sorted(command.commands):
-            yield from _walk(f"{path} {name}".strip(), command.commands[name])
+        context = click.Context(command)
+        for name in command.list_commands(context):
+            part = command.get_command(context, name)
+            if part is not None:
+                yield from _walk(f"{path} {name}".strip(), part)
     elif isinstance(command, Command):
         yield Entry(path, command)
 

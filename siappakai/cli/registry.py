@@ -8,7 +8,7 @@ from typing import Annotated
 from siappakai.cli.command import Group
 from siappakai.cli.context import settings
 from siappakai.cli.output import Column
-from siappakai.models.app import registry_revisions, upgrade_registry
+from siappakai.models.migrating import registry_revisions, upgrade_registry
 from siappakai.services import keys
 
 

@@ -13,10 +13,10 @@ from siappakai.cli.command import Group
 from siappakai.cli.context import actor
 from siappakai.cli.following import RunRecord, follow_option, requested
 from siappakai.cli.output import Column, Ended, Listing
+from siappakai.domain.hostkeys import HostKey
 from siappakai.errors import NotFoundError
 from siappakai.models import Server
 from siappakai.services import servers
-from siappakai.ssh import HostKey
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,13 +2,8 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
-from alembic import command
-from alembic.config import Config
-from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
 from flask import Flask, current_app
 from flask.ctx import AppContext
 from sqlalchemy import event
@@ -18,7 +13,6 @@ from siappakai.config import Settings
 from siappakai.models.base import db
 from siappakai.models.transactions import WRITES
 
-_MIGRATIONS = Path(__file__).parent / "migrations"
 _BUSY_MILLISECONDS = 15_000
 
 # For those who hold the app without knowing Flask.
@@ -48,27 +42,6 @@ def thread_context() -> AppContext:
     """Return a new context of the running app, for a thread to push."""
     app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]  # noqa: SLF001 - Flask's documented way to hand the app to a thread
     return app.app_context()
-
-
-def upgrade_registry(settings: Settings, revision: str = "head") -> None:
-    """Bring the registry's schema to `revision`."""
-    command.upgrade(migration_config(settings), revision)
-
-
-def registry_revisions() -> tuple[str, str]:
-    """Return the revision the registry's schema has, empty for none, and the newest there is."""
-    script = ScriptDirectory.from_config(migration_config(current_settings()))
-    with db.engine.connect() as connection:
-        present = MigrationContext.configure(connection).get_current_revision()
-    return present or "", script.get_current_head() or ""
-
-
-def migration_config(settings: Settings) -> Config:
-    """Return Alembic's configuration for the registry of `settings`."""
-    config = Config()
-    config.set_main_option("script_location", str(_MIGRATIONS))
-    config.attributes["url"] = settings.registry_url
-    return config
 
 
 def _prepare_sqlite(engine: Engine) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from siappakai.domain.hostkeys import HostKey
 from siappakai.domain.servers import (
     STANDARD,
     Arrangement,
@@ -23,7 +24,7 @@ from siappakai.models.transactions import transaction
 from siappakai.services import audit, keys
 from siappakai.services.probing import look_at
 from siappakai.services.servers import LOCAL, SSH, check_free, get_server
-from siappakai.ssh import HostKey, Login, changed_host_key, connect, fetch_host_key
+from siappakai.ssh import Login, changed_host_key, connect, fetch_host_key
 
 _LOCAL_ADDRESS = "127.0.0.1"
 _MOST_PARALLEL = 8

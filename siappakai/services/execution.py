@@ -30,6 +30,8 @@ log = logging.getLogger(__name__)
 _INTERRUPTED = "Terhenti sebelum selesai; jalankan lagi untuk menyelesaikannya."
 _CANCELLED = "Dibatalkan."
 _PROBE = "health"
+# More than a look at many sites takes that all keep silent until they are given up.
+_PROBE_TIMEOUT_SECONDS = 1800
 
 
 def execute(run_id: int) -> None:
@@ -49,7 +51,7 @@ def tick() -> None:
     lost = leases.expired()
     sweep_orphans()
     for run_id in lost:
-        ring(run_id, dispatch.CLOCK)
+        ring(run_id, dispatch.SETTLE)
     _ring_waiting()
     health.note_tick()
 
@@ -176,6 +178,7 @@ def _run_playbook(
 ) -> None:
     settings = current_settings()
     play_id = f"{run.id}-{recorder.tenure.lease.token}"
+    is_probe = isinstance(recorder, Prober)
     cast = hosts_of(run, targets, is_shipped=entry.name == "install")
     _refuse_unfit(recorder, cast)
     if not cast.servers:
@@ -188,10 +191,10 @@ def _run_playbook(
             extra_vars={"play_id": play_id, **extra_vars},
             workspace=_plays() / play_id,
             forks=leases.forks_of(run),
-            timeout_seconds=settings.run_timeout_seconds,
+            timeout_seconds=_PROBE_TIMEOUT_SECONDS if is_probe else settings.run_timeout_seconds,
             private_key=private_key,
             known_hosts=known_hosts,
-            is_brief="probe" in extra_vars,
+            is_brief=is_probe,
         ),
         recorder,
     )

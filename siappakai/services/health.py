@@ -24,7 +24,8 @@ from siappakai.config import share_folder
 from siappakai.credentials import load_key_ring
 from siappakai.errors import SiapPakaiError
 from siappakai.models import Setting, db, registry_now
-from siappakai.models.app import current_settings, registry_revisions
+from siappakai.models.app import current_settings
+from siappakai.models.migrating import registry_revisions
 from siappakai.models.transactions import transaction
 from siappakai.services import keys, servers
 

@@ -177,9 +177,12 @@ def newest_seen(php: str) -> str:
 
     Raises NotFoundError when there is none, UnreachableError, RefusedError.
     """
-    known = _catalogue()[APP]
-    for offer in list_available():
-        if php in known.get(offer.version, {}).get("php_versions", []):
+    offers = list_available()
+    stand_in = sources.source_status().stand_in
+    for offer in offers:
+        # Of the stand-in too only what is listed: its others misbehave on purpose.
+        is_listed = offer.version in _catalogue()[APP]
+        if is_listed and php in _seen(offer.version, stand_in=stand_in)["php_versions"]:
             return offer.version
     raise NotFoundError(
         f"Tidak ada rilis yang sudah terlihat bekerja pada PHP {php}.",

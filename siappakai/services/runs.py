@@ -142,6 +142,13 @@ def progress(run_id: int) -> dict[str, int]:
     return Counter({state.value: count for state, count in rows})
 
 
+def pulse(run_id: int) -> tuple[object, ...]:
+    """Return what is another value whenever a run has got on; cheap to ask for often."""
+    run = db.session.execute(select(Run.state, Run.message).where(Run.id == run_id)).one()
+    last_step = select(func.max(Step.id)).join(Target).where(Target.run_id == run_id)
+    return (*run, *sorted(progress(run_id).items()), db.session.scalar(last_step))
+
+
 def waiting_for(run: Run) -> str | None:
     """Say what a queued run waits for; None when it waits for nothing known."""
     return run.message or None if run.state is RunState.QUEUED else None

@@ -6,10 +6,10 @@ from flask import Blueprint, flash, redirect, render_template, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 
+from siappakai.domain.hostkeys import HostKey
 from siappakai.models import Role, Server
 from siappakai.services import enrolment, keys, servers
 from siappakai.services.permissions import least_role
-from siappakai.ssh import HostKey
 from siappakai.web.forms.servers import AddressForm, ArrangementForm, EnrolForm, PinForm
 from siappakai.web.identity import actor
 from siappakai.web.security import requires

@@ -12,7 +12,7 @@ from flask_babel import ngettext
 from siappakai.models import Role
 from siappakai.models.app import current_settings
 from siappakai.models.transactions import transaction
-from siappakai.services import places
+from siappakai.services import official, places
 from siappakai.services import settings as registry_settings
 from siappakai.services.settings import PARALLELISM, TIMEZONE
 from siappakai.web.forms.settings import FleetForm, OfficialListForm, RegencyForm
@@ -52,7 +52,7 @@ def set_regency() -> ResponseReturnValue:
 def load_official_list() -> ResponseReturnValue:
     form = OfficialListForm()
     if form.accepted():
-        count = form.attempt(places.load_official_list, form.file.data.read(), by=actor())
+        count = form.attempt(official.load_official_list, form.file.data.read(), by=actor())
         if count is not None:
             return _done(ngettext("%(num)s desa dimuat.", "%(num)s desa dimuat.", count))
     return _page(official_form=form)

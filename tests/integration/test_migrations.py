@@ -33,8 +33,8 @@ from sqlalchemy.pool import NullPool
 
 from siappakai.config import Settings
 from siappakai.models import Base
-from siappakai.models.app import migration_config, upgrade_registry
 from siappakai.models.base import UtcDateTime
+from siappakai.models.migrating import migration_config, upgrade_registry
 
 pytestmark = pytest.mark.integration
 

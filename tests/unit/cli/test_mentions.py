@@ -26,9 +26,10 @@ def _unknown(words: list[str]) -> str:
     for word in words:
         if not isinstance(here, click.Group):
             return ""
-        if word not in here.commands:
+        part = here.get_command(click.Context(here), word)
+        if part is None:
             return word
-        here = here.commands[word]
+        here = part
     return ""
 
 

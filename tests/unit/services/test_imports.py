@@ -11,7 +11,7 @@ from siappakai.domain.states import SiteState
 from siappakai.errors import ConflictError, InvalidInputError, NotFoundError
 from siappakai.models import ImportDraft, Site, Village, db, utc_now
 from siappakai.models.transactions import transaction
-from siappakai.services import audit, imports, places, villages
+from siappakai.services import audit, imports, official, places, villages
 from siappakai.services.imports import ImportResult, Preview
 from siappakai.services.tables import read_table
 from tests.databases import every_database
@@ -250,7 +250,7 @@ def test_a_list_of_133_villages_imports_whole() -> None:
 @pytest.mark.parametrize(("file", "count"), [("wilayah_51.02.csv", 133), ("wilayah_13.07.csv", 79)])
 def test_the_real_lists_import_whole(file: str, count: int) -> None:
     content = real_list(file)
-    places.load_official_list(content, by=BY)
+    official.load_official_list(content, by=BY)
     preview = imports.preview_import(content, filename=file, by=BY)
     assert preview.problems == []
     assert imports.apply_import(preview.id, by=BY).created == count

@@ -3,7 +3,7 @@
 import pytest
 
 from siappakai.errors import ConflictError, InvalidInputError, NotFoundError
-from siappakai.services import audit, places
+from siappakai.services import audit, official, places
 from tests.databases import every_database
 from tests.factories import BY, make_district, make_regency
 from tests.lists import as_csv, official_lines, real_list
@@ -73,20 +73,20 @@ def test_a_district_of_another_regency_is_refused() -> None:
 
 
 def test_the_official_list_sets_the_regency_and_names_the_districts() -> None:
-    assert places.load_official_list(as_csv(official_lines()), by=BY) == 133
+    assert official.load_official_list(as_csv(official_lines()), by=BY) == 133
     regency = places.get_regency()
     assert (regency.code, regency.name, regency.province_name) == ("5102", "Tabanan", "Bali")
     assert len(places.list_districts()) == 10
-    official = places.find_official("5102012001")
-    assert official is not None
-    assert official.name == "Desa 1-1"
+    row = places.find_official("5102012001")
+    assert row is not None
+    assert row.name == "Desa 1-1"
 
 
 def test_a_new_official_list_replaces_the_old_one() -> None:
     make_district("510201", "Nama Lama")
-    places.load_official_list(as_csv(official_lines()), by=BY)
+    official.load_official_list(as_csv(official_lines()), by=BY)
     assert places.list_districts()[0].name == "Kecamatan 1"
-    assert places.load_official_list(as_csv(official_lines()[:5]), by=BY) == 5
+    assert official.load_official_list(as_csv(official_lines()[:5]), by=BY) == 5
     assert places.find_official("5102102001") is None
 
 
@@ -94,16 +94,16 @@ def test_a_list_of_several_regencies_is_cut_down_to_ours() -> None:
     other = {**official_lines()[0], "kode_desa": "51.01.01.2001", "nama_kabupaten": "KAB. X"}
     content = as_csv([other, *official_lines()])
     with pytest.raises(InvalidInputError) as caught:
-        places.load_official_list(content, by=BY)
+        official.load_official_list(content, by=BY)
     assert caught.value.field == "file"
     make_regency()
-    assert places.load_official_list(content, by=BY) == 133
+    assert official.load_official_list(content, by=BY) == 133
 
 
 def test_a_list_without_our_villages_is_refused() -> None:
     make_regency("1307", "Lima Puluh Kota")
     with pytest.raises(InvalidInputError):
-        places.load_official_list(as_csv(official_lines()), by=BY)
+        official.load_official_list(as_csv(official_lines()), by=BY)
     assert not places.has_official_list()
 
 
@@ -111,7 +111,7 @@ def test_a_bad_line_is_named_and_nothing_is_loaded() -> None:
     lines = official_lines()
     lines[40]["kode_desa"] = "51.02"
     with pytest.raises(InvalidInputError, match="Baris 42"):
-        places.load_official_list(as_csv(lines), by=BY)
+        official.load_official_list(as_csv(lines), by=BY)
     assert places.find_regency() is None
     assert not places.has_official_list()
 
@@ -121,5 +121,5 @@ def test_a_bad_line_is_named_and_nothing_is_loaded() -> None:
     [("wilayah_51.02.csv", 133, "Tabanan"), ("wilayah_13.07.csv", 79, "Lima Puluh Kota")],
 )
 def test_the_real_lists_load_whole(file: str, villages: int, name: str) -> None:
-    assert places.load_official_list(real_list(file), by=BY) == villages
+    assert official.load_official_list(real_list(file), by=BY) == villages
     assert places.get_regency().name == name

@@ -5,7 +5,7 @@ from flask import Flask
 
 from siappakai.domain.states import SiteState
 from siappakai.errors import ConflictError, InvalidInputError, NotFoundError
-from siappakai.services import audit, places, villages
+from siappakai.services import audit, official, places, villages
 from tests.databases import every_database
 from tests.factories import (
     BY,
@@ -79,7 +79,7 @@ def test_a_village_is_registered_once() -> None:
 
 
 def test_with_an_official_list_a_code_must_be_on_it() -> None:
-    places.load_official_list(as_csv(official_lines()), by=BY)
+    official.load_official_list(as_csv(official_lines()), by=BY)
     _register()
     assert villages.get_village("5102012001").district.name == "Kecamatan 1"
     with pytest.raises(InvalidInputError, match="daftar resmi"):

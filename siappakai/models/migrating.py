@@ -1,0 +1,37 @@
+"""Bringing the registry's schema to the one this program knows."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+
+from siappakai.config import Settings
+from siappakai.models.app import current_settings
+from siappakai.models.base import db
+
+_MIGRATIONS = Path(__file__).parent / "migrations"
+
+
+def upgrade_registry(settings: Settings, revision: str = "head") -> None:
+    """Bring the registry's schema to `revision`."""
+    command.upgrade(migration_config(settings), revision)
+
+
+def registry_revisions() -> tuple[str, str]:
+    """Return the revision the registry's schema has, empty for none, and the newest there is."""
+    script = ScriptDirectory.from_config(migration_config(current_settings()))
+    with db.engine.connect() as connection:
+        present = MigrationContext.configure(connection).get_current_revision()
+    return present or "", script.get_current_head() or ""
+
+
+def migration_config(settings: Settings) -> Config:
+    """Return Alembic's configuration for the registry of `settings`."""
+    config = Config()
+    config.set_main_option("script_location", str(_MIGRATIONS))
+    config.attributes["url"] = settings.registry_url
+    return config
