@@ -20,6 +20,9 @@ from siappakai.services import audit, outcomes, releases, runs
 from siappakai.services.paging import Page, paginate
 
 OPENSID = "opensid"
+# A slow hash protects guessable passwords; 16 random characters (some 94 bits) are not, and an
+# import makes hundreds at once.
+_HASH_ROUNDS = 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,9 +141,7 @@ def new_secrets() -> SealedSecrets:
     password = readable_password()
     # Made once, not per run: bcrypt salts anew each time, and a second install of a finished
     # site must find nothing to change. `$2y$` is the name PHP gives the same algorithm.
-    # A slow hash protects guessable passwords; 16 random characters (some 94 bits) are not, and
-    # an import makes hundreds at once.
-    hashed = bcrypt.hashpw(password.encode(), bcrypt.gensalt(rounds=6)).decode()
+    hashed = bcrypt.hashpw(password.encode(), bcrypt.gensalt(_HASH_ROUNDS)).decode()
     return SealedSecrets(
         db_password_sealed=ring.seal(random_password(DB_PASSWORD_LENGTH)),
         app_key_sealed=ring.seal(new_app_key()),

@@ -6,7 +6,7 @@ import pytest
 from argon2 import PasswordHasher
 from pytest_socket import disable_socket, enable_socket
 
-from siappakai.services import accounts
+from siappakai.services import accounts, sites
 
 
 @pytest.fixture(autouse=True)
@@ -22,3 +22,4 @@ def quick_passwords(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
         accounts, "_hasher", PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
     )
+    monkeypatch.setattr(sites, "_HASH_ROUNDS", 4)

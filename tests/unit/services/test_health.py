@@ -95,7 +95,7 @@ def test_an_open_key_file():
     assert not check("key_file").ok
 
 
-@pytest.mark.parametrize("content", [Fernet.generate_key(), b""])
+@pytest.mark.parametrize("content", [Fernet.generate_key(), b""], ids=["another key", "empty"])
 def test_a_wrong_key_file(content: bytes):
     make_site()
     current_settings().credentials_file.write_bytes(content)

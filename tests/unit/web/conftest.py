@@ -5,6 +5,7 @@ from collections.abc import Callable
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
+from jinja2 import FileSystemBytecodeCache
 
 from siappakai.config import Settings
 from siappakai.models import Role
@@ -21,9 +22,16 @@ def settings(registry: Flask) -> Settings:
     return present.model_copy(update={"release_source": "https://elsewhere.example/opensid.git"})
 
 
+@pytest.fixture(scope="session")
+def compiled_templates(tmp_path_factory: pytest.TempPathFactory) -> FileSystemBytecodeCache:
+    """Templates compiled once, not once per panel."""
+    return FileSystemBytecodeCache(str(tmp_path_factory.mktemp("templates")))
+
+
 @pytest.fixture
-def panel(settings: Settings) -> Flask:
+def panel(settings: Settings, compiled_templates: FileSystemBytecodeCache) -> Flask:
     app = create_app(settings)
+    app.jinja_env.bytecode_cache = compiled_templates
     app.testing = True
     app.config["WTF_CSRF_ENABLED"] = False
     return app
