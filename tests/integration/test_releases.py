@@ -195,8 +195,24 @@ def test_the_stand_in_is_used_where_the_source_fails_and_says_why(catalogue: Ups
     assert actions() == ["release.source"]
     release = releases.pin_release("v2410.0.0", by=BY)
     assert release.stand_in
-    assert release.php_versions == ["8.2"]
+    assert release.php_versions == ["8.2", "8.4"]
     assert releases.ensure_archive(release).path.is_file()
+
+
+def test_the_newest_release_known_to_work_is_found(catalogue: Upstream) -> None:
+    catalogue.release("v2507.1.0", "2025070101")
+    assert releases.newest_seen("8.2") == "v2410.0.0"
+    with pytest.raises(NotFoundError, match=r"bekerja pada PHP 8\.4"):
+        releases.newest_seen("8.4")
+
+
+@pytest.mark.parametrize("php", ["8.2", "8.4"])
+def test_of_the_stand_in_one_that_behaves_is_found(catalogue: Upstream, php: str) -> None:
+    move(catalogue, "gone")
+    assert releases.list_available()[0].version == "v2412.0.0", "the bad one is on offer"
+    assert releases.newest_seen(php) == "v2410.0.0"
+    with pytest.raises(NotFoundError, match=r"bekerja pada PHP 7\.4"):
+        releases.newest_seen("7.4")
 
 
 def test_the_real_source_comes_back_when_no_site_uses_the_stand_in(catalogue: Upstream) -> None:

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from siappakai.gateways.standin import RELEASES, build_repository
-from tests.integration.standin_fixtures.daemons import mariadb_server, php_fpm
+from tests.integration.standin_fixtures.daemons import mariadb_server, php_fpm, php_log
 from tests.integration.standin_fixtures.village import Village
 
 pytestmark = pytest.mark.integration
@@ -69,6 +69,15 @@ def new_village(root: Path, releases: Path, daemons: tuple[Path, Path]) -> NewVi
         return village
 
     return make
+
+
+@pytest.fixture(autouse=True)
+def php_is_silent(root: Path) -> Iterator[None]:
+    """No page of the stand-in is deprecated, or wrong, to the PHP it runs on."""
+    log = php_log(root / "villages")
+    log.unlink(missing_ok=True)
+    yield
+    assert not log.exists(), log.read_text()
 
 
 def test_same_commits_every_time(root: Path) -> None:

@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from tests.machine import newest_php
+
 AS_ROOT = os.geteuid() == 0
 WEB_USER = "www-data"
 
@@ -57,7 +59,10 @@ def mariadb_server(folder: Path) -> Iterator[Path]:
 
 @contextmanager
 def php_fpm(folder: Path, villages: Path, releases: Path) -> Iterator[Path]:
-    """Yield the socket of a pool that is confined to the villages and the releases."""
+    """Yield the socket of a pool that is confined to the villages and the releases.
+
+    What PHP complains of, deprecations among it, goes to `php_log(villages)`.
+    """
     folder.mkdir()
     temporary = villages / "tmp"
     temporary.mkdir(parents=True)
@@ -72,6 +77,13 @@ def php_fpm(folder: Path, villages: Path, releases: Path) -> Iterator[Path]:
         f"php_admin_value[session.save_path] = {temporary}\n"
         f"php_admin_value[sys_temp_dir] = {temporary}\n"
         f"php_admin_value[upload_tmp_dir] = {temporary}\n"
+        f"php_admin_value[error_log] = {php_log(villages)}\n"
+        "php_admin_value[error_reporting] = -1\nphp_admin_flag[log_errors] = on\n"
     )
-    with running(["php-fpm8.2", "-y", str(configuration), "-F"], socket, folder / "out.log"):
+    daemon = [f"php-fpm{newest_php()}", "-y", str(configuration), "-F"]
+    with running(daemon, socket, folder / "out.log"):
         yield socket
+
+
+def php_log(villages: Path) -> Path:
+    return villages / "tmp/php.log"
