@@ -9,6 +9,7 @@ import itertools
 import os
 import pwd
 import shutil
+import socket
 import subprocess
 import tempfile
 import time
@@ -159,14 +160,22 @@ def _wait(process: subprocess.Popen[bytes], url: URL, log: Path) -> None:
     until = time.monotonic() + _START_SECONDS
     while True:
         try:
+            _knock(url)
             engine.connect().close()
-        except OperationalError:
+        except (OSError, OperationalError):
             if process.poll() is not None or time.monotonic() > until:
                 pytest.fail(f"{process.args} did not start: {log.read_text()[-2000:]}")
             time.sleep(0.05)
         else:
             engine.dispose()
             return
+
+
+def _knock(url: URL) -> None:
+    """Connect and hang up: PyMySQL leaves its socket open when nothing listens yet."""
+    if "unix_socket" in url.query:
+        with socket.socket(socket.AF_UNIX) as knocking:
+            knocking.connect(str(url.query["unix_socket"]))
 
 
 def _execute(server: URL, statement: str) -> None:
