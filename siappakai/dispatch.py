@@ -22,8 +22,13 @@ from siappakai.config import Settings
 from siappakai.errors import UnreachableError
 
 RUNS = "runs"
-# The clock and the settling of lost runs never wait behind long runs.
+# Lost runs to settle. A server that does not answer is waited for in vain: each run is a job
+# of its own, so that neither the clock nor the others wait for it.
+SETTLE = "settle"
 CLOCK = "clock"
+# What a worker serves, the first first. Those of runs help to settle when they are idle; one
+# that settles alone never waits behind a long run.
+SERVED = {RUNS: (RUNS, SETTLE), SETTLE: (SETTLE,), CLOCK: (CLOCK,)}
 
 _EXECUTE = "siappakai.worker.execute"
 _TICK = "siappakai.worker.tick"
@@ -65,16 +70,6 @@ def is_reachable(settings: Settings) -> bool:
         return False
 
 
-def queue_depths(settings: Settings) -> dict[str, int]:
-    """Return how many jobs wait in each queue; raises UnreachableError without Redis."""
-    try:
-        return {name: _queue(settings, name).count for name in (RUNS, CLOCK)}
-    except RedisError as error:
-        raise UnreachableError(
-            "Antrean (Redis) tidak menjawab.", "Periksa layanan Redis."
-        ) from error
-
-
 def worker_counts(settings: Settings) -> dict[str, int]:
     """Return how many workers serve each queue; raises UnreachableError without Redis.
 
@@ -83,7 +78,7 @@ def worker_counts(settings: Settings) -> dict[str, int]:
     try:
         return {
             name: Worker.count(queue=_queue(settings, name), connection=_connect(settings))
-            for name in (RUNS, CLOCK)
+            for name in SERVED
         }
     except RedisError as error:
         raise UnreachableError(
@@ -91,10 +86,14 @@ def worker_counts(settings: Settings) -> dict[str, int]:
         ) from error
 
 
-def work(settings: Settings, queue: str, *, burst: bool = False) -> None:
-    """Serve one queue in this process until told to stop; each job runs in a child of its own."""
-    worker = Worker([_queue(settings, queue)], serializer=JSONSerializer)
-    worker.work(burst=burst, with_scheduler=False, logging_level="WARNING")
+def work(settings: Settings, role: str) -> None:
+    """Serve the queues of a role in this process until told to stop.
+
+    Each job runs in a child of its own.
+    """
+    queues = [_queue(settings, name) for name in SERVED[role]]
+    worker = Worker(queues, serializer=JSONSerializer)
+    worker.work(with_scheduler=False, logging_level="WARNING")
 
 
 def run_clock(settings: Settings) -> None:

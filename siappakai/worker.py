@@ -29,9 +29,9 @@ def tick() -> None:
 
 
 def main() -> None:
-    """Serve a queue (`runs`, `clock`) until told to stop, or ring the clock (`tick`)."""
+    """Serve queues (`runs`, `settle`, `clock`) until told to stop, or ring the clock (`tick`)."""
     parser = argparse.ArgumentParser(prog="python -m siappakai.worker", description=main.__doc__)
-    parser.add_argument("role", choices=[dispatch.RUNS, dispatch.CLOCK, "tick"])
+    parser.add_argument("role", choices=[*dispatch.SERVED, "tick"])
     role = parser.parse_args().role
     if role == "tick":
         dispatch.run_clock(Settings())
