@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-pytest_plugins = ["tests.strict", "tests.databases", "tests.engine"]
+pytest_plugins = ["tests.strict", "tests.statements", "tests.databases", "tests.engine"]
 
 
 @pytest.fixture(autouse=True)
