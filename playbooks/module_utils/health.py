@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from . import applog, mariadb, site_tree, tree
-from .account import find_account
+from .account import check_account, find_account
 from .mariadb import State
 from .opensid import LOGIN_PATH
 from .outcome import MySQLError, Refusal
@@ -143,7 +143,8 @@ def _presence(layout: LayoutVars, site: SiteVars, inside: _Inside) -> Report:
         "vhost": Path(layout["nginx_sites"], f"{site['slug']}.conf").is_file(),
     }
     missing = sorted(name for name, there in parts.items() if not there)
-    begun = len(missing) < len(parts) or inside.state is State.LOADING
+    # The account is the first thing made and the last removed.
+    begun = len(missing) < len(parts) or inside.state is State.LOADING or _has_account(site)
     release = _current_release(folder)
     versions = inside.schema_versions
     report = Report(release=release, schema_version=versions[-1] if versions else None)
@@ -152,6 +153,15 @@ def _presence(layout: LayoutVars, site: SiteVars, inside: _Inside) -> Report:
     detail = f"missing: {', '.join(missing)}" if missing else ""
     report.checks.append(Check("installed", report.installed, detail))
     return report
+
+
+def _has_account(site: SiteVars) -> bool:
+    """Tell whether the site's own account is there; somebody else's of that name does not count."""
+    try:
+        check_account(site["unix_user"])
+    except Refusal:
+        return False
+    return find_account(site["unix_user"]) is not None
 
 
 def _current_release(folder: Path) -> str | None:

@@ -17,7 +17,7 @@ from siappakai.models import LogChunk, Run, Site, Step, Target, db
 from siappakai.models.transactions import transaction
 from siappakai.services import retries, runs, settings
 from tests import factories
-from tests.engine import Engine, set_parallelism, states_of
+from tests.engine import INSTALLED_SECONDS, PARTS, Engine, set_parallelism, states_of
 
 pytestmark = [
     pytest.mark.integration,
@@ -26,9 +26,6 @@ pytestmark = [
 ]
 
 log = logging.getLogger(__name__)
-
-PARTS = ("redis", "clock-worker", "clock", "worker-1")
-INSTALLED_SECONDS = 180.0
 
 
 def begun(engine: Engine, count: int = 3) -> tuple[Run, list[Site]]:

@@ -14,7 +14,7 @@ from siappakai.domain.states import RunState
 from siappakai.models import RunLock, db
 from siappakai.services import keys
 from tests import factories
-from tests.engine import Engine
+from tests.engine import PARTS, Engine
 from tests.hosts import DebianHost, debian_host
 from tests.playing import play, servers
 from tests.sites import Fleet
@@ -62,7 +62,7 @@ def remote(engine: Engine, host: DebianHost) -> Engine:
 
 
 def test_a_run_whose_server_is_cut_off_waits_for_it(remote: Engine, host: DebianHost) -> None:
-    remote.start("redis", "clock-worker", "clock", "worker-1")
+    remote.start(*PARTS)
     planned = remote.villages(3)
     run = remote.install(planned)
     folder = host.root / f"srv/siappakai/sites/opensid-{planned[0].village.code}"
