@@ -122,6 +122,23 @@ def plan_site(
 
 
 @site.command(
+    "certificate",
+    changes=True,
+    example="siappakai site certificate 51.02.01.2001"
+    " --certificate /etc/ssl/desa/chain.pem --certificate-key /etc/ssl/desa/key.pem",
+)
+@click.argument("code")
+@click.option("--certificate", required=True, help="Path on the server of the certificate chain.")
+@click.option("--certificate-key", required=True, help="Path on the server of its key.")
+def set_certificate(code: str, *, certificate: str, certificate_key: str) -> SiteRecord:
+    """Serve a village's site over HTTPS from its next install on; both empty for HTTP."""
+    changed = sites.set_certificate(
+        site_of(code).id, chain=certificate, key=certificate_key, by=actor()
+    )
+    return _record(changed)
+
+
+@site.command(
     "install",
     changes=True,
     example="siappakai site install --server server1 --state planned --release v2410.0.0 --follow",

@@ -135,6 +135,22 @@ def _refuse_taken_domain(domain: str, village: Village) -> None:
         )
 
 
+def set_certificate(site_id: int, *, chain: str, key: str, by: str) -> Site:
+    """Name the certificate chain and key, on its server, that a site is served with.
+
+    Both empty for HTTP. The site's next install puts it into force. Raises InvalidInputError
+    for a bad path, ConflictError while a run is at the site, RefusedError for a removed one.
+    """
+    chain, key = check_certificate(chain, key)
+    with transaction():
+        site = get_site(site_id)
+        _refuse_removed(site)
+        _refuse_busy(site)
+        site.certificate, site.certificate_key = chain, key
+        audit.record("site.certificate", site.village.code, by=by, detail={"chain": chain})
+        return site
+
+
 def new_secrets() -> SealedSecrets:
     """Make the secrets of a new site."""
     ring = load_key_ring(current_settings().credentials_file)

@@ -10,7 +10,7 @@ from siappakai.domain.hostkeys import HostKey
 from siappakai.models import Role, Server
 from siappakai.services import enrolment, keys, servers
 from siappakai.services.permissions import least_role
-from siappakai.web.forms.servers import AddressForm, ArrangementForm, EnrolForm, PinForm
+from siappakai.web.forms.servers import AddressForm, ArrangementForm, EnrolForm, PinForm, ServerForm
 from siappakai.web.identity import actor
 from siappakai.web.security import requires
 
@@ -82,9 +82,20 @@ def enrol_local() -> ResponseReturnValue:
 @requires(Role.VIEWER)
 def show(server_id: int) -> ResponseReturnValue:
     server = servers.get_server(server_id)
-    return render_template(
-        "servers/show.html", server=server, site_count=servers.count_sites(server_id)
-    )
+    return _page(server, ServerForm.of(server))
+
+
+@blueprint.post("/<int(max=2147483647):server_id>/update")
+@requires(Role.ADMIN)
+def update(server_id: int) -> ResponseReturnValue:
+    server = servers.get_server(server_id)
+    form = ServerForm.of(server, sent=True)
+    if form.accepted():
+        changed = form.attempt(servers.update_server, server_id, by=actor(), **form.changes())
+        if changed is not None:
+            flash(_("Pengaturan server disimpan."))
+            return redirect(url_for("servers.show", server_id=server_id), 303)
+    return _page(server, form)
 
 
 @blueprint.post("/<int(max=2147483647):server_id>/prepare")
@@ -141,6 +152,15 @@ def _offer(form: AddressForm, key: HostKey) -> EnrolForm:
 def _enrol_page(form: EnrolForm) -> ResponseReturnValue:
     return render_template(
         "servers/enrol.html", form=form, public_key=keys.public_key()
+    ), form.status
+
+
+def _page(server: Server, form: ServerForm) -> ResponseReturnValue:
+    return render_template(
+        "servers/show.html",
+        server=server,
+        site_count=servers.count_sites(server.id),
+        form=form,
     ), form.status
 
 

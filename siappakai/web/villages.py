@@ -9,9 +9,10 @@ from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 
 from siappakai.domain.states import SiteState
-from siappakai.models import Role
+from siappakai.errors import NotFoundError
+from siappakai.models import Role, Site
 from siappakai.services import bulk, overview, places, releases, servers, sites, villages
-from siappakai.web.forms.villages import RenameForm, VillageForm
+from siappakai.web.forms.villages import CertificateForm, RenameForm, VillageForm
 from siappakai.web.identity import actor
 from siappakai.web.security import requires
 from siappakai.web.selection import wanted_filters
@@ -63,7 +64,7 @@ def create() -> ResponseReturnValue:
 @blueprint.get("/<code>")
 @requires(Role.VIEWER)
 def show(code: str) -> ResponseReturnValue:
-    return _page(code, RenameForm(formdata=None))
+    return _page(code)
 
 
 @blueprint.post("/<code>/rename")
@@ -75,7 +76,25 @@ def rename(code: str) -> ResponseReturnValue:
         if form.attempt(villages.update_village, code, name=name, by=actor()) is not None:
             flash(_("Nama desa diganti."))
             return redirect(url_for("villages.show", code=code), 303)
-    return _page(code, form)
+    return _page(code, rename_form=form)
+
+
+@blueprint.post("/<code>/certificate")
+@requires(Role.ADMIN)
+def set_certificate(code: str) -> ResponseReturnValue:
+    form = CertificateForm()
+    if form.accepted():
+        changed = form.attempt(
+            sites.set_certificate,
+            _site(code).id,
+            chain=form.certificate.data or "",
+            key=form.certificate_key.data or "",
+            by=actor(),
+        )
+        if changed is not None:
+            flash(_("Sertifikat dicatat. Pasang ulang situsnya agar berlaku."))
+            return redirect(url_for("villages.show", code=code), 303)
+    return _page(code, certificate_form=form)
 
 
 @blueprint.post("/<code>/delete")
@@ -86,16 +105,28 @@ def delete(code: str) -> ResponseReturnValue:
     return redirect(url_for("villages.show_list"), 303)
 
 
-def _page(code: str, form: RenameForm) -> ResponseReturnValue:
+def _site(code: str) -> Site:
+    site = sites.find_site(villages.get_village(code).id)
+    if site is None:
+        raise NotFoundError(_("Desa ini belum punya situs."), _("Pasang situsnya dahulu."))
+    return site
+
+
+def _page(
+    code: str,
+    *,
+    rename_form: RenameForm | None = None,
+    certificate_form: CertificateForm | None = None,
+) -> ResponseReturnValue:
     village = villages.get_village(code)
     site = sites.find_site(village.id)
-    if form.nama_desa.data is None:
-        form.nama_desa.data = village.name
+    sent = rename_form or certificate_form
     return render_template(
         "villages/show.html",
         village=village,
         site=site,
         lives=bulk.lives(site),
         history=overview.targets_of_site(site.id) if site is not None else [],
-        rename_form=form,
-    ), form.status
+        rename_form=rename_form or RenameForm(formdata=None, data={"nama_desa": village.name}),
+        certificate_form=certificate_form or CertificateForm(formdata=None, obj=site),
+    ), 200 if sent is None else sent.status

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from flask_babel import gettext
 from flask_babel import lazy_gettext as _
 from wtforms import (
@@ -17,6 +19,8 @@ from wtforms.fields.choices import SelectChoice
 from wtforms.validators import InputRequired
 
 from siappakai.domain.servers import STANDARD, Arrangement
+from siappakai.models import Server
+from siappakai.services.servers import LOCAL
 from siappakai.web.forms import PanelForm
 
 
@@ -90,6 +94,44 @@ class EnrolForm(ArrangementForm):
     private_key = TextAreaField(
         _("Atau kunci privat SSH"), description=_("Dipakai sekali; tidak disimpan.")
     )
+
+
+class ServerForm(PanelForm):
+    """What may change of a server; one that is this machine has no SSH to change."""
+
+    name = StringField(_("Nama server"), [InputRequired(_("Isi nama server."))])
+    address = StringField(_("Alamat"), [InputRequired(_("Isi alamat server."))])
+    port = IntegerField(_("Porta SSH"), [InputRequired(_("Isi porta."))])
+    user = StringField(_("Akun di server"), [InputRequired(_("Isi nama akun."))])
+    http_address = StringField(
+        _("Alamat HTTP"), description=_("Satu alamat IP server; kosong berarti semuanya.")
+    )
+    http_port = IntegerField(_("Porta HTTP"), [InputRequired(_("Isi porta."))])
+    https_port = IntegerField(_("Porta HTTPS"), [InputRequired(_("Isi porta."))])
+    php = StringField(
+        _("PHP untuk situs"),
+        [InputRequired(_("Isi versi PHP, misalnya 8.2."))],
+        description=_("Pisahkan dengan koma; yang pertama dipakai situs baru."),
+    )
+    parallelism = IntegerField(
+        _("Dikerjakan sekaligus"),
+        [InputRequired(_("Isi jumlah situs."))],
+        description=_("Berapa situs di server ini dikerjakan bersamaan."),
+    )
+
+    @classmethod
+    def of(cls, server: Server, *, sent: bool = False) -> ServerForm:
+        """Return the form of a server: as it is, or as it was sent."""
+        form = cls() if sent else cls(formdata=None, obj=server, php=", ".join(server.php_versions))
+        if server.connection == LOCAL:
+            del form.address, form.port, form.user
+        return form
+
+    def changes(self) -> dict[str, Any]:
+        """Return what the form says, still to be checked by the service."""
+        given = {name: value for name, value in self.data.items() if name != "csrf_token"}
+        versions = given.pop("php").split(",")
+        return {**given, "php_versions": [version.strip() for version in versions]}
 
 
 class PinForm(PanelForm):

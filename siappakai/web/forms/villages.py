@@ -33,6 +33,19 @@ class RenameForm(PanelForm):
     nama_desa = StringField(_("Nama desa"), [InputRequired(_("Isi nama desa."))])
 
 
+class CertificateForm(PanelForm):
+    """Where a site's certificate lies on its server; the service knows which paths will do."""
+
+    certificate = StringField(
+        _("Rantai sertifikat"),
+        description=_("Jalur berkas di server, misalnya /etc/ssl/desa/chain.pem."),
+    )
+    certificate_key = StringField(
+        _("Kunci sertifikat"),
+        description=_("Jalur berkas di server. Kosongkan keduanya untuk HTTP."),
+    )
+
+
 class ImportForm(PanelForm):
     file = FileField(
         _("Berkas CSV atau XLSX"),

@@ -187,3 +187,13 @@ def test_the_login_of_a_site_is_shown_and_audited(siappakai: Call):
     assert len(shown["password"]) >= 12
     (entry,) = siappakai("audit", "list", "--action", "site.reveal", "--json").json["items"]
     assert entry["subject"] == site.village.code
+
+
+def test_a_site_gets_a_certificate_later(siappakai: Call):
+    site = make_site(release=make_release())
+    code, chain, key = site.village.code, "/etc/ssl/desa/chain.pem", "/etc/ssl/desa/key.pem"
+    words = ["site", "certificate", code, "--certificate", chain, "--certificate-key"]
+    assert siappakai(*words, "", "--json").error["field"] == "certificate_key"
+    assert siappakai(*words, key).exit_code == 0
+    db.session.refresh(site)
+    assert (site.certificate, site.certificate_key) == (chain, key)

@@ -25,11 +25,11 @@ WHO_MAY = {
     Role.ADMIN: (
         "audit.show_list releases.ask_source releases.note_seen releases.pin "
         "releases.use_source servers.enrol servers.enrol_local servers.forget servers.inspect "
-        "servers.inspect_host_key servers.pin_host_key servers.prepare "
+        "servers.inspect_host_key servers.pin_host_key servers.prepare servers.update "
         "settings.load_official_list settings.set_drain settings.set_fleet settings.set_regency "
         "settings.show sites.choose_remove sites.remove sites.reveal_admin_login "
         "users.create users.disable users.enable users.end_sessions users.reset_password "
-        "users.set_role users.show_list villages.delete"
+        "users.set_role users.show_list villages.delete villages.set_certificate"
     ),
 }
 LOWEST = {name: role for role, names in WHO_MAY.items() for name in names.split()}

@@ -7,7 +7,7 @@ from flask.testing import FlaskClient
 from sqlalchemy import select
 
 from siappakai.domain.states import RunState, SiteState
-from siappakai.models import AuditEntry, Release, Run, Server, Site, User, Village, db
+from siappakai.models import AuditEntry, Release, Run, Site, User, Village, db
 from siappakai.models.transactions import transaction
 from siappakai.services import accounts, places
 from siappakai.services import settings as registry_settings
@@ -235,28 +235,24 @@ def test_a_failed_removal_leads_back_to_the_typed_number(admin: FlaskClient):
     assert "siappakai site remove" in refused.text
 
 
-def test_a_server_is_prepared_or_forgotten(admin: FlaskClient):
-    server = make_server()
-    answer = admin.post(f"/servers/{server.id}/prepare")
-    (run,) = _all(Run)
-    assert answer.headers["Location"] == f"/runs/{run.id}"
-    assert admin.post(f"/servers/{server.id}/forget").status_code == 409
-    admin.post(f"/runs/{run.id}/cancel")
-    admin.post(f"/servers/{server.id}/forget")
-    assert admin.get(f"/servers/{server.id}").status_code == 404
-
-
-def test_enrolling_names_every_bad_field(admin: FlaskClient):
-    assert 'id="address-error"' in admin.post("/servers/new", data={"port": "22"}).text
-    answer = admin.post(
-        "/servers/enrol", data={"address": "192.0.2.1", "port": "22", "fingerprint": "SHA256:x"}
+def test_a_certificate_is_named_or_refused_beside_its_field(admin: FlaskClient):
+    site = make_site(release=make_release())
+    url = f"/villages/{site.village.code}/certificate"
+    chain, key = "/etc/ssl/desa/chain.pem", "/etc/ssl/desa/key.pem"
+    refused = admin.post(url, data={"certificate": chain, "certificate_key": ""})
+    assert refused.status_code == 422
+    assert 'id="certificate_key-error"' in refused.text
+    assert _all(Site)[0].certificate == ""
+    done = admin.post(
+        url, data={"certificate": chain, "certificate_key": key}, follow_redirects=True
     )
-    assert answer.status_code == 422
-    for name in ("confirmed", "name", "user"):
-        assert f'id="{name}-error"' in answer.text, name
-    assert _all(Server) == []
-    local = admin.post("/servers/enrol-local", data={"name": "!", "prefix": "X", "root": "/"})
-    assert local.status_code == 422
+    assert "Pasang ulang situsnya agar berlaku." in done.text
+    assert f'value="{key}"' in done.text
+    assert (_all(Site)[0].certificate, _all(Site)[0].certificate_key) == (chain, key)
+    make_run("health", [site])
+    busy = admin.post(url, data={})
+    assert busy.status_code == 409
+    assert admin.post(f"/villages/{make_village().code}/certificate").status_code == 404
 
 
 def test_php_seen_is_noted_for_a_release(admin: FlaskClient):
