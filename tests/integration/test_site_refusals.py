@@ -89,7 +89,7 @@ def test_a_release_never_changes_under_its_version(fleet: Fleet) -> None:
 
 
 def test_services_and_health_follow_even_when_every_village_failed(fleet: Fleet) -> None:
-    bad = fleet.village("5102010006", php="8.4")
+    bad = fleet.village("5102010006", php="9.9")
     played = fleet.play("install", bad)
     assert "php_not_seen" in played.text
     assert "TASK [Reload PHP-FPM and nginx]" in played.text

@@ -34,11 +34,18 @@ def _render(template: str, layout: ServerLayout, **values: object) -> str:
         "mariadb_private_buffer_pool_mb": 256,
         "nginx_client_max_body_mb": 64,
         "nginx_ipv6": {"stat": {"exists": True}},
+        "nginx_listen_options": "",
+        "nginx_listen_port": 8080,
         "php_master": layout.as_vars()["php"][0],
         "php_opcache_memory_mb": 256,
         "php_reload_patience_seconds": 30,
     }
     return environment.get_template(template).render({**known, **values})
+
+
+def _listens(layout: ServerLayout, **values: object) -> list[str]:
+    text = _render("listen.j2", layout, **values)
+    return [line for line in text.splitlines() if not line.startswith("#")]
 
 
 def _settings(text: str) -> dict[str, str]:
@@ -129,6 +136,17 @@ def test_nginx_listens_on_one_address_when_told_so() -> None:
 def test_nginx_does_without_ipv6_where_there_is_none() -> None:
     without = {"stat": {"exists": False}}
     assert "[::]" not in _render("nginx-http.conf.j2", _layout("system"), nginx_ipv6=without)
+
+
+def test_sites_are_heard_on_both_protocols_or_on_one_address() -> None:
+    without = {"stat": {"exists": False}}
+    both = _listens(_layout("system"))
+    assert both == ["listen 8080;", "listen [::]:8080;"]
+    secure = _listens(_layout("system"), nginx_listen_port=8443, nginx_listen_options=" ssl")
+    assert secure == ["listen 8443 ssl;", "listen [::]:8443 ssl;"]
+    assert _listens(_layout("system"), nginx_ipv6=without) == ["listen 8080;"]
+    one = _layout("private", http_address="127.0.0.1")
+    assert _listens(one) == ["listen 127.0.0.1:8080;"]
 
 
 def test_a_private_nginx_leaves_port_443_to_the_machine() -> None:

@@ -18,7 +18,7 @@ def _site(**changes: Any) -> dict[str, Any]:
 
 
 def _vhost(**changes: Any) -> str:
-    known = {"layout": LAYOUT.as_vars(), "site": _site(), "speaks_ipv6": True}
+    known = {"layout": LAYOUT.as_vars(), "site": _site()}
     return render("site-vhost.conf", **(known | changes))
 
 
@@ -41,13 +41,8 @@ def test_the_pool_is_the_villages_own() -> None:
 def test_without_a_certificate_the_site_speaks_plain_http() -> None:
     text = _vhost()
     assert text.count("server {") == 1
-    assert re.search(r"^ +listen 80;$", text, re.MULTILINE)
-    assert re.search(r"^ +listen \[::\]:80;$", text, re.MULTILINE)
+    assert "    include /etc/nginx/siappakai/listen-http;" in text.splitlines()
     assert "ssl" not in text
-
-
-def test_a_machine_without_ipv6_is_not_asked_to_listen_there() -> None:
-    assert "[::]" not in _vhost(speaks_ipv6=False)
 
 
 def test_with_a_certificate_http_only_leads_to_https() -> None:
@@ -56,15 +51,10 @@ def test_with_a_certificate_http_only_leads_to_https() -> None:
     plain, secure = re.split(r"(?=^server \{)", text, flags=re.MULTILINE)[1:]
     assert "return 301 https://$host$request_uri;" in plain
     assert "fastcgi_pass" not in plain
-    assert re.search(r"^ +listen 443 ssl;$", secure, re.MULTILINE)
+    assert "    include /etc/nginx/siappakai/listen-http;" in plain.splitlines()
+    assert "    include /etc/nginx/siappakai/listen-https;" in secure.splitlines()
     assert "ssl_certificate_key /etc/ssl/key.pem;" in secure
     assert "Strict-Transport-Security" in secure
-
-
-def test_one_address_is_the_only_one() -> None:
-    known = LAYOUT.as_vars() | {"http_address": "127.0.0.1", "http_port": 8080}
-    text = _vhost(layout=known)
-    assert re.findall(r"listen (.*);", text) == ["127.0.0.1:8080"]
 
 
 def _denied(text: str, path: str) -> bool:
