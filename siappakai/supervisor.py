@@ -23,7 +23,7 @@ from typing import IO
 
 from siappakai.ansible.processes import kill_descendants
 from siappakai.config import Settings
-from siappakai.models.app import registry_app
+from siappakai.models.app import open_registry
 from siappakai.models.migrating import upgrade_registry
 from siappakai.services import accounts, keys
 
@@ -180,7 +180,7 @@ def _welcome(settings: Settings) -> None:
 
     The first administrator's password is shown once.
     """
-    with registry_app(settings).app_context():
+    with open_registry(settings):
         keys.ensure_key_ring()
         first = accounts.ensure_first_admin(by="make run")
     print(f"Panel: http://{settings.host}:{settings.port}/  (berhenti: Ctrl-C)", flush=True)

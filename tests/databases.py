@@ -24,8 +24,7 @@ from sqlalchemy.exc import OperationalError
 
 from siappakai.config import Settings
 from siappakai.credentials import create_key_ring
-from siappakai.models import db
-from siappakai.models.app import registry_app
+from siappakai.models.app import open_registry
 from siappakai.models.migrating import upgrade_registry
 
 # Put on a module (`pytestmark`) whose tests take `registry` to run them on every database.
@@ -59,11 +58,8 @@ def registry(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Flask]:
     )
     settings.state.mkdir(exist_ok=True)
     create_key_ring(settings.credentials_file)
-    app = registry_app(settings)
-    with app.app_context():
+    with open_registry(settings) as app:
         yield app
-        db.session.remove()
-        db.engine.dispose()
 
 
 @pytest.fixture(scope="session")

@@ -14,7 +14,7 @@ from sqlalchemy.exc import OperationalError, ProgrammingError
 
 from siappakai.config import Settings
 from siappakai.errors import InvalidInputError, RefusedError, UnreachableError
-from siappakai.models.app import registry_app
+from siappakai.models.app import open_registry
 from siappakai.models.transactions import transaction
 
 _UMASK = 0o027
@@ -66,7 +66,7 @@ def installation(*, is_rehearsal: bool) -> Iterator[Caller]:
     caller = Caller(f"cli:{_user_name(os.getuid())}", _settings(), is_rehearsal)
     try:
         _become_owner(caller.settings)
-        with registry_app(caller.settings).app_context(), _undone(is_on=is_rehearsal):
+        with open_registry(caller.settings), _undone(is_on=is_rehearsal):
             yield caller
     except PermissionError as error:
         raise _forbidden(str(error.filename or caller.settings.state)) from error

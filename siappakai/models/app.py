@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from flask import Flask, current_app
@@ -23,13 +25,25 @@ def registry_app(settings: Settings) -> Flask:
     """Return a Flask app bound to the registry of `settings`; push its context to use `db`."""
     app = Flask("siappakai", static_folder=None)
     app.config["SQLALCHEMY_DATABASE_URI"] = settings.registry_url
-    app.config["SQLALCHEMY_ENGINE_OPTIONS"] = {"pool_pre_ping": True}
+    app.config["SQLALCHEMY_ENGINE_OPTIONS"] = _engine_options(settings.registry_url)
     app.extensions["siappakai.settings"] = settings
     db.init_app(app)
     with app.app_context():
         if db.engine.dialect.name == "sqlite":
             _prepare_sqlite(db.engine)
     return app
+
+
+@contextmanager
+def open_registry(settings: Settings) -> Iterator[Flask]:
+    """Make `db` the registry of `settings` for a while; its connections are closed at the end."""
+    app = registry_app(settings)
+    with app.app_context():
+        try:
+            yield app
+        finally:
+            db.session.remove()
+            db.engine.dispose()
 
 
 def current_settings() -> Settings:
@@ -42,6 +56,14 @@ def thread_context() -> AppContext:
     """Return a new context of the running app, for a thread to push."""
     app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]  # noqa: SLF001 - Flask's documented way to hand the app to a thread
     return app.app_context()
+
+
+def _engine_options(url: str) -> dict[str, Any]:
+    options: dict[str, Any] = {"pool_pre_ping": True}
+    if url.startswith(("mysql", "mariadb")):
+        # As PostgreSQL: who waited for a row sees it as it is now, not as the transaction began.
+        options["isolation_level"] = "READ COMMITTED"
+    return options
 
 
 def _prepare_sqlite(engine: Engine) -> None:

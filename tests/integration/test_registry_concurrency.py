@@ -14,7 +14,7 @@ from sqlalchemy import func, select
 from siappakai.config import Settings
 from siappakai.errors import ConflictError
 from siappakai.models import AuditEntry, Setting, Village, db
-from siappakai.models.app import registry_app
+from siappakai.models.app import open_registry
 from siappakai.models.transactions import transaction
 from siappakai.services import audit, villages
 from tests.databases import every_database
@@ -41,11 +41,9 @@ def _count_up(deeds: int) -> None:
 
 
 def _count_up_in_a_process(state: Path, url: str, start: Barrier) -> None:
-    with registry_app(Settings(state=state, database_url=url)).app_context():
+    with open_registry(Settings(state=state, database_url=url)):
         start.wait()
         _count_up(DEEDS)
-        db.session.remove()
-        db.engine.dispose()
 
 
 def _assert_all_counted(deeds: int) -> None:

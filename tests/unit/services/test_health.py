@@ -9,7 +9,7 @@ from flask import Flask
 
 from siappakai.config import Settings
 from siappakai.models import Setting, utc_now
-from siappakai.models.app import current_settings, registry_app
+from siappakai.models.app import current_settings, open_registry
 from siappakai.models.transactions import transaction
 from siappakai.services import audit, execution, health
 from tests.factories import make_server, make_site
@@ -117,7 +117,7 @@ def test_a_registry_behind_the_program(tmp_path: Path):
     empty = Settings(
         state=tmp_path, run_dir=tmp_path, database_url=f"sqlite:///{tmp_path}/x.sqlite3"
     )
-    with registry_app(empty).app_context():
+    with open_registry(empty):
         names = {one.name: one for one in health.checkup()}
     assert not names["registry"].ok
     assert "siappakai registry upgrade" in names["registry"].todo
