@@ -41,7 +41,7 @@ _PER_PAGE = 500
 class RunRecord:
     """One playing of one playbook."""
 
-    id: Annotated[int, Column("Run", "its number")]
+    id: Annotated[int, Column("Nomor", "its number")]
     play: Annotated[str, Column("Pekerjaan", "server, install, health or remove")]
     state: Annotated[str, Column("Keadaan", "state of the run (RunState)")]
     targets: Annotated[int, Column("Sasaran", "how many targets it has")]
@@ -112,7 +112,7 @@ def follow_run(run_id: int, *, timeout_seconds: float | None = None) -> RunState
     try:
         return show(console, snapshots)
     except KeyboardInterrupt:
-        note(f"Run {run_id} tetap berjalan. Batalkan: siappakai run cancel {run_id}")
+        note(f"Pekerjaan {run_id} tetap berjalan. Batalkan: siappakai run cancel {run_id}")
         raise
 
 
@@ -160,7 +160,7 @@ def _show_live(console: Console, snapshots: Iterator[Snapshot]) -> RunState:
 
 def _picture(snapshot: Snapshot) -> Group:
     run, total = snapshot.run, len(snapshot.targets)
-    head = Text.assemble(f"Run {run.id} · {run.play} · ", toned(run.state.value))
+    head = Text.assemble(f"Pekerjaan {run.id} · {run.play} · ", toned(run.state.value))
     counts = " · ".join(f"{count} {state}" for state, count in snapshot.counts.items())
     bar = Table.grid(padding=(0, 1))
     bar.add_row(
@@ -204,7 +204,8 @@ def _show_lines(_console: Console, snapshots: Iterator[Snapshot]) -> RunState:
 
 def _lines(snapshot: Snapshot) -> Iterator[str]:
     run = snapshot.run
+    head = f"pekerjaan {run.id}"
     for target in snapshot.targets:
         if target.state is not RunState.QUEUED:
-            yield f"run {run.id}\t{target.label}\t{target.state.value}\t{_doing(target)}".rstrip()
-    yield f"run {run.id}\t{run.state.value}\t{run.message}".rstrip()
+            yield f"{head}\t{target.label}\t{target.state.value}\t{_doing(target)}".rstrip()
+    yield f"{head}\t{run.state.value}\t{run.message}".rstrip()

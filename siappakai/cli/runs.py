@@ -63,7 +63,7 @@ class TargetRecord:
 class RunDetail:
     """A run with a page of its targets."""
 
-    run: Annotated[RunRecord, Column("Run", "the run")]
+    run: Annotated[RunRecord, Column("Pekerjaan", "the run")]
     targets: Annotated[Listing[TargetRecord], Column("Sasaran", "its targets")]
 
 
