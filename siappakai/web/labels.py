@@ -73,28 +73,6 @@ _PLAYS: Final = {
     "remove": _("Hapus situs desa"),
 }
 
-# What the modules of sites call their stages.
-_STEPS: Final = {
-    "check": _("Periksa syarat"),
-    "account": _("Akun Unix"),
-    "folder": _("Folder dan tampilan rilis"),
-    "database": _("Basis data dan penggunanya"),
-    "load": _("Isi basis data dan identitas desa"),
-    "pool": _("Pool PHP-FPM"),
-    "vhost": _("Situs nginx"),
-    "health": _("Periksa kesehatan"),
-    "close": _("Tutup situs"),
-    "archive": _("Arsip terakhir, dibaca kembali"),
-}
-
-# What those modules note beside a stage.
-_DETAILS: Final = {
-    "cloned": _("disalin dari salinan awal rilis"),
-    "user and rights renewed": _("pengguna dan haknya diperbarui"),
-    "a half-loaded database was dropped": _("basis data yang setengah terisi dibuang dahulu"),
-}
-_SEEDED: Final = "seeded by the application"
-
 
 def label_of(state: StrEnum | None) -> Label:
     """Return how a state is shown; None stands for a village without a site."""
@@ -106,18 +84,6 @@ def play_title(name: str) -> str:
     if name in _PLAYS:
         return str(_PLAYS[name])
     return CATALOGUE[name].title if name in CATALOGUE else name
-
-
-def step_name(name: str) -> str:
-    """Return what a step is called; a server's tasks are sentences of their own."""
-    return str(_STEPS.get(name, name))
-
-
-def step_detail(detail: str) -> str:
-    """Return what a module noted beside a step; its own words where there are no others."""
-    if detail.startswith(_SEEDED):
-        return gettext("diisi oleh aplikasi sendiri, karena salinan awal tidak dapat dipakai")
-    return str(_DETAILS.get(detail, detail))
 
 
 def role_name(role: Role) -> str:

@@ -17,11 +17,12 @@ from siappakai.services import places, sources
 from siappakai.services import settings as registry_settings
 from siappakai.services.villages import Filters
 from siappakai.web.identity import signed_in
-from siappakai.web.labels import label_of, play_title, role_name, step_detail, step_name
+from siappakai.web.labels import label_of, play_title, role_name
 from siappakai.web.languages import LANGUAGES, language_in_use
 from siappakai.web.messages import explain
 from siappakai.web.preferences import theme
 from siappakai.web.security import may
+from siappakai.web.steps import step_detail, step_name
 
 _MINUTE: Final = 60
 _HOUR: Final = 3600
