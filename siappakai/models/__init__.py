@@ -1,6 +1,7 @@
 """The registry: the truth about villages, servers, sites, releases and runs."""
 
-from siappakai.models.accounts import AuditEntry, Role, Setting, User
+from siappakai.models.accounts import AuditEntry, AuditHead, Role, Setting, User
+from siappakai.models.alerts import Alert, Channel, Delivery
 from siappakai.models.base import Base, db, registry_now, utc_now
 from siappakai.models.fleet import Server, Site
 from siappakai.models.places import District, ImportDraft, OfficialVillage, Regency, Village
@@ -8,8 +9,12 @@ from siappakai.models.releases import Release
 from siappakai.models.runs import LogChunk, Run, RunLock, Step, Target
 
 __all__ = [
+    "Alert",
     "AuditEntry",
+    "AuditHead",
     "Base",
+    "Channel",
+    "Delivery",
     "District",
     "ImportDraft",
     "LogChunk",

@@ -19,7 +19,9 @@ class Server(Base):
 
     `connection` is `ssh`, or `local` for the machine the worker runs on. `host_key` is the
     pinned public key in known_hosts form (type and base64). `facts` is what the last probe
-    saw. `parallelism` limits how many sites are worked on at once.
+    saw. `parallelism` limits how many sites are worked on at once. The lookout tries the server
+    now and then (`watched_at`); while it cannot get in, `silent_since` says since when and
+    `silence` why, as a code.
     """
 
     __tablename__ = "servers"
@@ -44,6 +46,9 @@ class Server(Base):
     parallelism: Mapped[int] = mapped_column(default=2)
     facts: Mapped[dict[str, Any]] = mapped_column(default=dict)
     probed_at: Mapped[datetime | None]
+    watched_at: Mapped[datetime | None]
+    silent_since: Mapped[datetime | None]
+    silence: Mapped[str] = mapped_column(String(40), default="")
     prepared_at: Mapped[datetime | None]
     created_at: Mapped[datetime] = mapped_column(default=utc_now)
 
@@ -75,6 +80,7 @@ class Site(Base):
     app_key_sealed: Mapped[str] = mapped_column(Text, default="")
     certificate: Mapped[str] = mapped_column(String(255), default="")
     certificate_key: Mapped[str] = mapped_column(String(255), default="")
+    certificate_expires_at: Mapped[datetime | None]
     message: Mapped[str] = mapped_column(Text, default="")
     checked_at: Mapped[datetime | None]
     installed_at: Mapped[datetime | None]

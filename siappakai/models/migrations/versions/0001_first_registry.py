@@ -17,15 +17,144 @@ depends_on = None
 def upgrade() -> None:
     op.create_table(
         "audit_entries",
-        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("id", sa.Integer(), autoincrement=False, nullable=False),
         sa.Column("at", sa.DateTime(), nullable=False),
         sa.Column("actor", sa.String(length=80), nullable=False),
         sa.Column("action", sa.String(length=60), nullable=False),
         sa.Column("subject", sa.String(length=160), nullable=False),
         sa.Column("detail", sa.JSON(), nullable=False),
+        sa.Column("hash", sa.String(length=64), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_audit_entries")),
     )
     op.create_index(op.f("ix_audit_entries_at"), "audit_entries", ["at"], unique=False)
+
+    heads = op.create_table(
+        "audit_heads",
+        sa.Column("id", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("length", sa.Integer(), nullable=False),
+        sa.Column("hash", sa.String(length=64), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_audit_heads")),
+    )
+    op.bulk_insert(heads, [{"id": 1, "length": 0, "hash": ""}])
+    _guard_the_trail()
+
+    op.create_table(
+        "alert_channels",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("name", sa.String(length=60), nullable=False),
+        sa.Column("kind", sa.String(length=10), nullable=False),
+        sa.Column("scheme", sa.String(length=20), nullable=False),
+        sa.Column("address_sealed", sa.Text(), nullable=False),
+        sa.Column("secret_sealed", sa.Text(), nullable=False),
+        sa.Column(
+            "least_severity",
+            sa.Enum("info", "warning", "critical", name="severity", native_enum=False, length=20),
+            nullable=False,
+        ),
+        sa.Column("quiet_from", sa.String(length=5), nullable=False),
+        sa.Column("quiet_until", sa.String(length=5), nullable=False),
+        sa.Column("critical_passes", sa.Boolean(), nullable=False),
+        sa.Column("is_enabled", sa.Boolean(), nullable=False),
+        sa.Column("created_at", sa.DateTime(), nullable=False),
+        sa.Column("removed_at", sa.DateTime(), nullable=True),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_alert_channels")),
+        sa.UniqueConstraint("name", name=op.f("uq_alert_channels_name")),
+    )
+    op.create_table(
+        "alerts",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column(
+            "kind",
+            sa.Enum(
+                "run_failed",
+                "run_lost",
+                "server_silent",
+                "disk_filling",
+                "certificate_expiring",
+                "clock_stopped",
+                "queue_down",
+                "queue_stuck",
+                "lookout_stopped",
+                name="alertkind",
+                native_enum=False,
+                length=20,
+            ),
+            nullable=False,
+        ),
+        sa.Column("subject", sa.String(length=80), nullable=False),
+        sa.Column("label", sa.String(length=160), nullable=False),
+        sa.Column(
+            "severity",
+            sa.Enum("info", "warning", "critical", name="severity", native_enum=False, length=20),
+            nullable=False,
+        ),
+        sa.Column("params", sa.JSON(), nullable=False),
+        sa.Column("sighting", sa.String(length=80), nullable=False),
+        sa.Column("open_key", sa.String(length=120), nullable=True),
+        sa.Column("count", sa.Integer(), nullable=False),
+        sa.Column("raised_at", sa.DateTime(), nullable=False),
+        sa.Column("last_seen_at", sa.DateTime(), nullable=False),
+        sa.Column("acknowledged_by", sa.String(length=80), nullable=False),
+        sa.Column("acknowledged_at", sa.DateTime(), nullable=True),
+        sa.Column("ended_at", sa.DateTime(), nullable=True),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_alerts")),
+        sa.UniqueConstraint("open_key", name=op.f("uq_alerts_open_key")),
+    )
+    op.create_index("ix_alerts_ended_raised", "alerts", ["ended_at", "raised_at"], unique=False)
+
+    op.create_table(
+        "alert_deliveries",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("alert_id", sa.Integer(), nullable=True),
+        sa.Column("channel_id", sa.Integer(), nullable=False),
+        sa.Column(
+            "event",
+            sa.Enum("raised", "ended", "test", name="alertevent", native_enum=False, length=20),
+            nullable=False,
+        ),
+        sa.Column(
+            "severity",
+            sa.Enum("info", "warning", "critical", name="severity", native_enum=False, length=20),
+            nullable=False,
+        ),
+        sa.Column(
+            "state",
+            sa.Enum(
+                "queued",
+                "sent",
+                "failed",
+                "given_up",
+                "dropped",
+                name="deliverystate",
+                native_enum=False,
+                length=20,
+            ),
+            nullable=False,
+        ),
+        sa.Column("attempts", sa.Integer(), nullable=False),
+        sa.Column("next_try_at", sa.DateTime(), nullable=True),
+        sa.Column("reason", sa.Text(), nullable=False),
+        sa.Column("created_at", sa.DateTime(), nullable=False),
+        sa.Column("sent_at", sa.DateTime(), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["alert_id"], ["alerts.id"], name=op.f("fk_alert_deliveries_alert_id_alerts")
+        ),
+        sa.ForeignKeyConstraint(
+            ["channel_id"],
+            ["alert_channels.id"],
+            name=op.f("fk_alert_deliveries_channel_id_alert_channels"),
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_alert_deliveries")),
+    )
+    op.create_index(
+        op.f("ix_alert_deliveries_alert_id"), "alert_deliveries", ["alert_id"], unique=False
+    )
+    op.create_index(
+        "ix_alert_deliveries_channel_state",
+        "alert_deliveries",
+        ["channel_id", "state", "next_try_at"],
+        unique=False,
+    )
 
     op.create_table(
         "import_drafts",
@@ -148,6 +277,9 @@ def upgrade() -> None:
         sa.Column("parallelism", sa.Integer(), nullable=False),
         sa.Column("facts", sa.JSON(), nullable=False),
         sa.Column("probed_at", sa.DateTime(), nullable=True),
+        sa.Column("watched_at", sa.DateTime(), nullable=True),
+        sa.Column("silent_since", sa.DateTime(), nullable=True),
+        sa.Column("silence", sa.String(length=40), nullable=False),
         sa.Column("prepared_at", sa.DateTime(), nullable=True),
         sa.Column("created_at", sa.DateTime(), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_servers")),
@@ -262,6 +394,7 @@ def upgrade() -> None:
         sa.Column("app_key_sealed", sa.Text(), nullable=False),
         sa.Column("certificate", sa.String(length=255), nullable=False),
         sa.Column("certificate_key", sa.String(length=255), nullable=False),
+        sa.Column("certificate_expires_at", sa.DateTime(), nullable=True),
         sa.Column("message", sa.Text(), nullable=False),
         sa.Column("checked_at", sa.DateTime(), nullable=True),
         sa.Column("installed_at", sa.DateTime(), nullable=True),
@@ -350,8 +483,47 @@ def upgrade() -> None:
     op.create_index(op.f("ix_steps_target_id"), "steps", ["target_id"], unique=False)
 
 
+def _guard_the_trail() -> None:
+    """Let the database itself refuse to change what was written down."""
+    statements = {"sqlite": _SQLITE_GUARD, "postgresql": _POSTGRESQL_GUARD}
+    for statement in statements.get(op.get_bind().dialect.name, _MARIADB_GUARD):
+        op.execute(sa.DDL(statement))
+
+
+_SQLITE_GUARD = tuple(
+    f"CREATE TRIGGER {name} BEFORE {event} BEGIN SELECT RAISE(ABORT, 'the audit trail only grows'); END"
+    for name, event in (
+        ("audit_entries_no_update", "UPDATE ON audit_entries"),
+        ("audit_entries_no_delete", "DELETE ON audit_entries"),
+        ("audit_heads_grow", "UPDATE ON audit_heads WHEN NEW.length <= OLD.length"),
+        ("audit_heads_no_delete", "DELETE ON audit_heads"),
+    )
+)
+_POSTGRESQL_GUARD = (
+    "CREATE FUNCTION audit_only_grows() RETURNS trigger LANGUAGE plpgsql AS $$"
+    " BEGIN RAISE EXCEPTION 'the audit trail only grows'; END $$",
+    "CREATE TRIGGER audit_entries_guard BEFORE UPDATE OR DELETE OR TRUNCATE ON audit_entries"
+    " FOR EACH STATEMENT EXECUTE FUNCTION audit_only_grows()",
+    "CREATE TRIGGER audit_heads_grow BEFORE UPDATE ON audit_heads"
+    " FOR EACH ROW WHEN (NEW.length <= OLD.length) EXECUTE FUNCTION audit_only_grows()",
+    "CREATE TRIGGER audit_heads_guard BEFORE DELETE OR TRUNCATE ON audit_heads"
+    " FOR EACH STATEMENT EXECUTE FUNCTION audit_only_grows()",
+)
+_SIGNAL = "SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT = 'the audit trail only grows'"
+_MARIADB_GUARD = (
+    f"CREATE TRIGGER audit_entries_no_update BEFORE UPDATE ON audit_entries FOR EACH ROW {_SIGNAL}",
+    f"CREATE TRIGGER audit_entries_no_delete BEFORE DELETE ON audit_entries FOR EACH ROW {_SIGNAL}",
+    "CREATE TRIGGER audit_heads_grow BEFORE UPDATE ON audit_heads FOR EACH ROW"
+    f" IF NEW.length <= OLD.length THEN {_SIGNAL}; END IF",
+    f"CREATE TRIGGER audit_heads_no_delete BEFORE DELETE ON audit_heads FOR EACH ROW {_SIGNAL}",
+)
+
+
 def downgrade() -> None:
     # Indexes go with their tables; MariaDB refuses to drop one that a foreign key needs.
+    op.drop_table("alert_deliveries")
+    op.drop_table("alerts")
+    op.drop_table("alert_channels")
     op.drop_table("steps")
     op.drop_table("targets")
     op.drop_table("sites")
@@ -367,4 +539,7 @@ def downgrade() -> None:
     op.drop_table("regencies")
     op.drop_table("official_villages")
     op.drop_table("import_drafts")
+    op.drop_table("audit_heads")
     op.drop_table("audit_entries")
+    if op.get_bind().dialect.name == "postgresql":
+        op.execute(sa.DDL("DROP FUNCTION audit_only_grows()"))

@@ -1,0 +1,166 @@
+"""What people are told of each alert: what happened, what it means, what to do now.
+
+The sentences are Indonesian and gettext's message ids at once: messages that leave the panel
+are Indonesian, its pages speak the reader's language.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from siappakai.domain.alerts import AlertEvent, AlertKind, Severity
+
+
+def _(text: str) -> str:
+    """Mark a text for the catalogue; it is translated where it is shown."""
+    return text
+
+
+@dataclass(frozen=True, slots=True)
+class Story:
+    """The sentences of an alert, with placeholders for its params."""
+
+    title: str
+    meaning: str
+    todo: str
+
+    def told(self, params: Mapping[str, Any], say: Callable[..., str] | None = None) -> Story:
+        """Return the story with its params put in; `say` translates (as gettext does)."""
+        speak = say or _fill
+        return Story(*(speak(text, **params) for text in (self.title, self.meaning, self.todo)))
+
+
+def _fill(text: str, **params: Any) -> str:
+    return text % params if params else text
+
+
+STORIES: Final = {
+    AlertKind.RUN_FAILED: Story(
+        _("Pekerjaan gagal: %(play)s di %(label)s"),
+        _(
+            "%(failed)s bagian pekerjaan %(run)s gagal dan belum berhasil diulang. Bagian yang"
+            " gagal tidak berubah, atau tercatat bermasalah pada halamannya; yang lain aman."
+        ),
+        _(
+            "Buka pekerjaan %(run)s, baca sebab dan saran pada bagian yang gagal, perbaiki, lalu"
+            " pilih “Ulangi yang gagal”."
+        ),
+    ),
+    AlertKind.RUN_LOST: Story(
+        _("Pekerjaan hilang kontak: %(label)s"),
+        _(
+            "Proses yang mengerjakannya berhenti di tengah jalan. Keadaan %(open)s bagian belum"
+            " diketahui; tidak ada pekerjaan lain yang boleh menyentuhnya sampai itu jelas."
+        ),
+        _(
+            "Biasanya selesai sendiri dalam dua menit. Bila tidak, buka pekerjaan %(run)s:"
+            " pesannya menyebut server yang tidak dapat diperiksa; hidupkan server itu."
+        ),
+    ),
+    AlertKind.SERVER_SILENT: Story(
+        _("Server tidak dapat dihubungi: %(label)s"),
+        _(
+            "Panel tidak dapat masuk ke server ini (%(cause)s). Situs %(sites)s desa di sana"
+            " mungkin ikut mati, dan pekerjaan ke server ini akan gagal."
+        ),
+        _(
+            "Periksa apakah server menyala dan jaringannya tersambung, lalu buka salah satu"
+            " situsnya. Setelah itu tekan “Periksa lagi” di halaman server."
+        ),
+    ),
+    AlertKind.DISK_FILLING: Story(
+        _("Disk hampir penuh: %(label)s"),
+        _(
+            "Tersisa %(percent)s%% (%(free)s GiB). Bila habis, basis data berhenti menulis dan"
+            " situs desa di sana rusak."
+        ),
+        _(
+            "Hapus arsip dan log lama atau perbesar disk, lalu periksa lagi. Jangan memasang"
+            " atau memperbarui situs di sana sebelum itu."
+        ),
+    ),
+    AlertKind.CERTIFICATE_EXPIRING: Story(
+        _("Sertifikat segera habis: %(label)s"),
+        _(
+            "Sertifikat HTTPS situs ini berlaku sampai %(until)s. Sesudah itu peramban menolak"
+            " membuka situsnya."
+        ),
+        _(
+            "Perbarui sertifikatnya di %(path)s pada server %(server)s, lalu muat ulang nginx di"
+            " sana."
+        ),
+    ),
+    AlertKind.CLOCK_STOPPED: Story(
+        _("Jam panel berhenti"),
+        _(
+            "Terakhir berdetak %(last)s. Selama jam mati, jadwal tidak dijalankan, pekerjaan yang"
+            " terputus tidak diselesaikan, dan yang antre bisa tertinggal."
+        ),
+        _("Jalankan lagi layanan jam dan pekerjanya, lalu periksa dengan: siappakai doctor."),
+    ),
+    AlertKind.QUEUE_DOWN: Story(
+        _("Antrean (Redis) tidak menjawab"),
+        _(
+            "Pekerjaan baru tetap tercatat tetapi tidak dimulai. Situs desa tetap melayani seperti"
+            " biasa."
+        ),
+        _("Jalankan lagi layanan Redis, lalu periksa dengan: siappakai doctor."),
+    ),
+    AlertKind.QUEUE_STUCK: Story(
+        _("Antrean macet"),
+        _(
+            "%(waiting)s pekerjaan menunggu, yang tertua sejak %(since)s, padahal tidak ada yang"
+            " menghalanginya. Yang melayani antrean: %(workers)s."
+        ),
+        _("Jalankan lagi layanan pekerja antrean, lalu periksa dengan: siappakai doctor."),
+    ),
+    AlertKind.LOOKOUT_STOPPED: Story(
+        _("Penjaga peringatan berhenti"),
+        _(
+            "Terakhir berjaga %(last)s. Selama ia mati, peringatan baru tidak dibuat dan tidak ada"
+            " yang dikirim ke saluran mana pun."
+        ),
+        _("Jalankan lagi layanan penjaga peringatan, lalu periksa dengan: siappakai doctor."),
+    ),
+}
+
+SEVERITY_WORDS: Final = {
+    Severity.INFO: "INFO",
+    Severity.WARNING: "PERINGATAN",
+    Severity.CRITICAL: "GENTING",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """What leaves the panel: plain text, Indonesian."""
+
+    event: AlertEvent
+    severity: Severity
+    title: str
+    body: str
+
+
+def compose(
+    event: AlertEvent, kind: AlertKind, severity: Severity, params: Mapping[str, Any], number: int
+) -> Message:
+    """Return the message that tells of alert `number`."""
+    story = STORIES[kind].told(params)
+    if event is AlertEvent.ENDED:
+        body = f"Sebabnya sudah tidak ada; peringatan nomor {number} berakhir sendiri."
+        return Message(event, severity, f"[SELESAI] {story.title}", body)
+    body = (
+        f"{story.meaning}\n\nYang perlu dilakukan: {story.todo}\n\n"
+        f"Peringatan nomor {number} di panel SiapPakai."
+    )
+    return Message(event, severity, f"[{SEVERITY_WORDS[severity]}] {story.title}", body)
+
+
+TEST_MESSAGE: Final = Message(
+    AlertEvent.TEST,
+    Severity.INFO,
+    "[UJI] Saluran peringatan SiapPakai",
+    "Ini pesan percobaan. Bila Anda membacanya, saluran ini berfungsi.",
+)
