@@ -54,7 +54,7 @@ check: $(VENV)/.synced ## Format, lint, types, layers, templates, playbooks
 
 .PHONY: test-unit
 test-unit: $(VENV)/.synced ## Unit tests alone, under 20 seconds
-	$(RUN) pytest tests/unit -q -n 2 -m "not integration and not soak"
+	$(RUN) pytest tests/unit -q -n 2 --dist worksteal -m "not integration and not soak"
 
 .PHONY: testbed
 testbed: $(VENV)/.synced

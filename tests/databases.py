@@ -10,11 +10,12 @@ import os
 import pwd
 import shutil
 import socket
+import sqlite3
 import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
@@ -44,7 +45,7 @@ _names = itertools.count(1)
 
 
 @pytest.fixture
-def registry(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Flask]:
+def registry(request: pytest.FixtureRequest, tmp_path: Path, key_ring: Path) -> Iterator[Flask]:
     """A fresh, migrated registry whose app context is pushed; yields the app.
 
     Its settings are `app.extensions["siappakai.settings"]`; its state folder is inside
@@ -57,15 +58,25 @@ def registry(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Flask]:
         database_url=request.getfixturevalue(f"{kind}_registry_url"),
     )
     settings.state.mkdir(exist_ok=True)
-    create_key_ring(settings.credentials_file)
+    shutil.copy(key_ring, settings.credentials_file)
     with open_registry(settings) as app:
         yield app
+
+
+@pytest.fixture(scope="session")
+def key_ring(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    file = tmp_path_factory.mktemp("key") / "credentials.key"
+    create_key_ring(file)
+    return file
 
 
 @pytest.fixture(scope="session")
 def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     file = tmp_path_factory.mktemp("registry") / "template.sqlite3"
     upgrade_registry(Settings(database_url=f"sqlite:///{file}"))
+    # As the program will have it: no copy waits for the disk to be turned to it.
+    with closing(sqlite3.connect(file)) as connection:
+        connection.execute("PRAGMA journal_mode=WAL")
     return file
 
 

@@ -39,6 +39,8 @@ def _count(model: type[Any]) -> int:
 def _add(row: Any) -> Any:
     with transaction() as session:
         session.add(row)
+        # Its defaults are there at once, also where rows are made in one transaction.
+        session.flush()
     return row
 
 

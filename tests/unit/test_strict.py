@@ -31,7 +31,11 @@ def test_a_skip_fails_where_the_gate_is_strict(tmp_path: Path, strict: str, said
         [sys.executable, "-m", "pytest", "-q", "-p", "tests.strict", "-p", "no:cacheprovider",
          "--rootdir", tmp_path, "-c", "/dev/null", tmp_path],
         cwd=ROOT,
-        env={"SIAPPAKAI_TEST_STRICT": strict, "PYTHONPATH": str(ROOT)},
+        env={
+            "SIAPPAKAI_TEST_STRICT": strict,
+            "PYTHONPATH": str(ROOT),
+            "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
+        },
         capture_output=True,
         text=True,
         check=False,

@@ -135,8 +135,9 @@ def test_the_raw_log_is_paged(viewer: FlaskClient, running: Run):
 
 
 def test_villages_are_searched_filtered_sorted_and_paged(viewer: FlaskClient):
-    for number in range(55):
-        make_village(name=f"Sawah {number:02}")
+    with transaction():
+        for number in range(55):
+            make_village(name=f"Sawah {number:02}")
     make_site(make_village(name="Bukit"), release=make_release())
 
     first = viewer.get("/villages/").text
@@ -242,7 +243,8 @@ def test_language_and_theme_are_remembered(stranger: FlaskClient):
     ],
 )
 def test_an_odd_query_breaks_no_page(viewer: FlaskClient, url: str):
-    make_run("install", [make_site() for _ in range(60)])
+    with transaction():
+        make_run("install", [make_site() for _ in range(60)])
 
     answer = viewer.get(url)
     assert answer.status_code == 200
