@@ -39,16 +39,30 @@ class User(Base):
 
 
 class AuditEntry(Base):
-    """Who asked for what, when. Written in the transaction that does it."""
+    """Who asked for what, when. Written in the transaction that does it, never changed.
+
+    Entries are numbered without gaps; `hash` is of the entry before and of this one's fields.
+    """
 
     __tablename__ = "audit_entries"
 
-    id: Mapped[int] = mapped_column(primary_key=True)
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     at: Mapped[datetime] = mapped_column(default=utc_now, index=True)
     actor: Mapped[str] = mapped_column(String(80))
     action: Mapped[str] = mapped_column(String(60))
     subject: Mapped[str] = mapped_column(String(160), default="")
     detail: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    hash: Mapped[str] = mapped_column(String(64))
+
+
+class AuditHead(Base):
+    """How long the trail is, and its last entry's hash; its one row is the trail's lock."""
+
+    __tablename__ = "audit_heads"
+
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    length: Mapped[int]
+    hash: Mapped[str] = mapped_column(String(64))
 
 
 class Setting(Base):

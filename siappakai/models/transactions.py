@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlalchemy.orm import Session
 
 from siappakai.models.base import db
 
+T = TypeVar("T")
+
 # Execution option that makes SQLite begin as a writer (see models.app).
 WRITES = "siappakai_writes"
 _HOOKS = "siappakai_after_commit"
+_LAST = "siappakai_before_commit"
 
 
 @contextmanager
@@ -29,9 +32,11 @@ def transaction() -> Iterator[Session]:
     session.commit()
     session.expire_all()
     session.info[_HOOKS] = []
+    session.info[_LAST] = {}
     try:
         session.connection(execution_options={WRITES: True})
         yield session
+        _do_last(session)
         session.commit()
     except BaseException:
         session.rollback()
@@ -44,3 +49,17 @@ def transaction() -> Iterator[Session]:
 def after_commit(function: Callable[..., object], *args: Any) -> None:
     """Call `function(*args)` once the open transaction is committed, never if it is not."""
     db.session().info[_HOOKS].append(lambda: function(*args))
+
+
+def before_commit(function: Callable[[list[T]], object], item: T) -> None:
+    """Call `function` with all items given for it as the last deed of the open transaction.
+
+    What is locked there is locked after everything else, and for as short as can be.
+    """
+    db.session().info[_LAST].setdefault(function, []).append(item)
+
+
+def _do_last(session: Session) -> None:
+    session.flush()
+    for function, items in session.info[_LAST].items():
+        function(items)

@@ -21,4 +21,10 @@ def show_list() -> ResponseReturnValue:
         subject=request.args.get("subject", ""),
         page=request.args.get("page", 1, type=int),
     )
-    return render_template("audit/list.html", entries=entries)
+    return render_template("audit/list.html", entries=entries, chain=trail.verify(last=trail.TAIL))
+
+
+@blueprint.get("/chain")
+@requires(Role.ADMIN)
+def verify_chain() -> ResponseReturnValue:
+    return render_template("audit/chain.html", chain=trail.verify())

@@ -53,6 +53,7 @@ def _assert_all_counted(deeds: int) -> None:
     assert setting is not None
     assert setting.value == deeds
     assert db.session.scalar(select(func.count()).select_from(AuditEntry)) == deeds
+    assert audit.verify().broken is None
 
 
 @pytest.fixture

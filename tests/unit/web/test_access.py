@@ -23,7 +23,7 @@ WHO_MAY = {
         "villages.create villages.rename"
     ),
     Role.ADMIN: (
-        "audit.show_list releases.ask_source releases.note_seen releases.pin "
+        "audit.show_list audit.verify_chain releases.ask_source releases.note_seen releases.pin "
         "releases.use_source servers.enrol servers.enrol_local servers.forget servers.inspect "
         "servers.inspect_host_key servers.pin_host_key servers.prepare servers.update "
         "settings.load_official_list settings.set_drain settings.set_fleet settings.set_regency "

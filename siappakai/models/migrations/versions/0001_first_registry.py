@@ -121,6 +121,7 @@ def upgrade() -> None:
             "state",
             sa.Enum(
                 "queued",
+                "sending",
                 "sent",
                 "failed",
                 "given_up",
@@ -487,7 +488,7 @@ def _guard_the_trail() -> None:
     """Let the database itself refuse to change what was written down."""
     statements = {"sqlite": _SQLITE_GUARD, "postgresql": _POSTGRESQL_GUARD}
     for statement in statements.get(op.get_bind().dialect.name, _MARIADB_GUARD):
-        op.execute(sa.DDL(statement))
+        op.execute(statement)
 
 
 _SQLITE_GUARD = tuple(
@@ -542,4 +543,4 @@ def downgrade() -> None:
     op.drop_table("audit_heads")
     op.drop_table("audit_entries")
     if op.get_bind().dialect.name == "postgresql":
-        op.execute(sa.DDL("DROP FUNCTION audit_only_grows()"))
+        op.execute("DROP FUNCTION audit_only_grows()")
