@@ -95,6 +95,8 @@ _TASKS: Final = {
     "Remove the accounts of the sites that are gone": _("Hapus akun situs yang sudah dihapus"),
 }
 
+_WORDS: Final = _STEPS | _TASKS
+
 # What those modules note beside a stage.
 _DETAILS: Final = {
     "cloned": _("disalin dari salinan awal rilis"),
@@ -106,7 +108,7 @@ _SEEDED: Final = "seeded by the application"
 
 def step_name(name: str) -> str:
     """Return what a step is called; one this panel has no words for keeps its own name."""
-    return str(_STEPS.get(name) or _TASKS.get(name, name))
+    return str(_WORDS.get(name, name))
 
 
 def step_detail(detail: str) -> str:
