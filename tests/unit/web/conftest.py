@@ -1,6 +1,6 @@
 """The panel over a fresh registry, and browsers of people with each role."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import pytest
 from flask import Flask
@@ -8,10 +8,11 @@ from flask.testing import FlaskClient
 from jinja2 import FileSystemBytecodeCache
 
 from siappakai.config import Settings
-from siappakai.models import Role
+from siappakai.models import Role, db
 from siappakai.web import create_app
 from tests.factories import make_user
 
+NewPanel = Callable[[Settings], Flask]
 SignIn = Callable[..., FlaskClient]
 
 
@@ -29,8 +30,25 @@ def compiled_templates(tmp_path_factory: pytest.TempPathFactory) -> FileSystemBy
 
 
 @pytest.fixture
-def panel(settings: Settings, compiled_templates: FileSystemBytecodeCache) -> Flask:
-    app = create_app(settings)
+def new_panel() -> Iterator[NewPanel]:
+    """Makes panels, whose connections are closed at the end."""
+    made: list[Flask] = []
+
+    def make(settings: Settings) -> Flask:
+        made.append(create_app(settings))
+        return made[-1]
+
+    yield make
+    for app in made:
+        with app.app_context():
+            db.engine.dispose()
+
+
+@pytest.fixture
+def panel(
+    new_panel: NewPanel, settings: Settings, compiled_templates: FileSystemBytecodeCache
+) -> Flask:
+    app = new_panel(settings)
     app.jinja_env.bytecode_cache = compiled_templates
     app.testing = True
     app.config["WTF_CSRF_ENABLED"] = False

@@ -2,6 +2,7 @@
 
 import re
 import stat
+from collections.abc import Callable
 
 import pytest
 from flask import Flask, request
@@ -11,9 +12,10 @@ from pydantic import SecretStr
 from siappakai.config import Settings
 from siappakai.models import Role, User, db
 from siappakai.services import accounts
-from siappakai.web import create_app
 from siappakai.web.security import PUBLIC, safe_next
 from tests.factories import PASSWORD, make_user
+
+NewPanel = Callable[[Settings], Flask]
 
 
 def test_every_route_that_writes_asks_for_the_csrf_token(panel: Flask, admin: FlaskClient):
@@ -60,9 +62,9 @@ def test_a_foreign_host_is_refused(stranger: FlaskClient):
     assert "evil" not in answer.text
 
 
-def test_cookies_are_safe_and_secure_where_that_is_set(settings: Settings):
+def test_cookies_are_safe_and_secure_where_that_is_set(settings: Settings, new_panel: NewPanel):
     make_user("budi.admin")
-    panel = create_app(settings.model_copy(update={"secure_cookies": True}))
+    panel = new_panel(settings.model_copy(update={"secure_cookies": True}))
     panel.config["WTF_CSRF_ENABLED"] = False
     answer = panel.test_client().post(
         "/login", data={"username": "budi.admin", "password": PASSWORD}
@@ -73,14 +75,16 @@ def test_cookies_are_safe_and_secure_where_that_is_set(settings: Settings):
     assert answer.headers["Strict-Transport-Security"].startswith("max-age=")
 
 
-def test_the_session_key_is_made_once_and_kept_private(panel: Flask, settings: Settings):
+def test_the_session_key_is_made_once_and_kept_private(
+    panel: Flask, settings: Settings, new_panel: NewPanel
+):
     path = settings.state / "session.key"
 
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert panel.config["SECRET_KEY"] == path.read_text().strip()
-    assert create_app(settings).config["SECRET_KEY"] == panel.config["SECRET_KEY"]
+    assert new_panel(settings).config["SECRET_KEY"] == panel.config["SECRET_KEY"]
     given = settings.model_copy(update={"session_key": SecretStr("from the environment")})
-    assert create_app(given).config["SECRET_KEY"] == "from the environment"
+    assert new_panel(given).config["SECRET_KEY"] == "from the environment"
     assert [entry.name for entry in settings.state.glob("tmp*")] == []
 
 
@@ -188,8 +192,10 @@ def test_the_public_routes_are_few():
 
 
 @pytest.mark.parametrize(("proxies", "seen"), [(0, "127.0.0.1 http"), (1, "192.0.2.9 https")])
-def test_a_proxy_is_believed_only_where_it_is_named(settings: Settings, proxies: int, seen: str):
-    panel = create_app(settings.model_copy(update={"trusted_proxies": proxies}))
+def test_a_proxy_is_believed_only_where_it_is_named(
+    settings: Settings, new_panel: NewPanel, proxies: int, seen: str
+):
+    panel = new_panel(settings.model_copy(update={"trusted_proxies": proxies}))
     panel.view_functions["health.healthz"] = lambda: f"{request.remote_addr} {request.scheme}"
     headers = {"X-Forwarded-For": "198.51.100.7, 192.0.2.9", "X-Forwarded-Proto": "https"}
 
