@@ -13,8 +13,8 @@ from siappakai.cli.command import Group
 from siappakai.cli.context import actor
 from siappakai.cli.output import Column, Listing
 from siappakai.errors import NotFoundError
-from siappakai.models import Role, User
-from siappakai.services import accounts
+from siappakai.models import LoginSession, Role, User
+from siappakai.services import accounts, sessions
 
 _ROLES = click.Choice([role.value for role in Role])
 
@@ -42,6 +42,18 @@ class NewPassword:
     password: Annotated[
         str | None, Column("Kata sandi", "in clear; null when it was given by the caller")
     ]
+
+
+@dataclass(frozen=True, slots=True)
+class SessionRecord:
+    """A browser that is signed in."""
+
+    id: Annotated[int, Column("Nomor", "its number")]
+    browser: Annotated[str, Column("Peramban", "program and system")]
+    address: Annotated[str, Column("Alamat", "where it signed in from")]
+    created_at: Annotated[datetime, Column("Masuk", "when it signed in")]
+    seen_at: Annotated[datetime, Column("Terakhir dipakai", "last request, to the minute")]
+    expires_at: Annotated[datetime, Column("Berakhir", "when it ends at the latest")]
 
 
 user = Group("user", help="Accounts of the panel and their roles.")
@@ -100,11 +112,23 @@ def enable_user(username: str) -> UserRecord:
     return _record(accounts.enable_user(_user(username).id, by=actor()))
 
 
+@user.command("sessions", example="siappakai user sessions wayan")
+@click.argument("username")
+def list_sessions(username: str) -> Listing[SessionRecord]:
+    """List the browsers an account is signed in with, the one used last first."""
+    return Listing.of(_session(one) for one in sessions.list_live(_user(username).id))
+
+
 @user.command("end-sessions", changes=True, example="siappakai user end-sessions wayan")
 @click.argument("username")
-def end_sessions(username: str) -> UserRecord:
-    """Sign an account out everywhere."""
-    return _record(accounts.end_sessions(_user(username).id, by=actor()))
+@click.option("--session", "session_id", type=int, help="Only the session with this number.")
+def end_sessions(username: str, session_id: int | None) -> UserRecord:
+    """Sign an account out, everywhere or in one browser."""
+    found = _user(username)
+    if session_id is None:
+        return _record(accounts.end_sessions(found.id, by=actor()))
+    sessions.end(found.id, session_id, by=actor())
+    return _record(found)
 
 
 @user.command("password", example="siappakai user password wayan")
@@ -120,6 +144,17 @@ def _user(username: str) -> User:
     if found is None:
         raise NotFoundError(f"Pengguna “{username}” tidak ada.", "Lihat: siappakai user list.")
     return found
+
+
+def _session(found: LoginSession) -> SessionRecord:
+    return SessionRecord(
+        id=found.id,
+        browser=found.browser,
+        address=found.address,
+        created_at=found.created_at,
+        seen_at=found.seen_at,
+        expires_at=found.expires_at,
+    )
 
 
 def _record(found: User) -> UserRecord:

@@ -7,6 +7,7 @@ from siappakai.models.fleet import Server, Site
 from siappakai.models.places import District, ImportDraft, OfficialVillage, Regency, Village
 from siappakai.models.releases import Release
 from siappakai.models.runs import LogChunk, Run, RunLock, Step, Target
+from siappakai.models.sessions import LoginSession
 
 __all__ = [
     "Alert",
@@ -18,6 +19,7 @@ __all__ = [
     "District",
     "ImportDraft",
     "LogChunk",
+    "LoginSession",
     "OfficialVillage",
     "Regency",
     "Release",

@@ -21,7 +21,7 @@ class Role(StrEnum):
 
 
 class User(Base):
-    """A panel account. `session_token` is in its cookie; changing it ends every session."""
+    """A panel account."""
 
     __tablename__ = "users"
 
@@ -30,7 +30,6 @@ class User(Base):
     name: Mapped[str] = mapped_column(String(100), default="")
     role: Mapped[Role] = mapped_column(state_column(Role), default=Role.VIEWER)
     password_hash: Mapped[str] = mapped_column(String(255))
-    session_token: Mapped[str] = mapped_column(String(64), unique=True)
     language: Mapped[str] = mapped_column(String(2), default="id")
     is_enabled: Mapped[bool] = mapped_column(default=True)
     must_change_password: Mapped[bool] = mapped_column(default=False)

@@ -12,9 +12,9 @@ from sqlalchemy import func, select
 
 from siappakai.credentials import readable_password
 from siappakai.errors import ConflictError, InvalidInputError, NotFoundError, RefusedError
-from siappakai.models import Role, User, db, utc_now
+from siappakai.models import Role, User, db
 from siappakai.models.transactions import transaction
-from siappakai.services import audit, login_throttle
+from siappakai.services import audit, login_throttle, sessions
 
 FIRST_ADMIN = "admin"
 PASSWORD_MINIMUM = 12
@@ -23,7 +23,6 @@ PASSWORD_MAXIMUM = 200
 _USERNAME = re.compile(r"[a-z][a-z0-9._-]{1,49}")
 _NAME_MAXIMUM = 100
 _LANGUAGES = ("id", "en")
-_TOKEN_BYTES = 32
 
 _hasher = PasswordHasher()
 
@@ -49,7 +48,6 @@ def create_user(
             name=name.strip(),
             role=role,
             password_hash=_hasher.hash(chosen),
-            session_token=_new_token(),
             must_change_password=password is None,
         )
         session.add(user)
@@ -70,7 +68,7 @@ def ensure_first_admin(*, by: str, username: str = FIRST_ADMIN) -> tuple[str, st
 
 
 def authenticate(username: str, password: str, *, address: str) -> User:
-    """Return the account that `username` and `password` open, noting the login.
+    """Return the account that `username` and `password` open; sessions.begin signs it in.
 
     Raises RefusedError for a wrong pair or a disabled account, without saying which, and
     login_throttle.TooManyAttemptsError after too many failures.
@@ -86,11 +84,9 @@ def authenticate(username: str, password: str, *, address: str) -> User:
             "Nama pengguna atau kata sandi salah.",
             "Periksa lagi, atau minta admin mengatur ulang kata sandi.",
         )
-    with transaction():
-        user.last_login_at = utc_now()
-        if _hasher.check_needs_rehash(user.password_hash):
+    if _hasher.check_needs_rehash(user.password_hash):
+        with transaction():
             user.password_hash = _hasher.hash(password)
-        audit.record("login.succeed", user.username, by=user.username, detail={"address": address})
     return user
 
 
@@ -104,7 +100,7 @@ def _hash_of_nobody() -> str:
 
 
 def change_password(user_id: int, *, current: str, new: str, by: str) -> User:
-    """Set a new password chosen by its owner; every other session of theirs ends.
+    """Set a new password chosen by its owner; every session of theirs ends.
 
     Raises InvalidInputError (field `current` or `password`).
     """
@@ -153,7 +149,7 @@ def disable_user(user_id: int, *, by: str) -> User:
         user = get_user(user_id)
         _keep_an_admin(user)
         user.is_enabled = False
-        user.session_token = _new_token()
+        sessions.drop_all(user.id)
         audit.record("user.disable", user.username, by=by)
     return user
 
@@ -171,7 +167,7 @@ def end_sessions(user_id: int, *, by: str) -> User:
     """Sign an account out everywhere."""
     with transaction():
         user = get_user(user_id)
-        user.session_token = _new_token()
+        sessions.drop_all(user.id)
         audit.record("user.end_sessions", user.username, by=by)
     return user
 
@@ -200,13 +196,6 @@ def find_user(username: str) -> User | None:
     return db.session.scalar(select(User).where(User.username == username.strip().lower()))
 
 
-def find_by_session(token: str) -> User | None:
-    """Return the enabled account whose session token this is, or None."""
-    return db.session.scalar(
-        select(User).where(User.session_token == token, User.is_enabled.is_(True))
-    )
-
-
 def list_users() -> list[User]:
     """Return every account, by username."""
     return list(db.session.scalars(select(User).order_by(User.username)))
@@ -221,11 +210,7 @@ def _fits(stored: str, password: str) -> bool:
 
 def _set_password(user: User, password: str) -> None:
     user.password_hash = _hasher.hash(password)
-    user.session_token = _new_token()
-
-
-def _new_token() -> str:
-    return secrets.token_urlsafe(_TOKEN_BYTES)
+    sessions.drop_all(user.id)
 
 
 def _keep_an_admin(user: User) -> None:

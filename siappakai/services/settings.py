@@ -16,11 +16,26 @@ from siappakai.services import audit
 DRAIN: Final = "drain"
 PARALLELISM: Final = "parallelism"
 TIMEZONE: Final = "timezone"
+# Below this share of a disk left free, people are warned.
+DISK_FREE_PERCENT: Final = "disk_free_percent"
+
+SESSION_IDLE_MINUTES: Final = "session_idle_minutes"
+SESSION_HOURS: Final = "session_hours"
 
 TIMEZONES: Final = {"Asia/Jakarta": "WIB", "Asia/Makassar": "WITA", "Asia/Jayapura": "WIT"}
 PARALLELISM_MAXIMUM: Final = 256
+IDLE_MINUTES: Final = range(5, 24 * 60 + 1)
+LONGEST_SESSION_HOURS: Final = 7 * 24
+DISK_FREE_PERCENTS: Final = range(1, 51)
 
-_DEFAULTS: Final[dict[str, Any]] = {DRAIN: False, PARALLELISM: None, TIMEZONE: "Asia/Jakarta"}
+_DEFAULTS: Final[dict[str, Any]] = {
+    DRAIN: False,
+    PARALLELISM: None,
+    TIMEZONE: "Asia/Jakarta",
+    DISK_FREE_PERCENT: 15,
+    SESSION_IDLE_MINUTES: 120,
+    SESSION_HOURS: 12,
+}
 KEYS: Final = tuple(_DEFAULTS)
 
 
@@ -87,10 +102,16 @@ _CHECKS: Final[dict[str, Callable[[Any], bool]]] = {
     DRAIN: lambda value: isinstance(value, bool),
     PARALLELISM: _is_parallelism,
     TIMEZONE: lambda value: value in TIMEZONES,
+    DISK_FREE_PERCENT: lambda value: type(value) is int and value in DISK_FREE_PERCENTS,
+    SESSION_IDLE_MINUTES: lambda value: type(value) is int and value in IDLE_MINUTES,
+    SESSION_HOURS: lambda value: type(value) is int and 1 <= value <= LONGEST_SESSION_HOURS,
 }
 
 _CHOICES: Final = {
     DRAIN: "Pilih: on atau off.",
     PARALLELISM: f"Isi bilangan bulat dari 1 sampai {PARALLELISM_MAXIMUM}, atau default.",
     TIMEZONE: f"Pilih dari: {', '.join(TIMEZONES)}.",
+    DISK_FREE_PERCENT: "Isi bilangan bulat dari 1 sampai 50.",
+    SESSION_IDLE_MINUTES: f"Isi bilangan bulat dari {IDLE_MINUTES[0]} sampai {IDLE_MINUTES[-1]}.",
+    SESSION_HOURS: f"Isi bilangan bulat dari 1 sampai {LONGEST_SESSION_HOURS}.",
 }

@@ -23,6 +23,7 @@ from siappakai.web import (
     releases,
     runs,
     servers,
+    sessions,
     sites,
     users,
     villages,
@@ -30,7 +31,6 @@ from siappakai.web import (
 from siappakai.web import (
     settings as settings_pages,
 )
-from siappakai.web.identity import init_identity
 from siappakai.web.security import refuse_undeclared, secure
 
 _BLUEPRINTS: Final = (
@@ -43,6 +43,7 @@ _BLUEPRINTS: Final = (
     releases.blueprint,
     runs.blueprint,
     servers.blueprint,
+    sessions.blueprint,
     settings_pages.blueprint,
     sites.blueprint,
     users.blueprint,
@@ -60,7 +61,6 @@ def create_app(settings: Settings | None = None) -> Flask:
     _serve_files(app)
     languages.init(app, settings)
     presentation.init(app)
-    init_identity(app)
     secure(app, settings)
     _believe_proxies(app, settings.trusted_proxies)
     error_pages.init(app)

@@ -9,7 +9,14 @@ from flask_babel import gettext as _
 from siappakai.models import Role, User
 from siappakai.services import accounts
 from siappakai.web.forms.users import LoginForm, PasswordForm
-from siappakai.web.identity import actor, begin_session, finish_session, signed_in
+from siappakai.web.identity import (
+    actor,
+    begin_session,
+    caller,
+    finish_session,
+    present,
+    signed_in,
+)
 from siappakai.web.security import requires, safe_next
 
 blueprint = Blueprint("auth", __name__)
@@ -26,10 +33,10 @@ def login() -> ResponseReturnValue:
             accounts.authenticate,
             form.username.data,
             form.password.data,
-            address=request.remote_addr or "?",
+            address=caller(),
         )
         if user is not None:
-            begin_session(user)
+            begin_session(user.id)
             return redirect(target, 303)
     return render_template("auth/login.html", form=form), form.status
 
@@ -46,19 +53,16 @@ def logout() -> ResponseReturnValue:
 def password() -> ResponseReturnValue:
     form = PasswordForm()
     if form.accepted() and (user := _change_password(form)) is not None:
-        begin_session(user)
+        begin_session(user.id)
         flash(_("Kata sandi diganti. Sesi lain sudah dikeluarkan."))
         return redirect(url_for("dashboard.show"), 303)
     return render_template("auth/password.html", form=form), form.status
 
 
 def _change_password(form: PasswordForm) -> User | None:
-    person = signed_in()
-    if person is None:
-        raise RuntimeError("the gate lets nobody in here unsigned")
     return form.attempt(
         accounts.change_password,
-        person.id,
+        present().id,
         current=form.current.data,
         new=form.password.data,
         by=actor(),

@@ -1,20 +1,23 @@
-"""The person behind a request, found by the session token in the cookie."""
+"""The person behind a request, found by the random id in the cookie."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import cast
+from datetime import datetime
+from typing import Final
 
-from flask import Flask, session
-from flask_login import LoginManager, UserMixin, current_user, login_user, logout_user
+from flask import g, request, session
 
-from siappakai.models import Role, User
-from siappakai.services import accounts
+from siappakai.models import LoginSession, Role
+from siappakai.services import sessions
+
+# Besides it the cookie carries the CSRF token and a message for the next page, signed.
+COOKIE_KEY: Final = "id"
 
 
 @dataclass(frozen=True, slots=True)
-class Person(UserMixin):
-    """Who is signed in. `token` is what the cookie holds; changing it ends every session."""
+class Person:
+    """Who is signed in, in which session, and when they last proved it."""
 
     id: int
     username: str
@@ -22,54 +25,63 @@ class Person(UserMixin):
     role: Role
     language: str
     must_change_password: bool
-    token: str
-
-    def get_id(self) -> str:
-        return self.token
-
-
-def init_identity(app: Flask) -> None:
-    """Teach `app` to find the person signed in."""
-    # An address that changes under a phone is no theft: Flask-Login's own check is off.
-    app.config["SESSION_PROTECTION"] = None
-    manager = LoginManager()
-    manager.user_loader(_load)
-    manager.init_app(app)
+    session_id: int
+    confirmed_at: datetime
 
 
 def signed_in() -> Person | None:
-    """Return the person signed in, or None."""
-    person = cast("Person", current_user)
-    return person if person.is_authenticated else None
+    """Return the person signed in, or None; the registry is asked once per request."""
+    if "person" not in g:
+        g.person = _load(session.get(COOKIE_KEY))
+    person: Person | None = g.person
+    return person
+
+
+def present() -> Person:
+    """Return the person signed in, where the gate lets in nobody else."""
+    person = signed_in()
+    if person is None:
+        raise RuntimeError("no person is signed in on this request")
+    return person
 
 
 def actor() -> str:
     """Return who acts, as services and the audit log name people."""
-    person = signed_in()
-    if person is None:
-        raise RuntimeError("no person is signed in on this request")
-    return person.username
+    return present().username
 
 
-def begin_session(user: User) -> None:
-    """Sign `user` in on a fresh session, so that one planted before the login is worth nothing."""
+def caller() -> str:
+    """Return the address a request comes from."""
+    return request.remote_addr or "?"
+
+
+def begin_session(user_id: int) -> None:
+    """Sign a person in on a fresh session, so that one planted before is worth nothing."""
+    token = sessions.begin(user_id, address=caller(), browser=request.user_agent.string)
     session.clear()
     session.permanent = True
-    login_user(_person(user))
+    session[COOKIE_KEY] = token
+    g.pop("person", None)
 
 
 def finish_session() -> None:
     """Sign out on this browser."""
-    logout_user()
+    sessions.sign_out(present().session_id)
     session.clear()
+    g.pop("person", None)
 
 
-def _load(token: str) -> Person | None:
-    user = accounts.find_by_session(token)
-    return _person(user) if user is not None else None
+def _load(token: str | None) -> Person | None:
+    found = sessions.find(token) if token else None
+    if found is None:
+        return None
+    person = _person(found)
+    sessions.keep_alive(found)
+    return person
 
 
-def _person(user: User) -> Person:
+def _person(found: LoginSession) -> Person:
+    user = found.user
     return Person(
         id=user.id,
         username=user.username,
@@ -77,5 +89,6 @@ def _person(user: User) -> Person:
         role=user.role,
         language=user.language,
         must_change_password=user.must_change_password,
-        token=user.session_token,
+        session_id=found.id,
+        confirmed_at=found.confirmed_at,
     )

@@ -18,6 +18,7 @@ from werkzeug.exceptions import SecurityError
 
 from siappakai.config import Settings
 from siappakai.models import Role
+from siappakai.services.settings import LONGEST_SESSION_HOURS
 from siappakai.web.identity import signed_in
 
 # Reached without a login. A name added here is a decision about the whole panel.
@@ -79,7 +80,8 @@ def secure(app: Flask, settings: Settings) -> None:
         SESSION_COOKIE_HTTPONLY=True,
         SESSION_COOKIE_SAMESITE="Lax",
         SESSION_COOKIE_SECURE=settings.secure_cookies,
-        PERMANENT_SESSION_LIFETIME=12 * 3600,
+        # The registry decides when a session ends; the cookie only lasts as long as any may.
+        PERMANENT_SESSION_LIFETIME=LONGEST_SESSION_HOURS * 3600,
         # A poll answered after the logout must not bring the old cookie back.
         SESSION_REFRESH_EACH_REQUEST=False,
         MAX_CONTENT_LENGTH=8 * 1024 * 1024,

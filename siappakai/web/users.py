@@ -7,7 +7,7 @@ from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 
 from siappakai.models import Role
-from siappakai.services import accounts
+from siappakai.services import accounts, sessions
 from siappakai.web.forms.users import UserForm
 from siappakai.web.identity import actor
 from siappakai.web.labels import ROLES
@@ -72,11 +72,26 @@ def enable(user_id: int) -> ResponseReturnValue:
     return _back(_("Akun dibuka lagi."))
 
 
+@blueprint.get("/<int(max=2147483647):user_id>/sessions")
+@requires(Role.ADMIN)
+def show_sessions(user_id: int) -> ResponseReturnValue:
+    user = accounts.get_user(user_id)
+    return render_template("users/sessions.html", user=user, sessions=sessions.list_live(user.id))
+
+
 @blueprint.post("/<int(max=2147483647):user_id>/sessions/end")
 @requires(Role.ADMIN)
 def end_sessions(user_id: int) -> ResponseReturnValue:
     accounts.end_sessions(user_id, by=actor())
     return _back(_("Semua sesi akun itu dikeluarkan."))
+
+
+@blueprint.post("/<int(max=2147483647):user_id>/sessions/<int(max=2147483647):session_id>/end")
+@requires(Role.ADMIN)
+def end_session(user_id: int, session_id: int) -> ResponseReturnValue:
+    sessions.end(user_id, session_id, by=actor())
+    flash(_("Sesi itu diakhiri."))
+    return redirect(url_for("users.show_sessions", user_id=user_id), 303)
 
 
 def _back(message: str) -> ResponseReturnValue:

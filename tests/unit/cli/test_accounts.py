@@ -3,7 +3,7 @@
 import pytest
 
 from siappakai.models import Role
-from siappakai.services import accounts, settings
+from siappakai.services import accounts, sessions, settings
 from tests.factories import PASSWORD, make_user
 from tests.unit.cli.conftest import Call
 
@@ -41,9 +41,17 @@ def test_roles_and_sessions_are_changed(siappakai: Call):
     make_user("made")
     make_user("wayan", Role.VIEWER)
     assert siappakai("user", "role", "wayan", "admin", "--json").json["role"] == "admin"
-    token = accounts.find_user("wayan").session_token
+    user = accounts.find_user("wayan")
+    for _ in range(3):
+        sessions.begin(user.id, address="192.0.2.9", browser="Firefox Linux")
+    listed = siappakai("user", "sessions", "wayan", "--json").json["items"]
+    assert {one["browser"] for one in listed} == {"Firefox · Linux"}
+    number = str(listed[0]["id"])
+    assert siappakai("user", "end-sessions", "wayan", "--session", number).exit_code == 0
+    assert siappakai("user", "end-sessions", "made", "--session", number).exit_code == 3
+    assert len(sessions.list_live(user.id)) == 2
     assert siappakai("user", "end-sessions", "wayan").exit_code == 0
-    assert accounts.find_user("wayan").session_token != token
+    assert sessions.list_live(user.id) == []
     assert siappakai("user", "disable", "wayan", "--json").json["is_enabled"] is False
     assert siappakai("user", "enable", "wayan", "--json").json["is_enabled"] is True
     assert siappakai("user", "role", "nobody", "admin").exit_code == 3

@@ -4,7 +4,7 @@ from sqlalchemy import func, select
 
 from siappakai.errors import ConflictError, InvalidInputError, NotFoundError, RefusedError
 from siappakai.models import AuditEntry, Role, User, db, utc_now
-from siappakai.services import accounts, login_throttle
+from siappakai.services import accounts, login_throttle, sessions
 from siappakai.services.login_throttle import TooManyAttemptsError
 from tests.factories import BY, PASSWORD, make_user
 
@@ -38,16 +38,16 @@ def test_an_old_hash_is_made_anew_at_the_login():
     accounts.authenticate("ketut", PASSWORD, address=HERE)
 
     assert user.password_hash != weak
-    assert user.last_login_at is not None
     assert accounts.authenticate("ketut", PASSWORD, address=HERE) is user
 
 
 def test_a_closed_account_does_not_open():
     make_user("admin")
     user = make_user("ketut", Role.OPERATOR)
+    token = sessions.begin(user.id, address=HERE, browser="")
     accounts.disable_user(user.id, by=BY)
 
-    assert accounts.find_by_session(user.session_token) is None
+    assert sessions.find(token) is None
     with pytest.raises(RefusedError, match="salah"):
         accounts.authenticate("ketut", PASSWORD, address=HERE)
     accounts.enable_user(user.id, by=BY)
@@ -83,10 +83,10 @@ def test_a_username_is_given_once():
 
 def test_a_new_password_ends_the_other_sessions():
     user = make_user("ketut")
-    token = user.session_token
+    token = sessions.begin(user.id, address=HERE, browser="")
     accounts.change_password(user.id, current=PASSWORD, new="sawah hijau subak", by="ketut")
 
-    assert accounts.find_by_session(token) is None
+    assert sessions.find(token) is None
     assert accounts.authenticate("ketut", "sawah hijau subak", address=HERE) is user
     with pytest.raises(InvalidInputError, match="sekarang salah"):
         accounts.change_password(user.id, current=PASSWORD, new="gunung batukaru", by="ketut")

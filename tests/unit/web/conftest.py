@@ -9,7 +9,9 @@ from jinja2 import FileSystemBytecodeCache
 
 from siappakai.config import Settings
 from siappakai.models import Role, db
+from siappakai.services import sessions
 from siappakai.web import create_app
+from siappakai.web.identity import COOKIE_KEY
 from tests.factories import make_user
 
 NewPanel = Callable[[Settings], Flask]
@@ -70,8 +72,7 @@ def sign_in(panel: Flask) -> SignIn:
             setattr(user, name, value)
         client = panel.test_client()
         with client.session_transaction() as session:
-            session["_user_id"] = user.session_token
-            session["_fresh"] = True
+            session[COOKIE_KEY] = sessions.begin(user.id, address="192.0.2.1", browser="")
         return client
 
     return browser

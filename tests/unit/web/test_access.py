@@ -15,7 +15,8 @@ WHO_MAY = {
     Role.VIEWER: (
         "auth.logout auth.password dashboard.show imports.export releases.show_list runs.live "
         "runs.log runs.show runs.show_list servers.show servers.show_list villages.show "
-        "villages.show_list"
+        "villages.show_list "
+        "sessions.end sessions.end_others sessions.show_list"
     ),
     Role.OPERATOR: (
         "imports.confirm imports.discard imports.show imports.upload runs.cancel runs.retry "
@@ -28,8 +29,9 @@ WHO_MAY = {
         "servers.inspect_host_key servers.pin_host_key servers.prepare servers.update "
         "settings.load_official_list settings.set_drain settings.set_fleet settings.set_regency "
         "settings.show sites.choose_remove sites.remove sites.reveal_admin_login "
-        "users.create users.disable users.enable users.end_sessions users.reset_password "
-        "users.set_role users.show_list villages.delete villages.set_certificate"
+        "users.create users.disable users.enable users.end_session "
+        "users.end_sessions users.reset_password users.set_role users.show_list "
+        "users.show_sessions villages.delete villages.set_certificate"
     ),
 }
 LOWEST = {name: role for role, names in WHO_MAY.items() for name in names.split()}
@@ -42,6 +44,7 @@ ARGUMENTS = {
     "kind": "configured",
     "run_id": 999,
     "server_id": 999,
+    "session_id": 999,
     "site_id": 999,
     "state": "off",
     "user_id": 999,
