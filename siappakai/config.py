@@ -57,6 +57,9 @@ class Settings(BaseSettings):
     lease_seconds: float = Field(default=30, gt=0)
     heartbeat_seconds: float = Field(default=5, gt=0)
     tick_seconds: float = Field(default=15, gt=0)
+    # The lookout: its round, and how often it looks at each server.
+    lookout_seconds: float = Field(default=10, gt=0)
+    server_watch_seconds: float = Field(default=300, gt=0)
     orphan_patience_seconds: float = Field(default=10, ge=0)
     run_timeout_seconds: int = Field(default=4 * 3600, gt=0)
     global_parallelism: int = Field(default=8, ge=1)

@@ -1,4 +1,4 @@
-"""Keeps panel, workers, clock and a private Redis alive under `make run`.
+"""Keeps panel, workers, clock, lookout and a private Redis alive under `make run`.
 
 systemd does this in production. Each child has a session of its own, so that Ctrl-C reaches
 only the supervisor, which then stops them in order; a child whose supervisor is killed is told
@@ -104,6 +104,8 @@ def children(settings: Settings) -> list[Child]:
     found.append(Child("settler", [*worker, "settle"], logs / "settler.log"))
     found.append(Child("clock-worker", [*worker, "clock"], logs / "clock-worker.log"))
     found.append(Child("clock", [*worker, "tick"], logs / "clock.log"))
+    lookout = [python, "-m", "siappakai.lookout"]
+    found.append(Child("lookout", lookout, logs / "lookout.log"))
     found.extend(
         Child(f"worker-{number}", [*worker, "runs"], logs / f"worker-{number}.log")
         for number in range(1, settings.workers + 1)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Final
 
 from siappakai.domain.alerts import AlertEvent, AlertKind, Severity
@@ -26,15 +27,51 @@ class Story:
     meaning: str
     todo: str
 
-    def told(self, params: Mapping[str, Any], say: Callable[..., str] | None = None) -> Story:
-        """Return the story with its params put in; `say` translates (as gettext does)."""
-        speak = say or _fill
-        return Story(*(speak(text, **params) for text in (self.title, self.meaning, self.todo)))
+    def told(self, params: Mapping[str, Any], speech: Speech) -> Story:
+        """Return the story with its params put in, in the language of `speech`."""
+        spoken = {key: speech.spoken(key, value) for key, value in params.items()}
+        title, meaning, todo = (
+            speech.say(text, **spoken) for text in (self.title, self.meaning, self.todo)
+        )
+        return Story(title, meaning, todo)
 
 
-def _fill(text: str, **params: Any) -> str:
+@dataclass(frozen=True, slots=True)
+class Speech:
+    """How values become words: `say` translates and fills, `when` shows times, `play` plays."""
+
+    say: Callable[..., str]
+    when: Callable[[datetime], str]
+    play: Callable[[str], str]
+
+    def spoken(self, key: str, value: Any) -> Any:
+        """Return a param as people read it."""
+        if key == "play":
+            return self.play(value)
+        if key == "cause":
+            return self.say(CAUSES[value])
+        if key in _TIMES:
+            return self.when(datetime.fromisoformat(value)) if value else "—"
+        return value
+
+
+def fill(text: str, **params: Any) -> str:
+    """Put params into an Indonesian text as it stands."""
     return text % params if params else text
 
+
+_TIMES: Final = frozenset({"since", "last", "until"})
+
+
+# Why the panel cannot get into a server.
+CAUSES: Final = {
+    "unreachable": _("tidak menjawab"),
+    "host_key": _("kunci host berubah"),
+    "key_refused": _("kunci panel ditolak"),
+    "sudo": _("tidak dapat menjadi root"),
+    "python": _("Python tidak ada"),
+    "refused": _("pemeriksaan ditolak"),
+}
 
 STORIES: Final = {
     AlertKind.RUN_FAILED: Story(
@@ -143,11 +180,8 @@ class Message:
     body: str
 
 
-def compose(
-    event: AlertEvent, kind: AlertKind, severity: Severity, params: Mapping[str, Any], number: int
-) -> Message:
-    """Return the message that tells of alert `number`."""
-    story = STORIES[kind].told(params)
+def compose(event: AlertEvent, severity: Severity, story: Story, number: int) -> Message:
+    """Return the message that tells the story of alert `number`."""
     if event is AlertEvent.ENDED:
         body = f"Sebabnya sudah tidak ada; peringatan nomor {number} berakhir sendiri."
         return Message(event, severity, f"[SELESAI] {story.title}", body)

@@ -57,10 +57,12 @@ class AlertEvent(StrEnum):
 class DeliveryState(StrEnum):
     """How far a message has come. One that failed is tried again until it is given up.
 
+    `sending` that never ends was cut off: the channel hung, or the sender was killed.
     `dropped`: not needed any more, because the alert ended or the channel was closed first.
     """
 
     QUEUED = "queued"
+    SENDING = "sending"
     SENT = "sent"
     FAILED = "failed"
     GIVEN_UP = "given_up"
@@ -68,7 +70,7 @@ class DeliveryState(StrEnum):
 
 
 # Deliveries that still want to be sent.
-PENDING: Final = (DeliveryState.QUEUED, DeliveryState.FAILED)
+PENDING: Final = (DeliveryState.QUEUED, DeliveryState.SENDING, DeliveryState.FAILED)
 
 
 @dataclass(frozen=True, slots=True)

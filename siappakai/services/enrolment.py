@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from typing import Any
+
+from sqlalchemy import select
 
 from siappakai.domain.hostkeys import HostKey
 from siappakai.domain.servers import (
@@ -16,9 +19,9 @@ from siappakai.domain.servers import (
     check_port,
     check_user,
 )
-from siappakai.domain.states import ServerState
+from siappakai.domain.states import ServerState, SiteState
 from siappakai.gateways.machine import LocalMachine
-from siappakai.models import Server, db, utc_now
+from siappakai.models import Server, Site, db, utc_now
 from siappakai.models.app import current_settings
 from siappakai.models.transactions import transaction
 from siappakai.services import audit, keys
@@ -91,14 +94,41 @@ def probe_server(server_id: int, *, by: str) -> Server:
 
     Raises as enrol_server does; the server keeps its old facts then.
     """
-    server = get_server(server_id)
-    with open_shell(server) as shell:
-        facts = _look(server, shell)
+    facts = look_again(get_server(server_id))
     with transaction():
         server = get_server(server_id)
-        server.facts, server.probed_at = facts, utc_now()
+        keep_facts(server, facts)
         audit.record("server.probe", server.name, by=by)
         return server
+
+
+def look_again(server: Server) -> dict[str, Any]:
+    """Return what a server of the fleet is now, its sites' certificates included."""
+    with open_shell(server) as shell:
+        return look_at(
+            shell,
+            root=server.root,
+            web_ports=(server.http_port, server.https_port),
+            certificates=sorted({site.certificate for site in _certified(server)}),
+            is_enrolled=True,
+        )
+
+
+def keep_facts(server: Server, facts: dict[str, Any]) -> None:
+    """Note in the open transaction what a look at a server brought back: it answers."""
+    server.facts = facts
+    server.probed_at = server.watched_at = utc_now()
+    server.silent_since, server.silence = None, ""
+    for site in _certified(server):
+        expiry = facts["certificates"].get(site.certificate)
+        site.certificate_expires_at = datetime.fromisoformat(expiry) if expiry else None
+
+
+def _certified(server: Server) -> list[Site]:
+    query = select(Site).where(
+        Site.server_id == server.id, Site.certificate != "", Site.state != SiteState.REMOVED
+    )
+    return list(db.session.scalars(query))
 
 
 def pin_host_key(server_id: int, *, fingerprint: str, by: str) -> Server:

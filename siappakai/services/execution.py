@@ -19,7 +19,7 @@ from siappakai.errors import SiapPakaiError
 from siappakai.models import Run, Target, db, registry_now, utc_now
 from siappakai.models.app import current_settings
 from siappakai.models.transactions import transaction
-from siappakai.services import health, leases, outcomes, steps
+from siappakai.services import alerts, health, leases, outcomes, steps
 from siappakai.services.hosts import Cast, hosts_of, keys_for
 from siappakai.services.leases import Lease, LeaseLostError, Tenure
 from siappakai.services.recorder import Prober, Recorder
@@ -53,6 +53,7 @@ def tick() -> None:
     for run_id in lost:
         ring(run_id, dispatch.SETTLE)
     _ring_waiting()
+    alerts.watch_the_lookout()
     health.note_tick()
 
 

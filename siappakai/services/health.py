@@ -30,6 +30,9 @@ from siappakai.models.transactions import transaction
 from siappakai.services import keys, servers
 
 _LAST_TICK: Final = "last_tick_at"
+_LAST_LOOKOUT: Final = "last_lookout_at"
+# Its round is short; what it looks at may keep it waiting for a network that does not answer.
+_LOOKOUT_SECONDS: Final = 120
 # One may be late behind the settling of lost runs; three in a row are not.
 _TICKS_MISSED: Final = 3
 _FREE_BYTES: Final = 1024**3
@@ -56,7 +59,7 @@ def checkup() -> list[Check]:
     registry, queue = _registry(), _queue()
     checks = [_state_folder(), _disk(), _programs(), _ansible(), _playbooks(), registry, queue]
     if registry.ok:
-        checks += [_key_file(), _clock(), _server_clocks(), _server_disks()]
+        checks += [_key_file(), _clock(), _lookout(), _server_clocks(), _server_disks()]
     if queue.ok:
         checks.append(_workers())
     return checks
@@ -64,18 +67,36 @@ def checkup() -> list[Check]:
 
 def note_tick() -> None:
     """Keep the time of the clock's round that ends now."""
-    try:
-        with transaction() as session:
-            now = registry_now(session).isoformat()
-            session.merge(Setting(key=_LAST_TICK, value=now, updated_by="clock"))
-    except IntegrityError:
-        # The very first round, and another clock noted it at the same moment.
-        return
+    _note_round(_LAST_TICK, by="clock")
 
 
 def last_tick_at() -> datetime | None:
     """Return when the clock last went round, by the registry's time; None before the first."""
-    stored = db.session.get(Setting, _LAST_TICK, populate_existing=True)
+    return _last_round(_LAST_TICK)
+
+
+def note_lookout() -> None:
+    """Keep the time of the lookout's round that ends now."""
+    _note_round(_LAST_LOOKOUT, by="lookout")
+
+
+def last_lookout_at() -> datetime | None:
+    """Return when the lookout last went round, by the registry's time; None before the first."""
+    return _last_round(_LAST_LOOKOUT)
+
+
+def _note_round(key: str, *, by: str) -> None:
+    try:
+        with transaction() as session:
+            now = registry_now(session).isoformat()
+            session.merge(Setting(key=key, value=now, updated_by=by))
+    except IntegrityError:
+        # The very first round, and another one noted it at the same moment.
+        return
+
+
+def _last_round(key: str) -> datetime | None:
+    stored = db.session.get(Setting, key, populate_existing=True)
     return datetime.fromisoformat(stored.value) if stored is not None else None
 
 
@@ -211,6 +232,18 @@ def _clock() -> Check:
         detail=f"berdetak terakhir {age:.0f} detik lalu" if last else "belum pernah berdetak",
         todo="Jalankan jam dan pekerjanya (make run atau layanannya); lihat "
         f"{settings.state}/log/clock.log dan clock-worker.log.",
+    )
+
+
+def _lookout() -> Check:
+    last = last_lookout_at()
+    age = (registry_now(db.session()) - last).total_seconds() if last else math.inf
+    return _judged(
+        "lookout",
+        ok=age <= _LOOKOUT_SECONDS,
+        detail=f"berjaga terakhir {age:.0f} detik lalu" if last else "belum pernah berjaga",
+        todo="Jalankan penjaga peringatan (make run atau layanannya): tanpa dia tidak ada "
+        f"peringatan; lihat {current_settings().state}/log/lookout.log.",
     )
 
 

@@ -1,4 +1,4 @@
-"""Sent over standard input to `python3 -I - ROOT` on a server; prints what it is as JSON.
+"""Sent over standard input to `python3 -I - ROOT [CERTIFICATE]...`; prints what is there as JSON.
 
 Reads files only and starts nothing. Runs as root, on the standard library of Python 3.9.
 """
@@ -106,16 +106,24 @@ def listeners(tables: list[str], owners: dict[str, str]) -> list[dict[str, Any]]
     return [{"address": at, "port": port, "process": name} for port, at, name in sorted(found)]
 
 
-def probe(root: str) -> dict[str, Any]:
+def certificates(paths: list[str]) -> dict[str, str]:
+    """Return the first certificate in each file as PEM; empty where there is none."""
+    pattern = re.compile("-----BEGIN CERTIFICATE-----.*?-----END CERTIFICATE-----\\n?", re.DOTALL)
+    found = ((path, pattern.search(read(path))) for path in paths)
+    return {path: match.group(0) if match else "" for path, match in found}
+
+
+def probe(root: str, certificate_paths: list[str]) -> dict[str, Any]:
     tables = [read("/proc/net/tcp"), read("/proc/net/tcp6")]
     return {
         **system(),
         **resources(root),
         **software(),
         "listeners": listeners(tables, socket_owners()),
+        "certificates": certificates(certificate_paths),
         "clock": time.time(),
     }
 
 
 if __name__ == "__main__":
-    sys.stdout.write(json.dumps(probe(sys.argv[1])))
+    sys.stdout.write(json.dumps(probe(sys.argv[1], sys.argv[2:])))

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Sequence
 from importlib.resources import files
 from typing import Any
+
+from cryptography import x509
 
 from siappakai.domain.servers import (
     OLDEST_PYTHON,
@@ -24,8 +27,19 @@ _WHO = "import os, sys; print(os.getuid(), *sys.version_info[:2])"
 _SCRIPT = files("siappakai.services").joinpath("probe_script.py")
 
 
-def look_at(shell: Shell, *, root: str, web_ports: tuple[int, ...]) -> dict[str, Any]:
+def look_at(
+    shell: Shell,
+    *,
+    root: str,
+    web_ports: tuple[int, ...],
+    certificates: Sequence[str] = (),
+    is_enrolled: bool = False,
+) -> dict[str, Any]:
     """Return the facts of a machine, with `warnings` and `skew_seconds`, fit for the registry.
+
+    `certificates` are paths of certificate files over there; the facts tell until when each
+    holds. A machine that serves already (`is_enrolled`) is not refused for what became of it:
+    its full disk is what people must see.
 
     Raises PythonMissingError, MissingSudoError, UnsupportedSystemError, DiskTooSmallError,
     or UnreachableError when the probe breaks off.
@@ -33,14 +47,17 @@ def look_at(shell: Shell, *, root: str, web_ports: tuple[int, ...]) -> dict[str,
     settings = current_settings()
     rights = _rights(shell)
     before = time.time()
-    answer = shell.run([*rights, _PYTHON, "-I", "-", root], stdin=_SCRIPT.read_text())
+    argv = [*rights, _PYTHON, "-I", "-", root, *certificates]
+    answer = shell.run(argv, stdin=_SCRIPT.read_text())
     after = time.time()
     if answer.code != 0:
         raise UnreachableError(
             f"Pemeriksaan server berhenti: {answer.error.strip()[-300:]}", "Coba sekali lagi."
         )
-    facts = Facts.from_dict(json.loads(answer.output))
-    check_facts(facts, min_free_bytes=settings.server_min_free_bytes)
+    seen = json.loads(answer.output)
+    facts = Facts.from_dict(seen)
+    if not is_enrolled:
+        check_facts(facts, min_free_bytes=settings.server_min_free_bytes)
     skew = _skew(facts.clock, before, after)
     warnings = find_warnings(
         facts,
@@ -53,7 +70,16 @@ def look_at(shell: Shell, *, root: str, web_ports: tuple[int, ...]) -> dict[str,
         "suggested_php": list(facts.suggested_php),
         "skew_seconds": round(skew, 1),
         "warnings": warnings,
+        "certificates": {path: _expiry(pem) for path, pem in seen["certificates"].items()},
     }
+
+
+def _expiry(pem: str) -> str:
+    """Return until when a certificate holds (ISO 8601); empty for what is none."""
+    try:
+        return x509.load_pem_x509_certificate(pem.encode()).not_valid_after_utc.isoformat()
+    except ValueError:
+        return ""
 
 
 def _rights(shell: Shell) -> list[str]:
