@@ -29,12 +29,15 @@ from siappakai.ansible.inventory import ServerHost, SiteHost, build_inventory
 from siappakai.ansible.plays import Identity, ReleaseVars, SiteSecrets, SiteVars
 from siappakai.domain.naming import ServerLayout, server_layout, site_names
 from siappakai.gateways.standin import build_repository
+from tests.machine import newest_php
 from tests.playing import Played, play, servers
 
 TEMPLATES = Path(__file__).parent.parent / "templates/server"
 # What OpenSID asks of a password; with less it lets nobody on after the login.
 PASSWORD = "Sandi-uji-2410"
 OLD, NEW = "v2409.0.0", "v2410.0.0"
+# Of Debian 12 and 13. Whether the real OpenSID works on one is what the tests of it tell.
+_PHP = ["8.2", "8.4"]
 _SCHEMA = {OLD: "2024090101", NEW: "2024100101"}
 # v2409 logs one SQL error on its first seeding; the second migration of that request mends it.
 _BENIGN = {OLD: ["komentar"], NEW: []}
@@ -46,6 +49,8 @@ class Fleet:
 
     layout: ServerLayout
     releases: dict[str, ReleaseVars]
+    connection: dict[str, Any] = field(default_factory=lambda: {"ansible_connection": "local"})
+    address: str = "127.0.0.1"
     _tokens: itertools.count[int] = field(default_factory=lambda: itertools.count(1))
 
     def village(self, code: str, version: str = NEW, **changes: Any) -> SiteHost:
@@ -57,7 +62,7 @@ class Fleet:
             app="opensid",
             code=code,
             domain=f"d{code}.desa.id",
-            php="8.2",
+            php=self.layout.php[0].version,
             release=version,
             schema_version=release.schema_version,
             benign_patterns=release.benign_patterns,
@@ -73,8 +78,7 @@ class Fleet:
 
     def play(self, playbook: str, *hosts: SiteHost, options: tuple[str, ...] = ()) -> Played:
         """Play a playbook for some villages."""
-        connection = {"ansible_connection": "local"}
-        server = ServerHost("server-1", connection, self.layout, list(hosts))
+        server = ServerHost("server-1", self.connection, self.layout, list(hosts))
         return play(playbook, build_inventory([server]), *options)
 
     def order(self, host: SiteHost) -> Order:
@@ -162,7 +166,7 @@ def _release(repository: Path, version: str, folder: Path) -> ReleaseVars:
         archive=str(archive),
         archive_sha256=hashlib.sha256(archive.read_bytes()).hexdigest(),
         schema_version=_SCHEMA[version],
-        php_versions=["8.2"],
+        php_versions=_PHP,
         benign_patterns=_BENIGN[version],
     )
 
@@ -180,10 +184,19 @@ def _layout() -> ServerLayout:
         prefix=prefix,
         root=f"{_ROOTS}/siappakai-{prefix}",
         services="private",
-        php_versions=("8.2",),
+        php_versions=(newest_php(),),
         http_port=port,
         http_address="127.0.0.1",
     )
+
+
+def stand_in_releases(folder: Path) -> dict[str, ReleaseVars]:
+    """Return the stand-in's old and new release, packed in a folder."""
+    return _releases(build_repository(folder / "standin"), folder)
+
+
+def _releases(repository: Path, folder: Path) -> dict[str, ReleaseVars]:
+    return {version: _release(repository, version, folder) for version in (OLD, NEW)}
 
 
 def _repository(source: str, folder: Path) -> Path:
@@ -211,8 +224,7 @@ _NO_OPENSID = "SIAPPAKAI_TEST_OPENSID_REPO" not in os.environ
 def fleet(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Any:
     """A prepared server with an old and a new release at hand; purged afterwards."""
     folder = tmp_path_factory.mktemp("releases")
-    repository = _repository(request.param, folder)
-    releases = {version: _release(repository, version, folder) for version in (OLD, NEW)}
+    releases = _releases(_repository(request.param, folder), folder)
     layout = _layout()
     try:
         prepared = play("server", servers(layout))

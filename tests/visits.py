@@ -32,7 +32,7 @@ def ask(
         headers["Cookie"] = "; ".join(f"{name}={value}" for name, value in cookies.items())
     if form:
         headers["Content-Type"] = "application/x-www-form-urlencoded"
-    connection = http.client.HTTPConnection("127.0.0.1", fleet.layout.http_port, timeout=60)
+    connection = http.client.HTTPConnection(fleet.address, fleet.layout.http_port, timeout=60)
     connection.request(method, path, urlencode(form) if form else None, headers)
     response = connection.getresponse()
     body = response.read().decode(errors="replace")

@@ -1,18 +1,24 @@
-"""A bare Debian server, reached over SSH, prepared with its own services."""
+"""A bare Debian server, reached over SSH, prepared with its own services, serving a village."""
 
+import re
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from siappakai.domain.naming import ServerLayout, server_layout
 from tests.hosts import DebianHost, debian_host
 from tests.playing import Played, play, servers
+from tests.sites import PASSWORD, Fleet, stand_in_releases
+from tests.visits import get, login
 
 # Packages are fetched and installed; a busy machine takes its time.
 pytestmark = [pytest.mark.integration, pytest.mark.hosts, pytest.mark.timeout(1800)]
 
 
-@pytest.fixture(scope="module", params=[("bookworm", "8.2")], ids=lambda one: one[0])
+@pytest.fixture(
+    scope="module", params=[("bookworm", "8.2"), ("trixie", "8.4")], ids=lambda one: one[0]
+)
 def server(request: pytest.FixtureRequest) -> Iterator[tuple[DebianHost, ServerLayout]]:
     suite, php = request.param
     layout = server_layout(
@@ -46,6 +52,30 @@ def test_a_bare_server_is_prepared_and_again_without_change(
     said = host.run("mariadb", "--batch", "--execute", "SELECT @@character_set_server").stdout
     assert said.split() == ["@@character_set_server", "utf8mb3"]
     assert _prepare(host, layout).changed == {"server-1": 0}
+
+
+def test_a_village_serves_there_and_php_complains_of_nothing(
+    server: tuple[DebianHost, ServerLayout], tmp_path: Path
+) -> None:
+    host, layout = server
+    php = layout.php[0]
+    # Debian's own setting leaves deprecations out.
+    settings = host.root / f"etc/php/{php.version}/fpm/conf.d/99-tests.ini"
+    settings.write_text("error_reporting = -1\n")
+    host.run("service", php.service, "restart")
+    releases = stand_in_releases(tmp_path)
+    fleet = Fleet(layout, releases, connection=host.inventory_vars, address=host.address)
+    village = fleet.village("5102010001")
+    played = fleet.play("install", village)
+    assert played.succeeded, played.text
+    assert village.site.identity.nama_desa in get(fleet, village, "/")[1]
+    assert re.search(r"/(main|beranda)$", login(fleet, village, PASSWORD))
+    logs = host.root / village.site.folder.lstrip("/") / "storage/logs"
+    assert logs.is_dir()
+    assert not (logs / "php.log").exists()
+    again = fleet.play("install", fleet.again(village))
+    open("/tmp/trixie-again.txt", "w").write(again.text)
+    assert again.changed[village.site.slug] == 0
 
 
 def test_a_private_purge_is_refused_there(server: tuple[DebianHost, ServerLayout]) -> None:
