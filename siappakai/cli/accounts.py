@@ -14,7 +14,7 @@ from siappakai.cli.context import actor
 from siappakai.cli.output import Column, Listing
 from siappakai.errors import NotFoundError
 from siappakai.models import LoginSession, Role, User
-from siappakai.services import accounts, sessions
+from siappakai.services import accounts, sessions, totp
 
 _ROLES = click.Choice([role.value for role in Role])
 
@@ -30,6 +30,7 @@ class UserRecord:
     must_change_password: Annotated[
         bool, Column("Ganti sandi", "whether a new password is due", is_listed=False)
     ]
+    has_totp: Annotated[bool, Column("TOTP", "whether codes of a phone are asked of it")]
     last_login_at: Annotated[datetime | None, Column("Masuk terakhir", "last login")]
     created_at: Annotated[datetime, Column("Dibuat", "when it was made", is_listed=False)]
 
@@ -131,6 +132,13 @@ def end_sessions(username: str, session_id: int | None) -> UserRecord:
     return _record(found)
 
 
+@user.command("reset-totp", changes=True, example="siappakai user reset-totp wayan")
+@click.argument("username")
+def reset_totp(username: str) -> UserRecord:
+    """Forget an account's phone (TOTP), for a person who lost it, and end their sessions."""
+    return _record(totp.reset(_user(username).id, by=actor()))
+
+
 @user.command("password", example="siappakai user password wayan")
 @click.argument("username")
 def reset_password(username: str) -> NewPassword:
@@ -164,6 +172,7 @@ def _record(found: User) -> UserRecord:
         role=found.role.value,
         is_enabled=found.is_enabled,
         must_change_password=found.must_change_password,
+        has_totp=found.totp_since is not None,
         last_login_at=found.last_login_at,
         created_at=found.created_at,
     )

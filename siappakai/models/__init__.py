@@ -7,7 +7,7 @@ from siappakai.models.fleet import Server, Site
 from siappakai.models.places import District, ImportDraft, OfficialVillage, Regency, Village
 from siappakai.models.releases import Release
 from siappakai.models.runs import LogChunk, Run, RunLock, Step, Target
-from siappakai.models.sessions import LoginSession
+from siappakai.models.sessions import LoginSession, RecoveryCode
 
 __all__ = [
     "Alert",
@@ -21,6 +21,7 @@ __all__ = [
     "LogChunk",
     "LoginSession",
     "OfficialVillage",
+    "RecoveryCode",
     "Regency",
     "Release",
     "Role",

@@ -6,7 +6,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import JSON, String
+from sqlalchemy import JSON, BigInteger, String, Text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from siappakai.models.base import Base, state_column, utc_now
@@ -21,7 +21,11 @@ class Role(StrEnum):
 
 
 class User(Base):
-    """A panel account."""
+    """A panel account.
+
+    `totp_sealed` is the secret of its phone's codes, asked for since `totp_since`; `totp_step`
+    is the last code's time step, so that none is taken twice.
+    """
 
     __tablename__ = "users"
 
@@ -33,6 +37,9 @@ class User(Base):
     language: Mapped[str] = mapped_column(String(2), default="id")
     is_enabled: Mapped[bool] = mapped_column(default=True)
     must_change_password: Mapped[bool] = mapped_column(default=False)
+    totp_sealed: Mapped[str] = mapped_column(Text, default="")
+    totp_since: Mapped[datetime | None]
+    totp_step: Mapped[int] = mapped_column(BigInteger, default=0)
     last_login_at: Mapped[datetime | None]
     created_at: Mapped[datetime] = mapped_column(default=utc_now)
 

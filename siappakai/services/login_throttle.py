@@ -21,8 +21,12 @@ WINDOW = timedelta(minutes=15)
 PER_PAIR = 5
 PER_ADDRESS = 20
 PER_ACCOUNT = 50
+# Wrong codes of one account, from anywhere: whoever is asked for one knows the password, so the
+# owner is shut out only by somebody who does.
+PER_ACCOUNT_CODES = 10
 
 _ACTION = "login.fail"
+_CODE_ACTION = "login.fail_code"
 # A password typed into the wrong field must not be kept, so unknown names are not written down.
 _UNKNOWN = "?"
 
@@ -42,11 +46,14 @@ def check(username: str, address: str) -> None:
         (PER_ADDRESS, (from_here,)),
         (PER_ACCOUNT, (on_account,)),
     ):
-        if _failures(*conditions) >= limit:
-            minutes = int(WINDOW.total_seconds() // 60)
-            raise TooManyAttemptsError(
-                "Terlalu banyak percobaan masuk yang gagal.", f"Coba lagi {minutes} menit lagi."
-            )
+        if _failures(_ACTION, *conditions) >= limit:
+            raise _too_many()
+
+
+def check_code(username: str) -> None:
+    """Raise TooManyAttemptsError when codes for `username` were wrong too often of late."""
+    if _failures(_CODE_ACTION, AuditEntry.subject == username) >= PER_ACCOUNT_CODES:
+        raise _too_many()
 
 
 def note_failure(username: str | None, address: str) -> None:
@@ -55,6 +62,19 @@ def note_failure(username: str | None, address: str) -> None:
         audit.record(_ACTION, username or _UNKNOWN, by=address)
 
 
-def _failures(*conditions: ColumnElement[bool]) -> int:
-    recent = (AuditEntry.action == _ACTION, AuditEntry.at > utc_now() - WINDOW)
+def note_code_failure(username: str, address: str) -> None:
+    """Count one wrong code of an account whose password was right."""
+    with transaction():
+        audit.record(_CODE_ACTION, username, by=address)
+
+
+def _too_many() -> TooManyAttemptsError:
+    minutes = int(WINDOW.total_seconds() // 60)
+    return TooManyAttemptsError(
+        "Terlalu banyak percobaan masuk yang gagal.", f"Coba lagi {minutes} menit lagi."
+    )
+
+
+def _failures(action: str, *conditions: ColumnElement[bool]) -> int:
+    recent = (AuditEntry.action == action, AuditEntry.at > utc_now() - WINDOW)
     return db.session.scalar(select(func.count(AuditEntry.id)).where(*recent, *conditions)) or 0

@@ -18,6 +18,8 @@ from siappakai.services import audit, settings
 
 # How exactly "last seen" is known: more often, every request would write.
 SEEN_EVERY: Final = timedelta(minutes=1)
+# How long a right password waits for its code.
+CODE_WITHIN: Final = timedelta(minutes=5)
 
 _TOKEN_BYTES = 32
 _ADDRESS_LENGTH = 64
@@ -35,25 +37,39 @@ def begin(user_id: int, *, address: str, browser: str) -> str:
         user = session.get_one(User, user_id)
         user.last_login_at = now
         idle_until, expires_at = _ends(now, now)
-        begun = LoginSession(
-            token_hash=_hash(token),
-            user_id=user.id,
-            created_at=now,
-            seen_at=now,
-            confirmed_at=now,
-            idle_until=idle_until,
-            expires_at=expires_at,
-            address=address[:_ADDRESS_LENGTH],
-            browser=browser_words(browser),
-        )
+        begun = _new(user.id, token, now, expires_at, address, browser)
+        begun.idle_until = idle_until
         session.add(begun)
         detail = {"address": address, "browser": begun.browser}
         audit.record("login.succeed", user.username, by=user.username, detail=detail)
     return token
 
 
+def await_code(user_id: int, *, address: str, browser: str) -> str:
+    """Note that a person's password was right and a code is due; return the cookie's secret."""
+    token = secrets.token_urlsafe(_TOKEN_BYTES)
+    now = utc_now()
+    with transaction() as session:
+        session.execute(delete(LoginSession).where(_is_over(now)))
+        waiting = _new(user_id, token, now, now + CODE_WITHIN, address, browser)
+        waiting.awaits_code = True
+        session.add(waiting)
+    return token
+
+
+def find_waiting(token: str) -> LoginSession | None:
+    """Return the login that `token` stands for while its code is due, or None."""
+    found = _find(token)
+    return found if found is not None and found.awaits_code else None
+
+
 def find(token: str) -> LoginSession | None:
     """Return the live session of an open account whose cookie holds `token`, with its person."""
+    found = _find(token)
+    return found if found is not None and not found.awaits_code else None
+
+
+def _find(token: str) -> LoginSession | None:
     query = select(LoginSession).where(LoginSession.token_hash == _hash(token))
     found = db.session.scalar(query.options(joinedload(LoginSession.user, innerjoin=True)))
     if found is None or not found.user.is_enabled:
@@ -77,7 +93,11 @@ def keep_alive(found: LoginSession) -> None:
 
 def list_live(user_id: int) -> list[LoginSession]:
     """Return a person's sessions that are not over, the one used last first."""
-    query = select(LoginSession).where(LoginSession.user_id == user_id, ~_is_over(utc_now()))
+    query = select(LoginSession).where(
+        LoginSession.user_id == user_id,
+        LoginSession.awaits_code.is_(False),
+        ~_is_over(utc_now()),
+    )
     return list(db.session.scalars(query.order_by(LoginSession.seen_at.desc(), LoginSession.id)))
 
 
@@ -112,6 +132,22 @@ def sign_out(session_id: int) -> None:
     """End a session whose person leaves; one that is gone already stays gone."""
     with transaction() as session:
         session.execute(delete(LoginSession).where(LoginSession.id == session_id))
+
+
+def _new(  # noqa: PLR0917 - the fields of one row
+    user_id: int, token: str, now: datetime, until: datetime, address: str, browser: str
+) -> LoginSession:
+    return LoginSession(
+        token_hash=_hash(token),
+        user_id=user_id,
+        created_at=now,
+        seen_at=now,
+        confirmed_at=now,
+        idle_until=until,
+        expires_at=until,
+        address=address[:_ADDRESS_LENGTH],
+        browser=browser_words(browser),
+    )
 
 
 def _ends(began: datetime, seen: datetime) -> tuple[datetime, datetime]:

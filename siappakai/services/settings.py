@@ -21,6 +21,7 @@ DISK_FREE_PERCENT: Final = "disk_free_percent"
 
 SESSION_IDLE_MINUTES: Final = "session_idle_minutes"
 SESSION_HOURS: Final = "session_hours"
+REQUIRE_TOTP_FOR_ADMINS: Final = "require_totp_for_admins"
 
 TIMEZONES: Final = {"Asia/Jakarta": "WIB", "Asia/Makassar": "WITA", "Asia/Jayapura": "WIT"}
 PARALLELISM_MAXIMUM: Final = 256
@@ -35,6 +36,7 @@ _DEFAULTS: Final[dict[str, Any]] = {
     DISK_FREE_PERCENT: 15,
     SESSION_IDLE_MINUTES: 120,
     SESSION_HOURS: 12,
+    REQUIRE_TOTP_FOR_ADMINS: True,
 }
 KEYS: Final = tuple(_DEFAULTS)
 
@@ -67,6 +69,13 @@ def put(key: str, value: Any, *, by: str) -> None:
             return
         session.merge(Setting(key=key, value=value, updated_by=by))
         audit.record("setting.change", key, by=by, detail={"before": before, "after": value})
+
+
+def put_if_unset(key: str, *, value: Any, by: str) -> None:
+    """Set what nobody has set yet."""
+    with transaction() as session:
+        if session.get(Setting, key) is None:
+            put(key, value, by=by)
 
 
 def is_draining() -> bool:
@@ -104,6 +113,7 @@ _CHECKS: Final[dict[str, Callable[[Any], bool]]] = {
     TIMEZONE: lambda value: value in TIMEZONES,
     DISK_FREE_PERCENT: lambda value: type(value) is int and value in DISK_FREE_PERCENTS,
     SESSION_IDLE_MINUTES: lambda value: type(value) is int and value in IDLE_MINUTES,
+    REQUIRE_TOTP_FOR_ADMINS: lambda value: isinstance(value, bool),
     SESSION_HOURS: lambda value: type(value) is int and 1 <= value <= LONGEST_SESSION_HOURS,
 }
 
@@ -113,5 +123,6 @@ _CHOICES: Final = {
     TIMEZONE: f"Pilih dari: {', '.join(TIMEZONES)}.",
     DISK_FREE_PERCENT: "Isi bilangan bulat dari 1 sampai 50.",
     SESSION_IDLE_MINUTES: f"Isi bilangan bulat dari {IDLE_MINUTES[0]} sampai {IDLE_MINUTES[-1]}.",
+    REQUIRE_TOTP_FOR_ADMINS: "Pilih: on atau off.",
     SESSION_HOURS: f"Isi bilangan bulat dari 1 sampai {LONGEST_SESSION_HOURS}.",
 }

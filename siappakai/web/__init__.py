@@ -11,8 +11,10 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 from siappakai.config import Settings, share_folder
 from siappakai.models.app import registry_app
 from siappakai.web import (
+    alerts,
     audit,
     auth,
+    channels,
     dashboard,
     error_pages,
     health,
@@ -25,6 +27,7 @@ from siappakai.web import (
     servers,
     sessions,
     sites,
+    totp,
     users,
     villages,
 )
@@ -34,8 +37,10 @@ from siappakai.web import (
 from siappakai.web.security import refuse_undeclared, secure
 
 _BLUEPRINTS: Final = (
+    alerts.blueprint,
     auth.blueprint,
     audit.blueprint,
+    channels.blueprint,
     dashboard.blueprint,
     health.blueprint,
     imports.blueprint,
@@ -46,6 +51,7 @@ _BLUEPRINTS: Final = (
     sessions.blueprint,
     settings_pages.blueprint,
     sites.blueprint,
+    totp.blueprint,
     users.blueprint,
     villages.blueprint,
 )

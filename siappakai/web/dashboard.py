@@ -6,7 +6,7 @@ from flask import Blueprint, render_template
 from flask.typing import ResponseReturnValue
 
 from siappakai.models import Role
-from siappakai.services import overview
+from siappakai.services import overview, settings
 from siappakai.web.security import requires
 
 blueprint = Blueprint("dashboard", __name__)
@@ -20,4 +20,5 @@ def show() -> ResponseReturnValue:
         overview=overview.summarise(),
         failures=overview.standing_failures(),
         runs=overview.latest_runs(),
+        totp_required=settings.get(settings.REQUIRE_TOTP_FOR_ADMINS),
     )

@@ -8,8 +8,8 @@ from typing import Final
 
 from flask import g, request, session
 
-from siappakai.models import LoginSession, Role
-from siappakai.services import sessions
+from siappakai.models import LoginSession, Role, User
+from siappakai.services import sessions, settings
 
 # Besides it the cookie carries the CSRF token and a message for the next page, signed.
 COOKIE_KEY: Final = "id"
@@ -25,6 +25,8 @@ class Person:
     role: Role
     language: str
     must_change_password: bool
+    has_totp: bool
+    must_set_up_totp: bool
     session_id: int
     confirmed_at: datetime
 
@@ -58,16 +60,32 @@ def caller() -> str:
 def begin_session(user_id: int) -> None:
     """Sign a person in on a fresh session, so that one planted before is worth nothing."""
     token = sessions.begin(user_id, address=caller(), browser=request.user_agent.string)
-    session.clear()
-    session.permanent = True
-    session[COOKIE_KEY] = token
-    g.pop("person", None)
+    _hold(token)
+
+
+def await_code(user_id: int) -> None:
+    """Remember on a fresh session that a person's password was right."""
+    token = sessions.await_code(user_id, address=caller(), browser=request.user_agent.string)
+    _hold(token)
+
+
+def waiting() -> LoginSession | None:
+    """Return the login of this browser whose code is due, or None."""
+    token = session.get(COOKIE_KEY)
+    return sessions.find_waiting(token) if token else None
 
 
 def finish_session() -> None:
     """Sign out on this browser."""
     sessions.sign_out(present().session_id)
     session.clear()
+    g.pop("person", None)
+
+
+def _hold(token: str) -> None:
+    session.clear()
+    session.permanent = True
+    session[COOKIE_KEY] = token
     g.pop("person", None)
 
 
@@ -89,6 +107,14 @@ def _person(found: LoginSession) -> Person:
         role=user.role,
         language=user.language,
         must_change_password=user.must_change_password,
+        has_totp=user.totp_since is not None,
+        must_set_up_totp=_must_set_up_totp(user),
         session_id=found.id,
         confirmed_at=found.confirmed_at,
     )
+
+
+def _must_set_up_totp(user: User) -> bool:
+    if user.role is not Role.ADMIN or user.totp_since is not None:
+        return False
+    return bool(settings.get(settings.REQUIRE_TOTP_FOR_ADMINS))

@@ -19,12 +19,17 @@ from werkzeug.exceptions import SecurityError
 from siappakai.config import Settings
 from siappakai.models import Role
 from siappakai.services.settings import LONGEST_SESSION_HOURS
-from siappakai.web.identity import signed_in
+from siappakai.web.identity import Person, signed_in
 
 # Reached without a login. A name added here is a decision about the whole panel.
-PUBLIC: Final = frozenset({"auth.login", "preferences.save", "health.healthz", "static"})
-# What somebody who must choose a new password first may still do.
-_BEFORE_NEW_PASSWORD: Final = frozenset({"auth.password", "auth.logout"})
+PUBLIC: Final = frozenset(
+    {"auth.login", "auth.code", "preferences.save", "health.healthz", "static"}
+)
+# What somebody who must choose a password or set up codes first may do besides that.
+_ALWAYS: Final = {
+    "auth.password": frozenset({"auth.logout"}),
+    "totp.show": frozenset({"auth.logout", "totp.begin", "totp.qr", "totp.confirm"}),
+}
 
 _RANK: Final = {Role.VIEWER: 0, Role.OPERATOR: 1, Role.ADMIN: 2}
 _ROLE_ATTRIBUTE: Final = "siappakai_role"
@@ -122,12 +127,19 @@ def _gate() -> ResponseReturnValue | None:
         return _ask_login()
     if endpoint is None:
         return None  # an unknown path or method: Flask answers 404 or 405
-    if person.must_change_password and endpoint not in _BEFORE_NEW_PASSWORD:
-        return redirect(url_for("auth.password"))
+    first = _due_first(person)
+    if first and endpoint not in {first, *_ALWAYS[first]}:
+        return redirect(url_for(first))
     role = role_of(current_app, endpoint)
     if role is None or not may(role):
         abort(403)
     return None
+
+
+def _due_first(person: Person) -> str:
+    if person.must_change_password:
+        return "auth.password"
+    return "totp.show" if person.must_set_up_totp else ""
 
 
 def _ask_login() -> ResponseReturnValue:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 from flask import Blueprint, flash, redirect, render_template, url_for
 from flask.typing import ResponseReturnValue
@@ -14,12 +14,26 @@ from siappakai.models.app import current_settings
 from siappakai.models.transactions import transaction
 from siappakai.services import official, places
 from siappakai.services import settings as registry_settings
-from siappakai.services.settings import PARALLELISM, TIMEZONE
-from siappakai.web.forms.settings import FleetForm, OfficialListForm, RegencyForm
+from siappakai.services.settings import (
+    PARALLELISM,
+    REQUIRE_TOTP_FOR_ADMINS,
+    SESSION_HOURS,
+    SESSION_IDLE_MINUTES,
+    TIMEZONE,
+)
+from siappakai.web.forms.settings import (
+    FleetForm,
+    OfficialListForm,
+    RegencyForm,
+    SecurityForm,
+)
 from siappakai.web.identity import actor
 from siappakai.web.security import requires
 
 blueprint = Blueprint("settings", __name__, url_prefix="/settings")
+
+# Keys of settings, and names of the form's fields.
+_SECURITY: Final = (SESSION_IDLE_MINUTES, SESSION_HOURS, REQUIRE_TOTP_FOR_ADMINS)
 
 
 @blueprint.get("/")
@@ -68,6 +82,15 @@ def set_fleet() -> ResponseReturnValue:
     return _page(fleet_form=form)
 
 
+@blueprint.post("/security")
+@requires(Role.ADMIN)
+def set_security() -> ResponseReturnValue:
+    form = SecurityForm()
+    if form.accepted() and form.attempt(_save_security, form):
+        return _done(_("Pengaturan disimpan."))
+    return _page(security_form=form)
+
+
 @blueprint.post("/drain/<any(on, off):state>")
 @requires(Role.ADMIN)
 def set_drain(state: str) -> ResponseReturnValue:
@@ -84,6 +107,13 @@ def _save_fleet(form: FleetForm) -> bool:
     return True
 
 
+def _save_security(form: SecurityForm) -> bool:
+    with transaction():
+        for key in _SECURITY:
+            registry_settings.put(key, form[key].data, by=actor())
+    return True
+
+
 def _done(message: str) -> ResponseReturnValue:
     flash(message)
     return redirect(url_for("settings.show"), 303)
@@ -93,12 +123,15 @@ def _page(
     regency_form: RegencyForm | None = None,
     official_form: OfficialListForm | None = None,
     fleet_form: FleetForm | None = None,
+    security_form: SecurityForm | None = None,
 ) -> ResponseReturnValue:
     forms: dict[str, Any] = {
         "regency_form": regency_form or RegencyForm(formdata=None, obj=places.find_regency()),
         "official_form": official_form or OfficialListForm(formdata=None),
         "fleet_form": fleet_form
         or FleetForm(formdata=None, data=registry_settings.get_many([PARALLELISM, TIMEZONE])),
+        "security_form": security_form
+        or SecurityForm(formdata=None, data=registry_settings.get_many(list(_SECURITY))),
     }
     return render_template(
         "settings/show.html",

@@ -7,7 +7,7 @@ from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 
 from siappakai.models import Role
-from siappakai.services import accounts, sessions
+from siappakai.services import accounts, sessions, totp
 from siappakai.web.forms.users import UserForm
 from siappakai.web.identity import actor
 from siappakai.web.labels import ROLES
@@ -56,6 +56,13 @@ def reset_password(user_id: int) -> ResponseReturnValue:
     password = accounts.reset_password(user_id, by=actor())
     user = accounts.get_user(user_id)
     return render_template("users/password.html", user=user, password=password)
+
+
+@blueprint.post("/<int(max=2147483647):user_id>/totp/reset")
+@requires(Role.ADMIN)
+def reset_totp(user_id: int) -> ResponseReturnValue:
+    totp.reset(user_id, by=actor())
+    return _back(_("Kode dua langkah akun itu dihapus dan sesinya dikeluarkan."))
 
 
 @blueprint.post("/<int(max=2147483647):user_id>/disable")

@@ -15,6 +15,9 @@ from flask import Flask
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
 from siappakai.config import Settings
+from siappakai.models import Setting
+from siappakai.models.transactions import transaction
+from siappakai.services.settings import REQUIRE_TOTP_FOR_ADMINS
 
 _ARGUMENTS = (
     "--headless",
@@ -33,6 +36,8 @@ _START_SECONDS = 120
 def address(registry: Flask, tmp_path: Path) -> Iterator[str]:
     """Serve the panel over the test's registry with gunicorn on a free port; its address."""
     settings: Settings = registry.extensions["siappakai.settings"]
+    with transaction() as session:
+        session.merge(Setting(key=REQUIRE_TOTP_FOR_ADMINS, value=False))
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port = probe.getsockname()[1]
     command = [sys.executable, "-m", "gunicorn", "--no-control-socket", "--threads=4"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from flask_babel import lazy_gettext as _
 from flask_wtf.file import FileField, FileRequired
-from wtforms import IntegerField, SelectField, StringField
+from wtforms import BooleanField, IntegerField, SelectField, StringField
 from wtforms.fields.choices import SelectChoice
 from wtforms.validators import InputRequired, NumberRange, Optional
 
@@ -61,3 +61,15 @@ class FleetForm(PanelForm):
         _("Zona waktu"),
         choices=[SelectChoice(zone, f"{word} ({zone})") for zone, word in TIMEZONES.items()],
     )
+
+
+class SecurityForm(PanelForm):
+    session_idle_minutes = IntegerField(
+        _("Sesi berakhir setelah menganggur (menit)"),
+        [InputRequired(_("Isi 5 sampai 1440 menit."))],
+    )
+    session_hours = IntegerField(
+        _("Sesi berakhir paling lama setelah (jam)"),
+        [InputRequired(_("Isi 1 sampai 168 jam."))],
+    )
+    require_totp_for_admins = BooleanField(_("Admin wajib memakai kode dua langkah"))

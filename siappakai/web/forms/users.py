@@ -19,6 +19,10 @@ class LoginForm(PanelForm):
     password = PasswordField(_("Kata sandi"), [InputRequired(_("Isi kata sandi."))])
 
 
+class CodeForm(PanelForm):
+    code = StringField(_("Kode"), [InputRequired(_("Isi kodenya."))])
+
+
 class PasswordForm(PanelForm):
     current = PasswordField(
         _("Kata sandi sekarang"), [InputRequired(_("Isi kata sandi sekarang."))]

@@ -1,9 +1,10 @@
 """Accounts, settings, audit, registry."""
 
+import pyotp
 import pytest
 
 from siappakai.models import Role
-from siappakai.services import accounts, sessions, settings
+from siappakai.services import accounts, sessions, settings, totp
 from tests.factories import PASSWORD, make_user
 from tests.unit.cli.conftest import Call
 
@@ -89,3 +90,15 @@ def test_the_trail_is_filtered(siappakai: Call):
     (entry,) = siappakai("audit", "list", "--action", "setting.", "--json").json["items"]
     assert (entry["subject"], entry["detail"]) == ("drain", {"before": False, "after": True})
     assert siappakai("audit", "list", "--actor", "nobody", "--json").json["total"] == 0
+
+
+def test_a_lost_phone_is_forgotten(siappakai: Call):
+    user = make_user("wayan")
+    totp.begin(user.id, by="wayan")
+    code = pyotp.TOTP(totp.enrolment(user.id).secret).now()
+    totp.confirm(user.id, code, by="wayan")
+
+    assert siappakai("user", "show", "wayan", "--json").json["has_totp"] is True
+    assert siappakai("user", "reset-totp", "wayan", "--dry-run", "--json").exit_code == 0
+    assert accounts.find_user("wayan").totp_since is not None
+    assert siappakai("user", "reset-totp", "wayan", "--json").json["has_totp"] is False

@@ -8,8 +8,10 @@ from flask.testing import FlaskClient
 from jinja2 import FileSystemBytecodeCache
 
 from siappakai.config import Settings
-from siappakai.models import Role, db
+from siappakai.models import Role, Setting, db
+from siappakai.models.transactions import transaction
 from siappakai.services import sessions
+from siappakai.services.settings import REQUIRE_TOTP_FOR_ADMINS
 from siappakai.web import create_app
 from siappakai.web.identity import COOKIE_KEY
 from tests.factories import make_user
@@ -54,6 +56,8 @@ def panel(
     app.jinja_env.bytecode_cache = compiled_templates
     app.testing = True
     app.config["WTF_CSRF_ENABLED"] = False
+    with transaction() as session:
+        session.merge(Setting(key=REQUIRE_TOTP_FOR_ADMINS, value=False))
     return app
 
 

@@ -10,13 +10,14 @@ from werkzeug.routing import Rule
 from siappakai.models import Role
 from siappakai.web.security import refuse_undeclared
 
-ANYBODY = "auth.login health.healthz preferences.save static"
+ANYBODY = "auth.code auth.login health.healthz preferences.save static"
 WHO_MAY = {
     Role.VIEWER: (
         "auth.logout auth.password dashboard.show imports.export releases.show_list runs.live "
         "runs.log runs.show runs.show_list servers.show servers.show_list villages.show "
         "villages.show_list "
-        "sessions.end sessions.end_others sessions.show_list"
+        "sessions.end sessions.end_others sessions.show_list totp.begin totp.confirm totp.qr "
+        "totp.renew_recovery_codes totp.show totp.switch_off"
     ),
     Role.OPERATOR: (
         "imports.confirm imports.discard imports.show imports.upload runs.cancel runs.retry "
@@ -28,9 +29,9 @@ WHO_MAY = {
         "releases.use_source servers.enrol servers.enrol_local servers.forget servers.inspect "
         "servers.inspect_host_key servers.pin_host_key servers.prepare servers.update "
         "settings.load_official_list settings.set_drain settings.set_fleet settings.set_regency "
-        "settings.show sites.choose_remove sites.remove sites.reveal_admin_login "
-        "users.create users.disable users.enable users.end_session "
-        "users.end_sessions users.reset_password users.set_role users.show_list "
+        "settings.set_security settings.show sites.choose_remove sites.remove "
+        "sites.reveal_admin_login users.create users.disable users.enable users.end_session "
+        "users.end_sessions users.reset_password users.reset_totp users.set_role users.show_list "
         "users.show_sessions villages.delete villages.set_certificate"
     ),
 }

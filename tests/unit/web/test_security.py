@@ -188,7 +188,7 @@ def test_only_paths_of_this_panel_are_gone_back_to(panel: Flask, target: str | N
 
 
 def test_the_public_routes_are_few():
-    assert len(PUBLIC) == 4
+    assert len(PUBLIC) == 5
 
 
 @pytest.mark.parametrize(("proxies", "seen"), [(0, "127.0.0.1 http"), (1, "192.0.2.9 https")])

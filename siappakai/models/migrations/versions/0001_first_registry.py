@@ -308,6 +308,9 @@ def upgrade() -> None:
         sa.Column("language", sa.String(length=2), nullable=False),
         sa.Column("is_enabled", sa.Boolean(), nullable=False),
         sa.Column("must_change_password", sa.Boolean(), nullable=False),
+        sa.Column("totp_sealed", sa.Text(), nullable=False),
+        sa.Column("totp_since", sa.DateTime(), nullable=True),
+        sa.Column("totp_step", sa.BigInteger(), nullable=False),
         sa.Column("last_login_at", sa.DateTime(), nullable=True),
         sa.Column("created_at", sa.DateTime(), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_users")),
@@ -325,6 +328,7 @@ def upgrade() -> None:
         sa.Column("expires_at", sa.DateTime(), nullable=False),
         sa.Column("address", sa.String(length=64), nullable=False),
         sa.Column("browser", sa.String(length=60), nullable=False),
+        sa.Column("awaits_code", sa.Boolean(), nullable=False),
         sa.ForeignKeyConstraint(
             ["user_id"], ["users.id"], name=op.f("fk_login_sessions_user_id_users")
         ),
@@ -333,6 +337,19 @@ def upgrade() -> None:
     )
     op.create_index(
         op.f("ix_login_sessions_user_id"), "login_sessions", ["user_id"], unique=False
+    )
+    op.create_table(
+        "recovery_codes",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("user_id", sa.Integer(), nullable=False),
+        sa.Column("code_hash", sa.String(length=64), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["user_id"], ["users.id"], name=op.f("fk_recovery_codes_user_id_users")
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_recovery_codes")),
+    )
+    op.create_index(
+        op.f("ix_recovery_codes_user_id"), "recovery_codes", ["user_id"], unique=False
     )
     op.create_table(
         "districts",
@@ -551,6 +568,7 @@ def downgrade() -> None:
     op.drop_table("run_locks")
     op.drop_table("log_chunks")
     op.drop_table("districts")
+    op.drop_table("recovery_codes")
     op.drop_table("login_sessions")
     op.drop_table("users")
     op.drop_table("settings")
