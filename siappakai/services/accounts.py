@@ -90,6 +90,18 @@ def authenticate(username: str, password: str, *, address: str) -> User:
     return user
 
 
+def prove(user_id: int, password: str, *, address: str) -> None:
+    """Let a person who is signed in prove it with their password once more.
+
+    Raises RefusedError for a wrong one, login_throttle.TooManyAttemptsError after too many.
+    """
+    user = get_user(user_id)
+    login_throttle.check(user.username, address)
+    if not _fits(user.password_hash, password):
+        login_throttle.note_failure(user.username, address)
+        raise RefusedError("Kata sandi salah.", "Ketik kata sandi yang Anda pakai untuk masuk.")
+
+
 @cache
 def _hash_of_nobody() -> str:
     """Return what is verified for an unknown username: the answer takes as long as for a known.

@@ -91,6 +91,15 @@ def keep_alive(found: LoginSession) -> None:
             present.expires_at = min(present.expires_at, latest)
 
 
+def note_proof(session_id: int) -> None:
+    """Note that the person of a session proved just now who they are."""
+    with transaction() as session:
+        found = session.get(LoginSession, session_id)
+        if found is not None:
+            found.confirmed_at = utc_now()
+            audit.record("session.confirm", found.user.username, by=found.user.username)
+
+
 def list_live(user_id: int) -> list[LoginSession]:
     """Return a person's sessions that are not over, the one used last first."""
     query = select(LoginSession).where(

@@ -15,6 +15,7 @@ from siappakai.web import (
     audit,
     auth,
     channels,
+    confirmation,
     dashboard,
     error_pages,
     health,
@@ -68,6 +69,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     languages.init(app, settings)
     presentation.init(app)
     secure(app, settings)
+    confirmation.init(app)
     _believe_proxies(app, settings.trusted_proxies)
     error_pages.init(app)
     for blueprint in _BLUEPRINTS:

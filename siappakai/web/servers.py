@@ -10,6 +10,7 @@ from siappakai.domain.hostkeys import HostKey
 from siappakai.models import Role, Server
 from siappakai.services import enrolment, keys, servers
 from siappakai.services.permissions import least_role
+from siappakai.web.confirmation import asks_again
 from siappakai.web.forms.servers import AddressForm, ArrangementForm, EnrolForm, PinForm, ServerForm
 from siappakai.web.identity import actor
 from siappakai.web.security import requires
@@ -125,6 +126,7 @@ def inspect_host_key(server_id: int) -> ResponseReturnValue:
 
 @blueprint.post("/<int(max=2147483647):server_id>/host-key/pin")
 @requires(Role.ADMIN)
+@asks_again
 def pin_host_key(server_id: int) -> ResponseReturnValue:
     fingerprint = PinForm().fingerprint.data or ""
     enrolment.pin_host_key(server_id, fingerprint=fingerprint, by=actor())

@@ -21,6 +21,7 @@ from siappakai.services.settings import (
     SESSION_IDLE_MINUTES,
     TIMEZONE,
 )
+from siappakai.web.confirmation import asks_again
 from siappakai.web.forms.settings import (
     FleetForm,
     OfficialListForm,
@@ -84,6 +85,7 @@ def set_fleet() -> ResponseReturnValue:
 
 @blueprint.post("/security")
 @requires(Role.ADMIN)
+@asks_again
 def set_security() -> ResponseReturnValue:
     form = SecurityForm()
     if form.accepted() and form.attempt(_save_security, form):

@@ -11,6 +11,7 @@ from siappakai.services import bulk, sites
 from siappakai.services.bulk import Placement
 from siappakai.services.permissions import least_role
 from siappakai.services.villages import VillageRow
+from siappakai.web.confirmation import asks_again
 from siappakai.web.forms.villages import InstallForm, RemoveForm
 from siappakai.web.identity import actor
 from siappakai.web.security import requires
@@ -65,6 +66,7 @@ def choose_remove() -> ResponseReturnValue:
 
 @blueprint.post("/remove")
 @requires(least_role("remove"))
+@asks_again
 def remove() -> ResponseReturnValue:
     form = RemoveForm()
     chosen = picked_sites()
@@ -82,6 +84,7 @@ def remove() -> ResponseReturnValue:
 
 @blueprint.post("/<int(max=2147483647):site_id>/admin-login")
 @requires(Role.ADMIN)
+@asks_again
 def reveal_admin_login(site_id: int) -> ResponseReturnValue:
     username, password = sites.admin_login(site_id, by=actor())
     return render_template(

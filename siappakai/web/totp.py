@@ -11,6 +11,7 @@ from flask_babel import gettext as _
 
 from siappakai.models import Role
 from siappakai.services import totp
+from siappakai.web.confirmation import asks_again
 from siappakai.web.forms.users import CodeForm
 from siappakai.web.identity import actor, present
 from siappakai.web.security import requires
@@ -26,6 +27,7 @@ def show() -> ResponseReturnValue:
 
 @blueprint.post("/begin")
 @requires(Role.VIEWER)
+@asks_again
 def begin() -> ResponseReturnValue:
     totp.begin(present().id, by=actor())
     return redirect(url_for("totp.show"), 303)
@@ -55,6 +57,7 @@ def confirm() -> ResponseReturnValue:
 
 @blueprint.post("/recovery-codes")
 @requires(Role.VIEWER)
+@asks_again
 def renew_recovery_codes() -> ResponseReturnValue:
     codes = totp.new_recovery_codes(present().id, by=actor())
     return render_template("totp/recovery_codes.html", codes=codes)
@@ -62,6 +65,7 @@ def renew_recovery_codes() -> ResponseReturnValue:
 
 @blueprint.post("/off")
 @requires(Role.VIEWER)
+@asks_again
 def switch_off() -> ResponseReturnValue:
     totp.switch_off(present().id, by=actor())
     flash(_("Kode dua langkah dimatikan."))

@@ -8,6 +8,7 @@ from flask_babel import gettext as _
 
 from siappakai.models import Role
 from siappakai.services import accounts, sessions, totp
+from siappakai.web.confirmation import asks_again
 from siappakai.web.forms.users import UserForm
 from siappakai.web.identity import actor
 from siappakai.web.labels import ROLES
@@ -24,6 +25,7 @@ def show_list() -> ResponseReturnValue:
 
 @blueprint.route("/new", methods=["GET", "POST"])
 @requires(Role.ADMIN)
+@asks_again
 def create() -> ResponseReturnValue:
     form = UserForm()
     if form.accepted():
@@ -42,6 +44,7 @@ def create() -> ResponseReturnValue:
 
 @blueprint.post("/<int(max=2147483647):user_id>/role")
 @requires(Role.ADMIN)
+@asks_again
 def set_role(user_id: int) -> ResponseReturnValue:
     role = request.form.get("role", "")
     if role not in set(Role):
@@ -52,6 +55,7 @@ def set_role(user_id: int) -> ResponseReturnValue:
 
 @blueprint.post("/<int(max=2147483647):user_id>/password")
 @requires(Role.ADMIN)
+@asks_again
 def reset_password(user_id: int) -> ResponseReturnValue:
     password = accounts.reset_password(user_id, by=actor())
     user = accounts.get_user(user_id)
@@ -60,6 +64,7 @@ def reset_password(user_id: int) -> ResponseReturnValue:
 
 @blueprint.post("/<int(max=2147483647):user_id>/totp/reset")
 @requires(Role.ADMIN)
+@asks_again
 def reset_totp(user_id: int) -> ResponseReturnValue:
     totp.reset(user_id, by=actor())
     return _back(_("Kode dua langkah akun itu dihapus dan sesinya dikeluarkan."))
@@ -67,6 +72,7 @@ def reset_totp(user_id: int) -> ResponseReturnValue:
 
 @blueprint.post("/<int(max=2147483647):user_id>/disable")
 @requires(Role.ADMIN)
+@asks_again
 def disable(user_id: int) -> ResponseReturnValue:
     accounts.disable_user(user_id, by=actor())
     return _back(_("Akun ditutup dan sesinya dikeluarkan."))
@@ -74,6 +80,7 @@ def disable(user_id: int) -> ResponseReturnValue:
 
 @blueprint.post("/<int(max=2147483647):user_id>/enable")
 @requires(Role.ADMIN)
+@asks_again
 def enable(user_id: int) -> ResponseReturnValue:
     accounts.enable_user(user_id, by=actor())
     return _back(_("Akun dibuka lagi."))

@@ -23,6 +23,13 @@ class CodeForm(PanelForm):
     code = StringField(_("Kode"), [InputRequired(_("Isi kodenya."))])
 
 
+class ConfirmForm(PanelForm):
+    """Names no other form has: its fields travel beside those of the form that waits."""
+
+    confirm_password = PasswordField(_("Kata sandi"), [InputRequired(_("Isi kata sandi."))])
+    confirm_code = StringField(_("Kode dua langkah"), [InputRequired(_("Isi kodenya."))])
+
+
 class PasswordForm(PanelForm):
     current = PasswordField(
         _("Kata sandi sekarang"), [InputRequired(_("Isi kata sandi sekarang."))]
