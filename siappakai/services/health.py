@@ -59,7 +59,7 @@ def checkup() -> list[Check]:
     registry, queue = _registry(), _queue()
     checks = [_state_folder(), _disk(), _programs(), _ansible(), _playbooks(), registry, queue]
     if registry.ok:
-        checks += [_key_file(), _clock(), _lookout(), _server_clocks(), _server_disks()]
+        checks += [_key_file(), _clock(), look_at_lookout(), _server_clocks(), _server_disks()]
     if queue.ok:
         checks.append(_workers())
     return checks
@@ -235,7 +235,8 @@ def _clock() -> Check:
     )
 
 
-def _lookout() -> Check:
+def look_at_lookout() -> Check:
+    """Tell whether somebody looks out for what goes wrong."""
     last = last_lookout_at()
     age = (registry_now(db.session()) - last).total_seconds() if last else math.inf
     return _judged(

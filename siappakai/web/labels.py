@@ -10,6 +10,7 @@ from flask_babel import gettext
 from flask_babel import lazy_gettext as _
 
 from siappakai.ansible.plays import CATALOGUE
+from siappakai.domain.alerts import AlertState, DeliveryState, Severity
 from siappakai.domain.states import RunState, ServerState, SiteState, StepState
 from siappakai.models import Role
 
@@ -51,6 +52,24 @@ _LABELS: Final[dict[type[StrEnum], dict[StrEnum, Label]]] = {
         SiteState.ACTIVE: Label(_("Aktif"), "good", "circle-check"),
         SiteState.BROKEN: Label(_("Bermasalah"), "bad", "triangle-alert"),
         SiteState.REMOVED: Label(_("Dihapus"), "idle", "circle-minus"),
+    },
+    Severity: {
+        Severity.INFO: Label(_("Info"), "busy", "circle-help"),
+        Severity.WARNING: Label(_("Waspada"), "warn", "triangle-alert"),
+        Severity.CRITICAL: Label(_("Genting"), "bad", "circle-alert"),
+    },
+    AlertState: {
+        AlertState.OPEN: Label(_("Belum diketahui"), "warn", "circle-dashed"),
+        AlertState.ACKNOWLEDGED: Label(_("Diketahui"), "busy", "user"),
+        AlertState.ENDED: Label(_("Berakhir"), "good", "circle-check"),
+    },
+    DeliveryState: {
+        DeliveryState.QUEUED: Label(_("Menunggu"), "idle", "clock"),
+        DeliveryState.SENDING: Label(_("Sedang dikirim"), "busy", "loader"),
+        DeliveryState.SENT: Label(_("Terkirim"), "good", "circle-check"),
+        DeliveryState.FAILED: Label(_("Gagal, dicoba lagi"), "warn", "refresh-cw"),
+        DeliveryState.GIVEN_UP: Label(_("Gagal, tidak dicoba lagi"), "bad", "circle-x"),
+        DeliveryState.DROPPED: Label(_("Tidak perlu lagi"), "idle", "circle-minus"),
     },
 }
 NO_SITE: Final = Label(_("Belum ada situs"), "idle", "circle-dashed")

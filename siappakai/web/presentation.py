@@ -11,9 +11,10 @@ from flask_babel import format_datetime, gettext
 from flask_babel import lazy_gettext as _
 
 from siappakai import __version__
+from siappakai.domain.alert_texts import Speech, Story
 from siappakai.domain.codes import dotted
-from siappakai.models import Role, Site, utc_now
-from siappakai.services import places, sources
+from siappakai.models import Alert, Role, Site, utc_now
+from siappakai.services import alerts, places, sources
 from siappakai.services import settings as registry_settings
 from siappakai.services.villages import Filters
 from siappakai.web.identity import signed_in
@@ -47,12 +48,15 @@ _NAVIGATION: Final = (
     NavigationItem("dashboard.show", _("Dasbor"), "layout-dashboard"),
     NavigationItem("villages.show_list", _("Desa"), "map-pinned"),
     NavigationItem("runs.show_list", _("Pekerjaan"), "circle-play"),
+    NavigationItem("alerts.show_list", _("Peringatan"), "bell"),
     NavigationItem("servers.show_list", _("Server"), "server"),
     NavigationItem("releases.show_list", _("Rilis"), "package"),
     NavigationItem("users.show_list", _("Pengguna"), "users", Role.ADMIN),
     NavigationItem("audit.show_list", _("Catatan audit"), "scroll-text", Role.ADMIN),
     NavigationItem("settings.show", _("Pengaturan"), "settings", Role.ADMIN),
 )
+# Pages that the navigation counts to another noun.
+_PART_OF: Final = {"channels": "alerts"}
 _OF_RUN: Final = frozenset({"state", "page", "target"})
 # The query arguments of the pages that link to themselves.
 _QUERY: Final = {
@@ -61,6 +65,9 @@ _QUERY: Final = {
     "runs.show": _OF_RUN,
     "runs.live": _OF_RUN,
     "runs.log": frozenset({"first"}),
+    "alerts.show_list": frozenset({"state", "severity", "page"}),
+    "alerts.show": frozenset({"page"}),
+    "channels.show": frozenset({"page"}),
     "audit.show_list": frozenset({"actor", "action", "subject", "page"}),
 }
 
@@ -77,6 +84,7 @@ def init(app: Flask) -> None:
         step_detail=step_detail,
         role=role_name,
         site_url=site_url,
+        story=story,
     )
     app.jinja_env.add_extension("jinja2.ext.do")
     app.jinja_env.globals.update(
@@ -116,6 +124,11 @@ def size(count: float | None) -> str:
             return f"{count:.0f} {unit}"
         count /= _KILO
     return f"{count:.1f} TB"
+
+
+def story(alert: Alert) -> Story:
+    """Return what an alert says, in the reader's language."""
+    return alerts.story_of(alert, Speech(gettext, when, play_title))
 
 
 def site_url(site: Site) -> str:
@@ -169,7 +182,8 @@ def _surroundings() -> dict[str, Any]:
     if person is not None:
         around["village_word"] = village_word()
         around["navigation"] = _navigation(around["village_word"])
-        around["noun"] = request.blueprint or ""
+        around["noun"] = _PART_OF.get(request.blueprint or "", request.blueprint or "")
+        around["open_alerts"] = alerts.count_open()
         around["draining"] = registry_settings.is_draining()
         around["stand_in"] = sources.source_status().stand_in
     return around

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from flask_babel import gettext
 from flask_babel import lazy_gettext as _
 from wtforms import BooleanField, IntegerField, PasswordField, RadioField, SelectField, StringField
 from wtforms.fields.choices import SelectChoice
@@ -46,9 +47,11 @@ class _WishesForm(PanelForm):
 class NewChannelForm(_WishesForm):
     kind = RadioField(
         _("Jenis"),
-        choices=[
-            SelectChoice(APPRISE, _("Layanan pesan (Telegram, surel, WhatsApp, dan lain-lain)")),
-            SelectChoice(WEBHOOK, _("Webhook yang ditandatangani")),
+        choices=lambda: [
+            SelectChoice(
+                APPRISE, gettext("Layanan pesan (Telegram, surel, WhatsApp, dan lain-lain)")
+            ),
+            SelectChoice(WEBHOOK, gettext("Webhook yang ditandatangani")),
         ],
         default=APPRISE,
     )

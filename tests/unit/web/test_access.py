@@ -13,6 +13,7 @@ from siappakai.web.security import refuse_undeclared
 ANYBODY = "auth.code auth.login health.healthz preferences.save static"
 WHO_MAY = {
     Role.VIEWER: (
+        "alerts.show alerts.show_list "
         "auth.logout auth.password dashboard.show imports.export releases.show_list runs.live "
         "runs.log runs.show runs.show_list servers.show servers.show_list villages.show "
         "villages.show_list "
@@ -20,11 +21,15 @@ WHO_MAY = {
         "totp.renew_recovery_codes totp.show totp.switch_off"
     ),
     Role.OPERATOR: (
+        "alerts.acknowledge alerts.acknowledge_all "
         "imports.confirm imports.discard imports.show imports.upload runs.cancel runs.retry "
         "servers.probe sites.check_health sites.choose_install sites.install "
         "villages.create villages.rename"
     ),
     Role.ADMIN: (
+        "channels.create channels.messages channels.remove channels.renew_secret "
+        "channels.set_enabled channels.set_threshold channels.show channels.show_list "
+        "channels.test "
         "audit.show_list audit.verify_chain releases.ask_source releases.note_seen releases.pin "
         "releases.use_source servers.enrol servers.enrol_local servers.forget servers.inspect "
         "servers.inspect_host_key servers.pin_host_key servers.prepare servers.update "
@@ -38,6 +43,8 @@ WHO_MAY = {
 LOWEST = {name: role for role, names in WHO_MAY.items() for name in names.split()}
 ORDER = list(Role)
 ARGUMENTS = {
+    "alert_id": 999,
+    "channel_id": 999,
     "code": "5102012999",
     "draft_id": "none",
     "file_format": "csv",
@@ -49,6 +56,7 @@ ARGUMENTS = {
     "site_id": 999,
     "state": "off",
     "user_id": 999,
+    "verb": "enable",
     "version": "v2401.0.0",
 }
 REFUSED = "Peran Anda tidak mengizinkan tindakan ini."

@@ -33,7 +33,7 @@ def _used() -> set[str]:
     mapping = io.StringIO((ROOT / ".config" / "babel.cfg").read_text())
     methods, options = parse_mapping_cfg(mapping)
     found: set[str] = set()
-    for folder in ("siappakai/web", "templates/panel"):
+    for folder in ("siappakai/web", "siappakai/domain", "templates/panel"):
         for _, _, message, _, _ in extract_from_dir(
             ROOT / folder,
             [(pattern.removeprefix(f"{folder}/"), method) for pattern, method in methods],
