@@ -20,7 +20,7 @@ pytestmark = [pytest.mark.integration, pytest.mark.hosts, pytest.mark.timeout(18
     scope="module",
     params=[
         pytest.param(("bookworm", "8.2"), id="bookworm"),
-        # Four minutes more.
+        # Five minutes more.
         pytest.param(("trixie", "8.4"), id="trixie", marks=pytest.mark.soak),
     ],
 )
