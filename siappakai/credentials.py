@@ -36,14 +36,30 @@ class KeyRing:
         try:
             return self._fernet.decrypt(token.encode()).decode()
         except InvalidToken:
-            raise SiapPakaiError(
-                "Rahasia tersimpan tidak dapat dibuka dengan kunci yang ada.",
-                "Kembalikan berkas credentials.key milik registri ini.",
-            ) from None
+            raise _unopened() from None
+
+    def reseal(self, token: str) -> str:
+        """Return the same secret sealed with the first key; raises SiapPakaiError as `unseal`."""
+        try:
+            return self._fernet.rotate(token.encode()).decode()
+        except InvalidToken:
+            raise _unopened() from None
+
+
+def _unopened() -> SiapPakaiError:
+    return SiapPakaiError(
+        "Rahasia tersimpan tidak dapat dibuka dengan kunci yang ada.",
+        "Kembalikan berkas credentials.key milik registri ini.",
+    )
 
 
 def load_key_ring(path: Path) -> KeyRing:
     """Open the key ring at `path` (one key a line); raises SiapPakaiError when it is missing."""
+    return KeyRing(read_keys(path))
+
+
+def read_keys(path: Path) -> list[bytes]:
+    """Return the keys of the ring at `path`, the one that seals first; raises SiapPakaiError."""
     try:
         content = path.read_bytes()
     except FileNotFoundError:
@@ -56,7 +72,12 @@ def load_key_ring(path: Path) -> KeyRing:
         raise SiapPakaiError(
             f"Berkas kunci {path} kosong.", "Kembalikan dari cadangan; jangan membuat yang baru."
         )
-    return KeyRing(keys)
+    return keys
+
+
+def new_key() -> bytes:
+    """Return a key for a ring."""
+    return Fernet.generate_key()
 
 
 def create_key_ring(path: Path) -> None:
@@ -65,13 +86,27 @@ def create_key_ring(path: Path) -> None:
     Only a new installation may: a second key opens nothing that the first has sealed.
     """
     with tempfile.NamedTemporaryFile(dir=path.parent, prefix=".credentials-") as file:
-        file.write(Fernet.generate_key() + b"\n")
+        file.write(new_key() + b"\n")
         file.flush()
         os.fsync(file.fileno())
         # Of two that come here at once, the first wins.
         with suppress(FileExistsError):
             os.link(file.name, path)
-    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
+    _sync_folder(path.parent)
+
+
+def write_key_ring(path: Path, keys: list[bytes]) -> None:
+    """Put `keys` in place of the ring at `path`, whole or not at all, on disk when it returns."""
+    with tempfile.NamedTemporaryFile(dir=path.parent, prefix=".credentials-", delete=False) as file:
+        file.write(b"".join(key + b"\n" for key in keys))
+        file.flush()
+        os.fsync(file.fileno())
+    Path(file.name).replace(path)
+    _sync_folder(path.parent)
+
+
+def _sync_folder(path: Path) -> None:
+    folder = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(folder)
     finally:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 
 import bcrypt
 from sqlalchemy import select
@@ -102,7 +102,7 @@ def plan_site(
             )
         _refuse_busy(site)
         if site.state is not SiteState.PLANNED:
-            for name, value in asdict(secrets or new_secrets()).items():
+            for name, value in asdict(_sealed_now(secrets)).items():
                 setattr(site, name, value)
         site.state = SiteState.PLANNED
         site.server_id = server.id
@@ -163,6 +163,22 @@ def new_secrets() -> SealedSecrets:
         app_key_sealed=ring.seal(new_app_key()),
         admin_password_sealed=ring.seal(password),
         admin_password_hash=hashed.replace("$2b$", "$2y$", 1),
+    )
+
+
+def _sealed_now(made: SealedSecrets | None) -> SealedSecrets:
+    """Return secrets made before a transaction as they are sealed inside it, or new ones.
+
+    Making them takes long; the key may have been changed meanwhile (rotation).
+    """
+    if made is None:
+        return new_secrets()
+    ring = load_key_ring(current_settings().credentials_file)
+    return replace(
+        made,
+        db_password_sealed=ring.reseal(made.db_password_sealed),
+        app_key_sealed=ring.reseal(made.app_key_sealed),
+        admin_password_sealed=ring.reseal(made.admin_password_sealed),
     )
 
 

@@ -4,8 +4,8 @@ import pyotp
 import pytest
 
 from siappakai.models import Role
-from siappakai.services import accounts, sessions, settings, totp
-from tests.factories import PASSWORD, make_user
+from siappakai.services import accounts, rotation, sessions, settings, totp
+from tests.factories import PASSWORD, make_site, make_user
 from tests.unit.cli.conftest import Call
 
 
@@ -102,3 +102,14 @@ def test_a_lost_phone_is_forgotten(siappakai: Call):
     assert siappakai("user", "reset-totp", "wayan", "--dry-run", "--json").exit_code == 0
     assert accounts.find_user("wayan").totp_since is not None
     assert siappakai("user", "reset-totp", "wayan", "--json").json["has_totp"] is False
+
+
+def test_the_key_of_the_secrets_is_changed(siappakai: Call, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(rotation, "_SETTLE_SECONDS", 0)
+    site = make_site()
+    before = site.db_password_sealed
+    assert siappakai("registry", "rotate-key").exit_code == 5
+    said = siappakai("registry", "rotate-key", "--yes", "--json")
+
+    assert said.json == {"resealed": 3, "resumed": False}
+    assert site.db_password_sealed != before
