@@ -9,7 +9,9 @@ from siappakai.cli.command import Root
 
 # Where each command is; a noun's module is loaded when it is used.
 _PLACES = {
+    "alert": "siappakai.cli.alerts:alert",
     "audit": "siappakai.cli.audit:audit",
+    "channel": "siappakai.cli.channels:channel",
     "demo": "siappakai.cli.demo:demo",
     "doctor": "siappakai.cli.health:doctor",
     "regency": "siappakai.cli.places:regency",

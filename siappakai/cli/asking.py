@@ -62,11 +62,7 @@ def typed_count(question: str, given: int | None, expected: int) -> int:
 
 def password(prompt: str, *, from_stdin: bool) -> str:
     """Return a password from standard input or the terminal; raises InvalidInputError."""
-    text: str = ""
-    if from_stdin:
-        text = sys.stdin.readline().rstrip("\r\n")
-    elif is_interactive():
-        text = click.prompt(prompt, hide_input=True, err=True)
+    text = _hidden(prompt, from_stdin=from_stdin)
     if not text:
         raise InvalidInputError(
             "Kata sandi tidak diberikan.",
@@ -74,3 +70,31 @@ def password(prompt: str, *, from_stdin: bool) -> str:
             field="password",
         )
     return text
+
+
+def address_stdin_option(function: F) -> F:
+    """Add `--address-stdin`, for `address`."""
+    return click.option(
+        "--address-stdin", is_flag=True, help="Read the address from standard input, one line."
+    )(function)
+
+
+def address(prompt: str, *, from_stdin: bool) -> str:
+    """Return an address that holds tokens, as `password` does; raises InvalidInputError."""
+    text = _hidden(prompt, from_stdin=from_stdin)
+    if not text:
+        raise InvalidInputError(
+            "Alamat tidak diberikan.",
+            "Kirim lewat masukan standar dengan --address-stdin.",
+            field="address",
+        )
+    return text
+
+
+def _hidden(prompt: str, *, from_stdin: bool) -> str:
+    if from_stdin:
+        return sys.stdin.readline().rstrip("\r\n")
+    if is_interactive():
+        text: str = click.prompt(prompt, hide_input=True, err=True)
+        return text
+    return ""

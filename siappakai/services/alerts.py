@@ -180,15 +180,15 @@ def acknowledge(alert_id: int, *, by: str) -> Alert:
         return alert
 
 
-def acknowledge_all(*, severity: Severity | None = None, by: str) -> int:
-    """Take note of every open alert (of one severity); return how many there were."""
+def acknowledge_all(*, severity: Severity | None = None, by: str) -> Sequence[Alert]:
+    """Take note of every open alert (of one severity) and return them."""
     with transaction() as session:
         query = _in_state(select(Alert), AlertState.OPEN)
         if severity is not None:
             query = query.where(Alert.severity == severity)
         found = session.scalars(query).all()
         _acknowledge(found, by=by, now=registry_now(session))
-        return len(found)
+        return found
 
 
 def _acknowledge(alerts: Sequence[Alert], *, by: str, now: datetime) -> None:

@@ -217,6 +217,7 @@ def request_test(channel_id: int, *, by: str) -> Delivery:
             created_at=now,
         )
         session.add(test)
+        session.flush()
         audit.record("channel.test", channel.name, by=by)
         return test
 

@@ -48,7 +48,7 @@ def acknowledge(alert_id: int) -> ResponseReturnValue:
 @requires(Role.OPERATOR)
 def acknowledge_all() -> ResponseReturnValue:
     severity = _wanted_severity()
-    count = alerts.acknowledge_all(severity=severity, by=actor())
+    count = len(alerts.acknowledge_all(severity=severity, by=actor()))
     flash(
         ngettext(
             "%(num)s peringatan ditandai sudah diketahui.",

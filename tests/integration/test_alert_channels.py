@@ -11,11 +11,11 @@ import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from email import message_from_bytes, policy
+from pathlib import Path
 
 import pytest
 from aiosmtpd.controller import Controller
 from apprise.plugins.telegram import NotifyTelegram
-from flask import Flask
 from sqlalchemy import select
 
 from siappakai.domain.alerts import (
@@ -317,19 +317,10 @@ def test_one_that_hung_at_its_last_try_is_given_up(receiver: Receiver):
     assert receiver.requests == []
 
 
-def test_the_lookout_tells_people_that_queue_and_clock_are_dead(
-    registry: Flask, receiver: Receiver
-):
+def test_the_lookout_tells_people_that_the_queue_is_dead(receiver: Receiver):
     """The process as it is started; there is no Redis at all."""
-    settings = current_settings()
     webhook(receiver)
-    environment = {
-        **os.environ,
-        "SIAPPAKAI_STATE": str(settings.state),
-        "SIAPPAKAI_RUN_DIR": str(settings.run_dir),
-        "SIAPPAKAI_DATABASE_URL": settings.registry_url,
-        "SIAPPAKAI_LOOKOUT_SECONDS": "0.5",
-    }
+    environment = {**installation(), "SIAPPAKAI_LOOKOUT_SECONDS": "0.5"}
     process = subprocess.Popen([sys.executable, "-m", "siappakai.lookout"], env=environment)
     try:
         until = time.monotonic() + 60
@@ -343,6 +334,28 @@ def test_the_lookout_tells_people_that_queue_and_clock_are_dead(
     (alert,) = db.session.scalars(select(Alert).where(Alert.kind == AlertKind.QUEUE_DOWN))
     assert alert.state is AlertState.OPEN
     assert health.last_lookout_at() is not None
+
+
+def test_the_command_line_says_whether_a_test_arrived(receiver: Receiver):
+    webhook(receiver)
+    program = Path(sys.executable).with_name("siappakai")
+    command = [program, "channel", "test", "Webhook", "--json"]
+    for answer, state, code in ((200, "sent", 0), (404, "given_up", 1)):
+        receiver.answer = answer
+        said = subprocess.run(command, env=installation(), check=False, capture_output=True)
+        assert json.loads(said.stdout)["state"] == state, said.stderr
+        assert said.returncode == code
+
+
+def installation() -> dict[str, str]:
+    """Return the environment of a program over the test's registry."""
+    settings = current_settings()
+    return {
+        **os.environ,
+        "SIAPPAKAI_STATE": str(settings.state),
+        "SIAPPAKAI_RUN_DIR": str(settings.run_dir),
+        "SIAPPAKAI_DATABASE_URL": settings.registry_url,
+    }
 
 
 def await_end(*all_children: Children) -> None:

@@ -259,9 +259,9 @@ def test_what_ended_needs_no_note():
 def test_taking_note_of_all_of_one_severity():
     other = Finding(AlertKind.QUEUE_STUCK, "y", "Y", Severity.INFO, "1")
     alerts.reconcile([finding(), other], NOW)
-    assert alerts.acknowledge_all(severity=Severity.INFO, by=BY) == 1
-    assert alerts.acknowledge_all(by=BY) == 1
-    assert alerts.acknowledge_all(by=BY) == 0
+    assert len(alerts.acknowledge_all(severity=Severity.INFO, by=BY)) == 1
+    assert len(alerts.acknowledge_all(by=BY)) == 1
+    assert len(alerts.acknowledge_all(by=BY)) == 0
 
 
 def test_lists_by_state_and_severity():
