@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import os
 from functools import cached_property
+from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field, SecretStr
+from pydantic import Field, IPvAnyNetwork, SecretStr
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -21,6 +22,7 @@ from pydantic_settings import (
 
 OPENSID_SOURCE = "https://github.com/OpenSID/OpenSID.git"
 DEFAULT_STATE = "/var/lib/siappakai"
+_LOOPBACK: tuple[IPvAnyNetwork, ...] = (IPv4Network("127.0.0.0/8"), IPv6Network("::1/128"))
 
 
 class Settings(BaseSettings):
@@ -42,6 +44,10 @@ class Settings(BaseSettings):
     # How many proxies in front of the panel to believe about caller, scheme and host.
     trusted_proxies: int = Field(default=0, ge=0, le=5)
     session_key: SecretStr = SecretStr("")
+    # Who may read /readyz and /metrics without a login: networks, or who knows the token that
+    # has this SHA-256.
+    metrics_allowed: list[IPvAnyNetwork] = Field(default_factory=lambda: list(_LOOPBACK))
+    metrics_token_sha256: str = Field(default="", pattern="^([0-9a-f]{64})?$")
     workers: int = Field(default=2, ge=1, le=64)
     release_source: str = OPENSID_SOURCE
     release_sources_allowed: list[str] = Field(default_factory=lambda: [OPENSID_SOURCE])

@@ -11,11 +11,18 @@ import logging
 import secrets
 import signal
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from types import FrameType
 
 from redis import Redis
+from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
+from redis.retry import Retry
 from rq import Queue, Worker
+from rq.job import Job
 from rq.serializers import JSONSerializer
 
 from siappakai.config import Settings
@@ -37,8 +44,18 @@ _MARGIN_SECONDS = 600
 _TICK_TIMEOUT_SECONDS = 600
 # How long RQ remembers a job whose process died; the registry settles its run.
 _FAILURE_SECONDS = 3600
+# Who only looks is not kept waiting by a Redis that is stuck.
+_LOOK_SECONDS = 2.0
 
 log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """How many jobs wait in a queue, and for how many seconds the oldest has."""
+
+    jobs: int
+    oldest_seconds: float
 
 
 def send(settings: Settings, run_id: int, queue: str = RUNS) -> None:
@@ -49,7 +66,7 @@ def send(settings: Settings, run_id: int, queue: str = RUNS) -> None:
     """
     try:
         _enqueue(
-            _queue(settings, queue),
+            _queue(_connect(settings), queue),
             _EXECUTE,
             f"run-{run_id}",
             timeout=settings.run_timeout_seconds + _MARGIN_SECONDS,
@@ -63,10 +80,11 @@ def send(settings: Settings, run_id: int, queue: str = RUNS) -> None:
 
 
 def is_reachable(settings: Settings) -> bool:
-    """Tell whether Redis answers."""
+    """Tell whether Redis answers, and soon."""
     try:
-        return bool(_connect(settings).ping())
-    except RedisError:
+        with _looking(settings) as connection:
+            return bool(connection.ping())
+    except UnreachableError:
         return False
 
 
@@ -75,15 +93,23 @@ def worker_counts(settings: Settings) -> dict[str, int]:
 
     One that was killed still counts until its key in Redis expires, some minutes later.
     """
-    try:
-        return {
-            name: Worker.count(queue=_queue(settings, name), connection=_connect(settings))
-            for name in SERVED
-        }
-    except RedisError as error:
-        raise UnreachableError(
-            "Antrean (Redis) tidak menjawab.", "Periksa layanan Redis."
-        ) from error
+    with _looking(settings) as connection:
+        return {name: Worker.count(queue=_queue(connection, name)) for name in SERVED}
+
+
+def waiting_jobs(settings: Settings) -> dict[str, Waiting]:
+    """Return what waits in each queue; raises UnreachableError without Redis."""
+    with _looking(settings) as connection:
+        return {name: _waiting(_queue(connection, name)) for name in SERVED}
+
+
+def _waiting(queue: Queue) -> Waiting:
+    first = queue.get_job_ids(0, 1)
+    (job,) = Job.fetch_many(first, queue.connection, JSONSerializer) if first else (None,)
+    # A job taken between the two questions no longer waits.
+    since = job.enqueued_at if job is not None else None
+    age = (datetime.now(UTC) - since).total_seconds() if since else 0.0
+    return Waiting(queue.count, max(age, 0.0))
 
 
 def work(settings: Settings, role: str) -> None:
@@ -91,7 +117,7 @@ def work(settings: Settings, role: str) -> None:
 
     Each job runs in a child of its own.
     """
-    queues = [_queue(settings, name) for name in SERVED[role]]
+    queues = [_queue(_connect(settings), name) for name in SERVED[role]]
     worker = Worker(queues, serializer=JSONSerializer)
     worker.work(with_scheduler=False, logging_level="WARNING")
 
@@ -105,7 +131,8 @@ def run_clock(settings: Settings) -> None:
     stopped = _stop_flag()
     while not stopped:
         try:
-            _enqueue(_queue(settings, CLOCK), _TICK, "tick", timeout=_TICK_TIMEOUT_SECONDS, args=[])
+            queue = _queue(_connect(settings), CLOCK)
+            _enqueue(queue, _TICK, "tick", timeout=_TICK_TIMEOUT_SECONDS, args=[])
         except RedisError as error:
             log.warning("clock: queue does not answer, trying again: %s", error)
         _sleep(settings.tick_seconds, stopped)
@@ -129,12 +156,29 @@ def _enqueue(queue: Queue, function: str, name: str, *, timeout: int, args: list
     )
 
 
-def _queue(settings: Settings, name: str) -> Queue:
-    return Queue(name, connection=_connect(settings), serializer=JSONSerializer)
+def _queue(connection: Redis, name: str) -> Queue:
+    return Queue(name, connection=connection, serializer=JSONSerializer)
 
 
 def _connect(settings: Settings) -> Redis:
     return Redis.from_url(settings.queue_url, socket_connect_timeout=5)
+
+
+@contextmanager
+def _looking(settings: Settings) -> Iterator[Redis]:
+    """Ask Redis something, once and briefly; raises UnreachableError when it does not answer."""
+    try:
+        with Redis.from_url(
+            settings.queue_url,
+            socket_connect_timeout=_LOOK_SECONDS,
+            socket_timeout=_LOOK_SECONDS,
+            retry=Retry(NoBackoff(), 0),
+        ) as connection:
+            yield connection
+    except RedisError as error:
+        raise UnreachableError(
+            "Antrean (Redis) tidak menjawab.", "Periksa layanan Redis."
+        ) from error
 
 
 def _stop_flag() -> list[int]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ForeignKey, String, Text, UniqueConstraint
+from sqlalchemy import ForeignKey, Index, String, Text, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from siappakai.domain.states import ServerState, SiteState
@@ -60,7 +60,10 @@ class Site(Base):
     """
 
     __tablename__ = "sites"
-    __table_args__ = (UniqueConstraint("village_id", "app"),)
+    __table_args__ = (
+        UniqueConstraint("village_id", "app"),
+        Index("ix_sites_release_state", "release_id", "state"),
+    )
 
     id: Mapped[int] = mapped_column(primary_key=True)
     village_id: Mapped[int] = mapped_column(ForeignKey("villages.id"), index=True)
@@ -71,7 +74,7 @@ class Site(Base):
         state_column(SiteState), default=SiteState.PLANNED, index=True
     )
     php: Mapped[str] = mapped_column(String(5), default="8.2")
-    release_id: Mapped[int | None] = mapped_column(ForeignKey("releases.id"), index=True)
+    release_id: Mapped[int | None] = mapped_column(ForeignKey("releases.id"))
     wanted_release_id: Mapped[int | None] = mapped_column(ForeignKey("releases.id"))
     admin_user: Mapped[str] = mapped_column(String(50), default="admin")
     admin_password_sealed: Mapped[str] = mapped_column(Text, default="")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
 
 from alembic import command
@@ -10,7 +11,6 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
 from siappakai.config import Settings
-from siappakai.models.app import current_settings
 from siappakai.models.base import db
 
 _MIGRATIONS = Path(__file__).parent / "migrations"
@@ -23,10 +23,16 @@ def upgrade_registry(settings: Settings, revision: str = "head") -> None:
 
 def registry_revisions() -> tuple[str, str]:
     """Return the revision the registry's schema has, empty for none, and the newest there is."""
-    script = ScriptDirectory.from_config(migration_config(current_settings()))
     with db.engine.connect() as connection:
         present = MigrationContext.configure(connection).get_current_revision()
-    return present or "", script.get_current_head() or ""
+    return present or "", _newest_revision()
+
+
+@cache
+def _newest_revision() -> str:
+    # Fixed as long as this program runs, and slow to read.
+    script = ScriptDirectory(str(_MIGRATIONS))
+    return script.get_current_head() or ""
 
 
 def migration_config(settings: Settings) -> Config:

@@ -21,7 +21,10 @@ class Run(Base):
     """
 
     __tablename__ = "runs"
-    __table_args__ = (Index("ix_runs_state_created", "state", "created_at"),)
+    __table_args__ = (
+        Index("ix_runs_state_created", "state", "created_at"),
+        Index("ix_runs_ended_state", "ended_at", "state"),
+    )
 
     id: Mapped[int] = mapped_column(primary_key=True)
     play: Mapped[str] = mapped_column(String(30))

@@ -65,6 +65,16 @@ def checkup() -> list[Check]:
     return checks
 
 
+def readiness() -> list[Check]:
+    """Look at what it takes to answer people and to play runs: registry, queue, clock.
+
+    Quick, for a load balancer that asks every few seconds. The clock is left out while the
+    registry does not answer.
+    """
+    registry, queue = _registry(), _queue()
+    return [registry, queue, _clock()] if registry.ok else [registry, queue]
+
+
 def note_tick() -> None:
     """Keep the time of the clock's round that ends now."""
     _note_round(_LAST_TICK, by="clock")

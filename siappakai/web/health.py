@@ -1,4 +1,4 @@
-"""A sign of life for whoever watches the panel from outside."""
+"""Signs of life for whoever watches the panel from outside."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 
 from siappakai.models import db
+from siappakai.services.health import readiness
 
 blueprint = Blueprint("health", __name__)
 
@@ -19,3 +20,11 @@ def healthz() -> ResponseReturnValue:
     except SQLAlchemyError:
         return "registry does not answer\n", 503, {"Content-Type": "text/plain"}
     return "ok\n", 200, {"Content-Type": "text/plain"}
+
+
+@blueprint.get("/readyz")
+def readyz() -> ResponseReturnValue:
+    # Names alone: what a check saw may hold paths and addresses; `siappakai doctor` tells that.
+    checks = {check.name: check.ok for check in readiness()}
+    ready = all(checks.values())
+    return {"ready": ready, "checks": checks}, 200 if ready else 503

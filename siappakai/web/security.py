@@ -19,12 +19,15 @@ from werkzeug.exceptions import SecurityError
 from siappakai.config import Settings
 from siappakai.models import Role
 from siappakai.services.settings import LONGEST_SESSION_HOURS
+from siappakai.web import watchers
 from siappakai.web.identity import Person, signed_in
 
 # Reached without a login. A name added here is a decision about the whole panel.
 PUBLIC: Final = frozenset(
     {"auth.login", "auth.code", "preferences.save", "health.healthz", "static"}
 )
+# Reached without a login by machines that watch, if they are admitted by address or token.
+WATCHED: Final = frozenset({"health.readyz", "metrics.show"})
 # What somebody who must choose a password or set up codes first may do besides that.
 _ALWAYS: Final = {
     "auth.password": frozenset({"auth.logout"}),
@@ -100,7 +103,7 @@ def secure(app: Flask, settings: Settings) -> None:
 def refuse_undeclared(app: Flask) -> None:
     """Raise RuntimeError when a route neither declares a role nor is public."""
     for rule in app.url_map.iter_rules():
-        if rule.endpoint not in PUBLIC and role_of(app, rule.endpoint) is None:
+        if rule.endpoint not in PUBLIC | WATCHED and role_of(app, rule.endpoint) is None:
             raise RuntimeError(f"route {rule.rule} ({rule.endpoint}) declares no role")
 
 
@@ -122,6 +125,8 @@ def _gate() -> ResponseReturnValue | None:
     endpoint = request.endpoint
     if endpoint in PUBLIC:
         return None
+    if endpoint in WATCHED:
+        return watchers.admit()
     person = signed_in()
     if person is None:
         return _ask_login()

@@ -11,6 +11,9 @@ from siappakai.models import Role
 from siappakai.web.security import refuse_undeclared
 
 ANYBODY = "auth.code auth.login health.healthz preferences.save static"
+# By address or token; test clients are on this machine.
+MACHINES = "health.readyz metrics.show"
+OPEN = {*ANYBODY.split(), *MACHINES.split()}
 WHO_MAY = {
     Role.VIEWER: (
         "alerts.show alerts.show_list "
@@ -63,7 +66,7 @@ REFUSED = "Peran Anda tidak mengizinkan tindakan ini."
 
 
 def test_the_table_above_names_exactly_the_routes_there_are(panel: Flask):
-    declared = {*ANYBODY.split(), *LOWEST}
+    declared = {*OPEN, *LOWEST}
 
     assert declared == {rule.endpoint for rule in panel.url_map.iter_rules()}
 
@@ -71,7 +74,7 @@ def test_the_table_above_names_exactly_the_routes_there_are(panel: Flask):
 def test_a_stranger_gets_no_further_than_the_login(panel: Flask, stranger: FlaskClient):
     for rule, method, url in _calls(panel):
         answer = stranger.open(url, method=method, buffered=True)
-        if rule.endpoint in ANYBODY.split() and method in (rule.methods or set()):
+        if rule.endpoint in OPEN and method in (rule.methods or set()):
             assert answer.status_code != 401, (method, url)
             assert not answer.headers.get("Location", "").startswith("/login"), (method, url)
         elif method in {"GET", "HEAD"}:
@@ -85,7 +88,7 @@ def test_a_stranger_gets_no_further_than_the_login(panel: Flask, stranger: Flask
 def test_a_role_reaches_what_is_declared_for_it_and_no_more(panel: Flask, sign_in, role: Role):
     browser = sign_in(role)
     for rule, method, url in _calls(panel):
-        if rule.endpoint in {"auth.logout", *ANYBODY.split()}:
+        if rule.endpoint in {"auth.logout", *OPEN}:
             continue
         answer = browser.open(url, method=method, buffered=True)
         allowed = ORDER.index(role) >= ORDER.index(LOWEST[rule.endpoint])

@@ -245,6 +245,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_runs")),
     )
     op.create_index("ix_runs_state_created", "runs", ["state", "created_at"], unique=False)
+    op.create_index("ix_runs_ended_state", "runs", ["ended_at", "state"], unique=False)
 
     op.create_table(
         "servers",
@@ -452,7 +453,7 @@ def upgrade() -> None:
         sa.UniqueConstraint("domain", name=op.f("uq_sites_domain")),
         sa.UniqueConstraint("village_id", "app", name=op.f("uq_sites_village_id_app")),
     )
-    op.create_index(op.f("ix_sites_release_id"), "sites", ["release_id"], unique=False)
+    op.create_index("ix_sites_release_state", "sites", ["release_id", "state"], unique=False)
     op.create_index(op.f("ix_sites_server_id"), "sites", ["server_id"], unique=False)
     op.create_index(op.f("ix_sites_state"), "sites", ["state"], unique=False)
     op.create_index(op.f("ix_sites_village_id"), "sites", ["village_id"], unique=False)
