@@ -7,7 +7,7 @@ from sqlalchemy.exc import IntegrityError
 
 from siappakai.credentials import create_key_ring, load_key_ring
 from siappakai.errors import RefusedError
-from siappakai.models import Setting, Site, db
+from siappakai.models import Channel, Setting, Site, db
 from siappakai.models.app import current_settings
 from siappakai.models.transactions import transaction
 from siappakai.services import audit
@@ -35,8 +35,11 @@ def ensure_key_ring() -> None:
 
 def sealed_example() -> str:
     """Return one sealed secret of the registry, or nothing when it holds none."""
-    query = select(Site.db_password_sealed).where(Site.db_password_sealed != "").limit(1)
-    return db.session.scalar(query) or sealed_private_key()
+    for column in (Site.db_password_sealed, Channel.address_sealed):
+        found = db.session.scalar(select(column).where(column != "").limit(1))
+        if found:
+            return found
+    return sealed_private_key()
 
 
 def public_key() -> str:

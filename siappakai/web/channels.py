@@ -11,6 +11,7 @@ from flask_babel import gettext as _
 from siappakai.domain.alerts import PENDING, AlertEvent
 from siappakai.models import Channel, Role
 from siappakai.services import channels, health, settings
+from siappakai.web.confirmation import asks_again
 from siappakai.web.forms.channels import ChannelForm, NewChannelForm, ThresholdForm
 from siappakai.web.identity import actor
 from siappakai.web.security import requires
@@ -104,6 +105,7 @@ def set_enabled(channel_id: int, verb: str) -> ResponseReturnValue:
 
 @blueprint.post("/<int(max=2147483647):channel_id>/secret")
 @requires(Role.ADMIN)
+@asks_again
 def renew_secret(channel_id: int) -> ResponseReturnValue:
     secret = channels.renew_secret(channel_id, by=actor())
     channel = channels.get_channel(channel_id)
@@ -112,6 +114,7 @@ def renew_secret(channel_id: int) -> ResponseReturnValue:
 
 @blueprint.post("/<int(max=2147483647):channel_id>/remove")
 @requires(Role.ADMIN)
+@asks_again
 def remove(channel_id: int) -> ResponseReturnValue:
     channels.remove_channel(channel_id, by=actor())
     flash(_("Saluran dihapus."))

@@ -54,13 +54,13 @@ _LABELS: Final[dict[type[StrEnum], dict[StrEnum, Label]]] = {
         SiteState.REMOVED: Label(_("Dihapus"), "idle", "circle-minus"),
     },
     Severity: {
-        Severity.INFO: Label(_("Info"), "busy", "circle-help"),
+        Severity.INFO: Label(_("Info"), "idle", "circle-help"),
         Severity.WARNING: Label(_("Waspada"), "warn", "triangle-alert"),
         Severity.CRITICAL: Label(_("Genting"), "bad", "circle-alert"),
     },
     AlertState: {
         AlertState.OPEN: Label(_("Belum diketahui"), "warn", "circle-dashed"),
-        AlertState.ACKNOWLEDGED: Label(_("Diketahui"), "busy", "user"),
+        AlertState.ACKNOWLEDGED: Label(_("Diketahui"), "idle", "user"),
         AlertState.ENDED: Label(_("Berakhir"), "good", "circle-check"),
     },
     DeliveryState: {

@@ -16,6 +16,8 @@ from tests.factories import PASSWORD, make_release, make_site, make_user
 # Secrets shown, sites removed, people managed, rules weakened. Ending sessions is not among
 # them: it only shuts out, and whoever does it in an emergency has no time.
 DANGEROUS = {
+    "channels.remove",
+    "channels.renew_secret",
     "servers.pin_host_key",
     "settings.set_security",
     "sites.remove",
