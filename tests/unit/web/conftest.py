@@ -1,6 +1,10 @@
 """The panel over a fresh registry, and browsers of people with each role."""
 
+import shutil
+import subprocess
+import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 from flask import Flask
@@ -95,3 +99,18 @@ def operator(sign_in: SignIn) -> FlaskClient:
 @pytest.fixture
 def admin(sign_in: SignIn) -> FlaskClient:
     return sign_in(Role.ADMIN)
+
+
+@pytest.fixture
+def redis(tmp_path: Path) -> Iterator[str]:
+    """URL of a private Redis."""
+    program, path = shutil.which("redis-server"), tmp_path / "redis.sock"
+    if program is None:
+        pytest.skip("Redis is not installed (Debian package redis-server)")
+    argv = [program, "--port", "0", "--unixsocket", str(path), "--save", "", "--dir", str(tmp_path)]
+    with subprocess.Popen(argv, stdout=subprocess.DEVNULL) as process:
+        until = time.monotonic() + 10
+        while not path.exists() and time.monotonic() < until:
+            time.sleep(0.01)
+        yield f"unix://{path}"
+        process.terminate()

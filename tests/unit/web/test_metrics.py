@@ -1,11 +1,6 @@
 """What is measured, against a registry and a queue made here."""
 
-import shutil
-import subprocess
-import time
-from collections.abc import Iterator
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
 from flask import Flask
@@ -26,21 +21,6 @@ from tests.factories import make_release, make_run, make_server, make_site, make
 pytestmark = pytest.mark.usefixtures("registry")
 GIB = 1024**3
 Labels = tuple[tuple[str, str], ...]
-
-
-@pytest.fixture
-def redis(tmp_path: Path) -> Iterator[str]:
-    """URL of a private Redis."""
-    program, path = shutil.which("redis-server"), tmp_path / "redis.sock"
-    if program is None:
-        pytest.skip("Redis is not installed (Debian package redis-server)")
-    argv = [program, "--port", "0", "--unixsocket", str(path), "--save", "", "--dir", str(tmp_path)]
-    with subprocess.Popen(argv, stdout=subprocess.DEVNULL) as process:
-        until = time.monotonic() + 10
-        while not path.exists() and time.monotonic() < until:
-            time.sleep(0.01)
-        yield f"unix://{path}"
-        process.terminate()
 
 
 def scrape(browser: FlaskClient) -> dict[str, float]:
@@ -188,8 +168,7 @@ def test_servers_by_state_and_their_disks(stranger: FlaskClient):
 
 
 def test_the_queue(settings: Settings, new_panel, redis: str):
-    known = settings.model_dump(include={"state", "run_dir", "database_url"})
-    own = Settings(**known, redis_url=redis)
+    own = settings.model_copy(update={"redis_url": redis})
     browser = new_panel(own).test_client()
     dispatch.send(own, 1)
     dispatch.send(own, 2)
