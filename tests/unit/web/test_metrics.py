@@ -16,6 +16,7 @@ from siappakai.models.app import current_settings
 from siappakai.models.transactions import transaction
 from siappakai.services import health
 from siappakai.services.settings import DRAIN
+from tests.databases import every_database
 from tests.factories import make_release, make_run, make_server, make_site, make_village
 
 pytestmark = pytest.mark.usefixtures("registry")
@@ -68,6 +69,7 @@ def test_the_clock_the_lookout_and_the_drain_switch(stranger: FlaskClient):
     assert list(found.values()).count(float("inf")) == 0
 
 
+@every_database
 def test_runs_and_targets_open_or_of_the_last_day(stranger: FlaskClient):
     now = utc_now()
     first, second = make_site(), make_site(make_village())
@@ -86,6 +88,7 @@ def test_runs_and_targets_open_or_of_the_last_day(stranger: FlaskClient):
     assert found["siappakai_oldest_queued_run_age_seconds"] == pytest.approx(420, abs=5)
 
 
+@every_database
 def test_how_long_runs_took(stranger: FlaskClient):
     server = make_server()
     for play, state, hours, seconds in (
@@ -113,6 +116,7 @@ def test_how_long_runs_took(stranger: FlaskClient):
     assert found['siappakai_run_duration_seconds_gcount{play="prepare"}'] == 1
 
 
+@every_database
 def test_signs_of_life_of_running_runs(stranger: FlaskClient):
     lease, now = current_settings().lease_seconds, utc_now()
     for age in (2, lease + 12):
@@ -125,6 +129,7 @@ def test_signs_of_life_of_running_runs(stranger: FlaskClient):
     assert found["siappakai_expired_leases"] == 1
 
 
+@every_database
 def test_villages_and_sites_by_release_and_state(stranger: FlaskClient):
     new, old = make_release("v2410.0.0"), make_release("v2409.0.0")
     make_site(release=new)
