@@ -23,14 +23,14 @@ from siappakai.domain.alert_texts import Message
 from siappakai.domain.alerts import Severity
 from siappakai.errors import InvalidInputError
 
-# What Apprise may speak here. Others of its plugins run programs, reach this machine's own
-# desktop or log, or would take arbitrary requests apart; a new one is a decision.
+# What Apprise may speak here. Others of its plugins reach this machine's own desktop, log or
+# message bus, or services nobody asked for; a new one is a decision.
 SCHEMES: Final = frozenset(
     {
         *("mailto", "mailtos", "tgram", "whatsapp", "whapi", "evolution", "evolutions"),
         *("signal", "signals", "discord", "slack", "workflows", "gchat", "matrix", "matrixs"),
         *("mmost", "mmosts", "rocket", "rockets", "zulip", "ntfy", "ntfys", "gotify", "gotifys"),
-        *("pover", "pushy", "json", "jsons"),
+        *("pover", "pushy", "json", "jsons", "form", "forms"),
     }
 )
 WEBHOOK_SCHEMES: Final = frozenset({"http", "https"})

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from email import message_from_bytes, policy
 from pathlib import Path
+from urllib.parse import parse_qs
 
 import pytest
 from aiosmtpd.controller import Controller
@@ -147,6 +148,21 @@ def test_a_refusal_of_telegram_is_told_without_its_token(
     assert only().state is DeliveryState.FAILED
     assert "401" in only().reason
     assert not any(part in only().reason for part in (*TOKEN.split(":"), "987654321"))
+
+
+def test_a_whatsapp_gateway_that_takes_forms(receiver: Receiver):
+    """As the gateways people use here do: a token in a header, number and text as a form."""
+    channel = apprise(
+        f"form://{receiver.address}/send?+Authorization={TOKEN[10:]}&:target=6281234567890"
+    )
+    raise_alert()
+    deliveries.deliver(channel.id, NOW)
+    assert only().state is DeliveryState.SENT, only().reason
+    (request,) = receiver.requests
+    form = parse_qs(request.body.decode())
+    assert request.headers["Authorization"] == TOKEN[10:]
+    assert form["target"] == ["6281234567890"]
+    assert "Yang perlu dilakukan" in form["message"][0]
 
 
 class Mailbox:
