@@ -118,8 +118,8 @@ def disk_severity(free: int, size: int, warn_percent: int) -> Severity | None:
     return Severity.CRITICAL if free * 300 < size * warn_percent else Severity.WARNING
 
 
-# Seconds after each failed try; after the last one a message is given up, a day later.
-_PAUSES: Final = (60, 120, 300, 900, 3600, 7200, 14400, 28800, 28800)
+# Seconds after each failed try: soon at first, then hourly. A day later a message is given up.
+_PAUSES: Final = (60, 120, 300, 900, *[3600] * 23)
 MAX_ATTEMPTS: Final = len(_PAUSES) + 1
 
 
