@@ -60,7 +60,7 @@ def test_each_of_them_asks_and_does_nothing_meanwhile(panel: Flask, late: FlaskC
     adapter = panel.url_map.bind("localhost")
     for rule in panel.url_map.iter_rules():
         if does_ask_again(panel, rule.endpoint):
-            ids = {name: site.id for name in rule.arguments}
+            ids = dict.fromkeys(rule.arguments, site.id) | {"verb": "enable"}
             answer = late.post(adapter.build(rule.endpoint, ids, method="POST"))
             assert (answer.status_code, QUESTION in answer.text) == (403, True), rule
 

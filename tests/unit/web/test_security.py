@@ -13,7 +13,7 @@ from siappakai.config import Settings
 from siappakai.models import Role, User, db
 from siappakai.services import accounts
 from siappakai.web.security import PUBLIC, safe_next
-from tests.factories import PASSWORD, make_user
+from tests.factories import PASSWORD, make_user, make_village
 
 NewPanel = Callable[[Settings], Flask]
 
@@ -23,6 +23,7 @@ def test_every_route_that_writes_asks_for_the_csrf_token(panel: Flask, admin: Fl
     adapter = panel.url_map.bind("localhost")
     posts = [rule for rule in panel.url_map.iter_rules() if "POST" in (rule.methods or set())]
     values = {"state": "off", "code": "5102012999", "version": "v2401.0.0", "kind": "stand_in"}
+    values["verb"] = "enable"
 
     for rule in posts:
         arguments = {name: values.get(name, 999) for name in rule.arguments}
@@ -200,3 +201,12 @@ def test_a_proxy_is_believed_only_where_it_is_named(
     headers = {"X-Forwarded-For": "198.51.100.7, 192.0.2.9", "X-Forwarded-Proto": "https"}
 
     assert panel.test_client().get("/healthz", headers=headers).text == seen
+
+
+def test_what_people_typed_is_shown_as_text(admin: FlaskClient):
+    evil = '<img src=x onerror="alert(1)">'
+    village = make_village(name=evil)
+    for url in ("/villages/", f"/villages/{village.code}", f"/villages/?query={evil}"):
+        text = admin.get(url).text
+        assert "<img src=x" not in text
+        assert "&lt;img src=x" in text

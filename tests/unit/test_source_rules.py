@@ -1,0 +1,86 @@
+"""What the sources never do, whatever they are for; and that the handbook names real tests."""
+
+import ast
+import re
+from pathlib import Path
+
+import pytest
+
+from siappakai.config import Settings
+from siappakai.supervisor import children
+
+ROOT = Path(__file__).parents[2]
+PROGRAM = [
+    path for folder in ("siappakai", "playbooks") for path in sorted((ROOT / folder).rglob("*.py"))
+]
+TEMPLATES = sorted((ROOT / "templates" / "panel").rglob("*.html"))
+TASKS = sorted((ROOT / "playbooks").rglob("*.yml"))
+
+# What starts a shell, runs text as code, or brings objects to life from bytes.
+FORBIDDEN = {
+    "os.system",
+    "os.popen",
+    "subprocess.getoutput",
+    "subprocess.getstatusoutput",
+    "asyncio.create_subprocess_shell",
+    "eval",
+    "exec",
+    "pickle.loads",
+    "pickle.load",
+    "yaml.load",
+    "flask.render_template_string",
+    "render_template_string",
+    "Markup",
+    "markupsafe.Markup",
+}
+
+
+def _calls(path: Path) -> list[ast.Call]:
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    return [node for node in ast.walk(tree) if isinstance(node, ast.Call)]
+
+
+def test_there_are_sources_to_look_at():
+    assert len(PROGRAM) > 150
+    assert len(TEMPLATES) > 30
+    assert len(TASKS) > 10
+
+
+@pytest.mark.parametrize("path", PROGRAM, ids=lambda path: str(path.relative_to(ROOT)))
+def test_no_shell_and_no_text_is_run_as_a_program(path: Path):
+    for call in _calls(path):
+        assert ast.unparse(call.func) not in FORBIDDEN, (path, call.lineno)
+        for keyword in call.keywords:
+            assert keyword.arg != "shell", (path, call.lineno)
+
+
+def test_no_task_of_ansible_uses_a_shell():
+    for path in TASKS:
+        text = path.read_text(encoding="utf-8")
+        assert not re.search(r"ansible\.builtin\.(shell|raw)|^\s*-?\s*(shell|raw):\s*\|", text), (
+            path
+        )
+
+
+def test_templates_escape_what_they_show():
+    for path in TEMPLATES:
+        text = path.read_text(encoding="utf-8")
+        assert not re.search(r"\|\s*safe\b|autoescape\s+false", text), path
+
+
+def test_the_panel_listens_on_loopback_unless_told(tmp_path: Path):
+    settings = Settings(state=tmp_path, run_dir=tmp_path)
+    panel = next(child for child in children(settings) if child.name == "panel")
+
+    assert settings.host == "127.0.0.1"
+    assert any(word.endswith("127.0.0.1:8080") for word in panel.argv)
+
+
+def test_the_tests_named_in_the_security_handbook_exist():
+    named = re.findall(r"`(tests/[\w/]+\.py)(?:::(\w+))?`", (ROOT / "docs/security.md").read_text())
+
+    assert len(named) > 25
+    for path, test in named:
+        assert (ROOT / path).is_file(), path
+        if test:
+            assert re.search(rf"^def {test}\(", (ROOT / path).read_text(), re.MULTILINE), test
