@@ -6,8 +6,8 @@ from pathlib import Path
 from flask import Flask
 
 from siappakai.models import Target
-from siappakai.web.labels import step_detail
 from siappakai.web.messages import explain
+from siappakai.web.steps import step_detail
 
 ROOT = Path(__file__).parents[3]
 FOLDERS = ("playbooks/library", "playbooks/module_utils", "siappakai")
