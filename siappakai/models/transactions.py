@@ -42,6 +42,9 @@ def transaction() -> Iterator[Session]:
         session.rollback()
         del session.info[_HOOKS]
         raise
+    finally:
+        # Gone with the transaction: what is asked for outside of one must not be lost silently.
+        del session.info[_LAST]
     for hook in session.info.pop(_HOOKS):
         hook()
 

@@ -52,3 +52,10 @@ def test_a_long_subject_is_cut() -> None:
     with transaction():
         audit.record("village.import", "x" * 500, by="ani")
     assert len(audit.list_entries().items[0].subject) == 160
+
+
+def test_outside_a_transaction_nothing_can_be_noted() -> None:
+    _record(1)
+    with pytest.raises(KeyError):
+        audit.record("village.delete", "5102012001", by="ani")
+    assert audit.list_entries().total == 1

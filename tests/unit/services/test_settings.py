@@ -46,3 +46,11 @@ def test_a_value_it_cannot_have_is_refused(key: str, value: object, right: str):
     assert caught.value.field == key
     assert right in caught.value.todo
     assert list(db.session.scalars(select(AuditEntry))) == []
+
+
+def test_what_somebody_set_is_not_set_again_for_them():
+    settings.put_if_unset(settings.REQUIRE_TOTP_FOR_ADMINS, value=False, by=BY)
+    assert settings.get(settings.REQUIRE_TOTP_FOR_ADMINS) is False
+    settings.put(settings.REQUIRE_TOTP_FOR_ADMINS, value=True, by=BY)
+    settings.put_if_unset(settings.REQUIRE_TOTP_FOR_ADMINS, value=False, by=BY)
+    assert settings.get(settings.REQUIRE_TOTP_FOR_ADMINS) is True

@@ -183,3 +183,13 @@ def test_it_is_switched_off_and_recovery_codes_are_renewed(
     assert not set(fresh) & set(enrolled)
     assert browser.post("/totp/off").status_code == 303
     assert _password(panel.test_client()).headers["Location"] == "/"
+
+
+def test_a_bad_rule_for_sessions_is_refused_beside_its_field(admin: FlaskClient):
+    form = {"session_idle_minutes": "1", "session_hours": "8", "require_totp_for_admins": "y"}
+    answer = admin.post("/settings/security", data=form)
+
+    assert answer.status_code == 422
+    assert "Isi bilangan bulat dari 5 sampai 1440." in answer.text
+    assert settings.get(settings.SESSION_HOURS) == 12
+    assert settings.get(settings.REQUIRE_TOTP_FOR_ADMINS) is False
