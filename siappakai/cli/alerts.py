@@ -79,7 +79,7 @@ alert = Group("alert", help="What is wrong, and who looks after it.")
 def list_alerts(
     *, state: str | None, severity: str | None, page: int, per_page: int
 ) -> Listing[AlertRecord]:
-    """List alerts, newest first."""
+    """List alerts, newest first; with --state open or acknowledged, worst first."""
     found = alerts.list_alerts(
         state=AlertState(state) if state else None,
         severity=_severity(severity),

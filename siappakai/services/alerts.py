@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import Select, func, select
+from sqlalchemy import Select, case, func, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -44,6 +44,7 @@ _MONTHS: Final = (
     "Nov",
     "Des",
 )
+_RANK: Final = case({one: one.rank for one in Severity}, value=Alert.severity)
 _LATE: Final = timedelta(seconds=LATE_SECONDS)
 
 
@@ -145,12 +146,15 @@ def list_alerts(
     page: int = 1,
     per_page: int = 50,
 ) -> Page[Alert]:
-    """Return alerts, newest first."""
-    query = select(Alert).order_by(Alert.raised_at.desc(), Alert.id.desc())
+    """Return alerts: those of a state that still stands worst first, then the newest first."""
+    query = select(Alert)
     if state is not None:
         query = _in_state(query, state)
+        if state is not AlertState.ENDED:
+            query = query.order_by(_RANK.desc())
     if severity is not None:
         query = query.where(Alert.severity == severity)
+    query = query.order_by(Alert.raised_at.desc(), Alert.id.desc())
     return paginate(query, lambda row: row[0], page=page, per_page=per_page)
 
 

@@ -264,6 +264,16 @@ def test_taking_note_of_all_of_one_severity():
     assert len(alerts.acknowledge_all(by=BY)) == 0
 
 
+def test_what_stands_is_listed_worst_first():
+    critical = Finding(AlertKind.QUEUE_STUCK, "y", "Y", Severity.CRITICAL, "1")
+    newest = Finding(AlertKind.QUEUE_STUCK, "z", "Z", Severity.INFO, "1")
+    alerts.reconcile([critical], NOW - timedelta(hours=1))
+    alerts.reconcile([critical, finding(), newest], NOW)
+    listed = [one.subject for one in alerts.list_alerts(state=AlertState.OPEN).items]
+    assert listed == ["y", "x", "z"]
+    assert [one.subject for one in alerts.list_alerts().items] == ["z", "x", "y"]
+
+
 def test_lists_by_state_and_severity():
     alerts.reconcile([finding()], NOW)
     for state, count in ((AlertState.OPEN, 1), (AlertState.ACKNOWLEDGED, 0), (AlertState.ENDED, 0)):
