@@ -21,7 +21,7 @@ from sqlalchemy.exc import DBAPIError, IntegrityError
 from siappakai import dispatch
 from siappakai.ansible.plays import CATALOGUE
 from siappakai.config import share_folder
-from siappakai.credentials import load_key_ring
+from siappakai.credentials import load_key_ring, read_keys
 from siappakai.errors import SiapPakaiError
 from siappakai.models import Setting, db, registry_now
 from siappakai.models.app import current_settings
@@ -225,6 +225,8 @@ def _key_problem(path: Path, found: os.stat_result, sealed: str) -> str:
         return f"{path} milik {_user_name(found.st_uid)}, bukan {_user_name(os.geteuid())}"
     try:
         ring = load_key_ring(path)
+        if len(read_keys(path)) > 1:
+            return "penggantian kunci terputus; jalankan: siappakai registry rotate-key"
         if sealed:
             ring.unseal(sealed)
     except SiapPakaiError as error:

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from sqlalchemy import select
+from typing import Any, Final
+
+from sqlalchemy import Column, Table, select
 from sqlalchemy.exc import IntegrityError
 
 from siappakai.credentials import create_key_ring, load_key_ring
 from siappakai.errors import RefusedError
-from siappakai.models import Channel, Setting, Site, db
+from siappakai.models import Base, Setting, db
 from siappakai.models.app import current_settings
 from siappakai.models.transactions import transaction
 from siappakai.services import audit
 from siappakai.ssh import generate_key
+
+# How a column, or a key of a setting, is called when its text is sealed.
+SEALED: Final = "_sealed"
 
 _SETTING = "ssh_key"
 _COMMENT = "siappakai"
@@ -35,11 +40,20 @@ def ensure_key_ring() -> None:
 
 def sealed_example() -> str:
     """Return one sealed secret of the registry, or nothing when it holds none."""
-    for column in (Site.db_password_sealed, Channel.address_sealed):
-        found = db.session.scalar(select(column).where(column != "").limit(1))
-        if found:
-            return found
+    for _table, columns in sealed_columns():
+        for column in columns:
+            if found := db.session.scalar(select(column).where(column != "").limit(1)):
+                return str(found)
     return sealed_private_key()
+
+
+def sealed_columns() -> list[tuple[Table, list[Column[Any]]]]:
+    """Return the tables that hold sealed texts, with the columns that do."""
+    found = (
+        (table, [column for column in table.columns if column.name.endswith(SEALED)])
+        for table in Base.metadata.sorted_tables
+    )
+    return [(table, columns) for table, columns in found if columns]
 
 
 def public_key() -> str:

@@ -12,19 +12,17 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 from sqlalchemy import Column, Table, select, update
 
 from siappakai.credentials import KeyRing, new_key, read_keys, write_key_ring
 from siappakai.errors import ConflictError
-from siappakai.models import Base, Setting, db
+from siappakai.models import Setting, db
 from siappakai.models.app import current_settings
 from siappakai.models.transactions import transaction
 from siappakai.services import audit
-
-# What a column or a key of a setting is called when its text is sealed.
-SEALED: Final = "_sealed"
+from siappakai.services.keys import SEALED, sealed_columns
 
 # Others read the ring anew for each secret and write it at once; by then all use the new key.
 _SETTLE_SECONDS = 10.0
@@ -55,15 +53,6 @@ def rotate_key(*, by: str) -> Rotation:
         resealed = _reseal_all(keys, by=by, resumed=resumed)
         write_key_ring(path, keys[:1])
     return Rotation(resealed, resumed)
-
-
-def sealed_columns() -> list[tuple[Table, list[Column[Any]]]]:
-    """Return the tables that hold sealed texts, with the columns that do."""
-    found = (
-        (table, [column for column in table.columns if column.name.endswith(SEALED)])
-        for table in Base.metadata.sorted_tables
-    )
-    return [(table, columns) for table, columns in found if columns]
 
 
 @contextmanager

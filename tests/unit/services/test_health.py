@@ -8,6 +8,7 @@ from cryptography.fernet import Fernet
 from flask import Flask
 
 from siappakai.config import Settings
+from siappakai.credentials import new_key, read_keys, write_key_ring
 from siappakai.models import Setting, utc_now
 from siappakai.models.app import current_settings, open_registry
 from siappakai.models.transactions import transaction
@@ -73,6 +74,14 @@ def test_the_key_file_opens_what_is_stored():
     make_site()
     assert check("key_file").ok
     assert "membuka" in check("key_file").detail
+
+
+def test_a_change_of_the_key_that_was_cut_short():
+    path = current_settings().credentials_file
+    write_key_ring(path, [new_key(), *read_keys(path)])
+
+    assert "rotate-key" in check("key_file").detail
+    assert not check("key_file").ok
 
 
 def test_a_lost_key_file():

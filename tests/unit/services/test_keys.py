@@ -9,8 +9,8 @@ import pytest
 from siappakai.credentials import create_key_ring, load_key_ring
 from siappakai.errors import RefusedError, SiapPakaiError
 from siappakai.models.app import current_settings
-from siappakai.services import keys
-from tests.factories import make_site
+from siappakai.services import keys, totp
+from tests.factories import make_site, make_user
 
 
 def test_a_missing_key_ring_is_an_error_and_stays_missing(tmp_path: Path) -> None:
@@ -39,8 +39,12 @@ def test_setup_makes_a_key_ring_where_nothing_is_sealed() -> None:
     assert load_key_ring(current_settings().credentials_file).seal("rahasia")
 
 
+def _begin_totp() -> None:
+    totp.begin(make_user().id, by="made")
+
+
 @pytest.mark.usefixtures("registry")
-@pytest.mark.parametrize("seal", [make_site, keys.public_key])
+@pytest.mark.parametrize("seal", [make_site, _begin_totp, keys.public_key])
 def test_setup_makes_no_second_key_ring_beside_sealed_secrets(seal: object) -> None:
     assert callable(seal)
     seal()

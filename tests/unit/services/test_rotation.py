@@ -70,9 +70,7 @@ def test_every_secret_is_sealed_anew_and_the_old_key_is_gone():
 
 
 def test_nothing_sealed_lies_outside_the_columns_that_are_sealed_anew():
-    known = {
-        (table.name, column.name) for table, cols in rotation.sealed_columns() for column in cols
-    }
+    known = {(table.name, column.name) for table, cols in keys.sealed_columns() for column in cols}
     for table in Base.metadata.sorted_tables:
         for row in db.session.execute(select(table)).mappings():
             for name, value in row.items():
