@@ -4,6 +4,7 @@ import shutil
 import subprocess
 import time
 from collections.abc import Callable, Iterator
+from copy import copy
 from pathlib import Path
 
 import pytest
@@ -52,17 +53,35 @@ def new_panel() -> Iterator[NewPanel]:
             db.engine.dispose()
 
 
-@pytest.fixture
-def panel(
-    new_panel: NewPanel, settings: Settings, compiled_templates: FileSystemBytecodeCache
-) -> Flask:
-    app = new_panel(settings)
+@pytest.fixture(scope="session")
+def shared_panel(
+    tmp_path_factory: pytest.TempPathFactory,
+    sqlite_template: Path,
+    compiled_templates: FileSystemBytecodeCache,
+) -> Iterator[Flask]:
+    """A panel made once: putting its hundred routes together takes longer than most tests."""
+    state = tmp_path_factory.mktemp("panel")
+    app = create_app(Settings(state=state, database_url=f"sqlite:///{sqlite_template}"))
     app.jinja_env.bytecode_cache = compiled_templates
     app.testing = True
-    app.config["WTF_CSRF_ENABLED"] = False
+    yield app
+    with app.app_context():
+        db.engine.dispose()
+
+
+@pytest.fixture
+def panel(
+    shared_panel: Flask, registry: Flask, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> Flask:
+    """The panel over the test's registry. A test that adds routes makes its own."""
+    engines = db._app_engines  # noqa: SLF001 - Flask-SQLAlchemy has no way to bind an app anew
+    monkeypatch.setitem(engines, shared_panel, engines[registry])
+    monkeypatch.setitem(shared_panel.extensions, "siappakai.settings", settings)
+    monkeypatch.setattr(shared_panel, "config", copy(shared_panel.config))
+    shared_panel.config["WTF_CSRF_ENABLED"] = False
     with transaction() as session:
         session.merge(Setting(key=REQUIRE_TOTP_FOR_ADMINS, value=False))
-    return app
+    return shared_panel
 
 
 @pytest.fixture

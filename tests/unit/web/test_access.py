@@ -7,8 +7,10 @@ from flask import Flask
 from flask.testing import FlaskClient
 from werkzeug.routing import Rule
 
+from siappakai.config import Settings
 from siappakai.models import Role
 from siappakai.web.security import refuse_undeclared
+from tests.unit.web.conftest import NewPanel
 
 ANYBODY = "auth.code auth.login health.healthz preferences.save static"
 # By address or token; test clients are on this machine.
@@ -71,6 +73,7 @@ def test_the_table_above_names_exactly_the_routes_there_are(panel: Flask):
     assert declared == {rule.endpoint for rule in panel.url_map.iter_rules()}
 
 
+@pytest.mark.walk
 def test_a_stranger_gets_no_further_than_the_login(panel: Flask, stranger: FlaskClient):
     for rule, method, url in _calls(panel):
         answer = stranger.open(url, method=method, buffered=True)
@@ -84,6 +87,7 @@ def test_a_stranger_gets_no_further_than_the_login(panel: Flask, stranger: Flask
             assert answer.status_code == 401, (method, url)
 
 
+@pytest.mark.walk
 @pytest.mark.parametrize("role", Role)
 def test_a_role_reaches_what_is_declared_for_it_and_no_more(panel: Flask, sign_in, role: Role):
     browser = sign_in(role)
@@ -107,7 +111,10 @@ def test_an_unknown_address_tells_a_stranger_nothing(stranger: FlaskClient, view
     assert viewer.get("/secret").status_code == 404
 
 
-def test_a_route_that_declares_no_role_is_refused_when_the_panel_is_made(panel: Flask):
+def test_a_route_that_declares_no_role_is_refused_when_the_panel_is_made(
+    new_panel: NewPanel, settings: Settings
+):
+    panel = new_panel(settings)
     panel.add_url_rule("/forgotten", "forgotten", lambda: "hello")
 
     with pytest.raises(RuntimeError, match="forgotten"):

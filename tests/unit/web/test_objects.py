@@ -26,6 +26,8 @@ from tests.factories import (
 )
 from tests.unit.web.test_access import LOWEST, ORDER, REFUSED
 
+pytestmark = pytest.mark.walk
+
 # Arguments that choose among a few words and name nothing in the registry.
 NO_IDS = {"filename", "file_format", "kind", "state", "verb"}
 WORDS = {"file_format": "csv", "kind": "configured", "state": "off", "verb": "enable"}

@@ -232,6 +232,7 @@ def test_language_and_theme_are_remembered(stranger: FlaskClient):
     assert '<html lang="en" data-theme="dark"' in stranger.get("/login").text
 
 
+@pytest.mark.walk
 @pytest.mark.parametrize(
     "url",
     [

@@ -76,9 +76,8 @@ def test_cookies_are_safe_and_secure_where_that_is_set(settings: Settings, new_p
     assert answer.headers["Strict-Transport-Security"].startswith("max-age=")
 
 
-def test_the_session_key_is_made_once_and_kept_private(
-    panel: Flask, settings: Settings, new_panel: NewPanel
-):
+def test_the_session_key_is_made_once_and_kept_private(settings: Settings, new_panel: NewPanel):
+    panel = new_panel(settings)
     path = settings.state / "session.key"
 
     assert stat.S_IMODE(path.stat().st_mode) == 0o600

@@ -94,7 +94,6 @@ def test_a_changed_password_ends_the_sessions_elsewhere(panel: Flask):
 
 def test_finding_the_person_costs_one_query(panel: Flask, viewer: FlaskClient):
     asked: list[str] = []
-    event.listen(db.engine, "before_cursor_execute", lambda *call: asked.append(call[2]))
     with panel.app_context():
         event.listen(db.engine, "before_cursor_execute", lambda *call: asked.append(call[2]))
         assert viewer.get("/runs/1/live").status_code == 404
