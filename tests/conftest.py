@@ -4,6 +4,7 @@ Heavier machinery lives in plugin modules beside this file.
 """
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -18,3 +19,12 @@ def own_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         if name.startswith("SIAPPAKAI_") and not name.startswith("SIAPPAKAI_TEST_"):
             monkeypatch.delenv(name)
     monkeypatch.setenv("SIAPPAKAI_STATE", str(tmp_path / "state"))
+
+
+@pytest.fixture(autouse=True)
+def own_umask() -> Iterator[None]:
+    """What a command called in this process makes of the umask ends with its test."""
+    before = os.umask(0o022)
+    os.umask(before)
+    yield
+    os.umask(before)

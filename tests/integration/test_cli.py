@@ -46,13 +46,15 @@ def call(environment: dict[str, str], *words: str) -> subprocess.CompletedProces
 
 @pytest.fixture
 def running(environment: dict[str, str], folder: Path) -> Iterator[None]:
-    """Queue, worker, clock worker and clock, as the supervisor starts them."""
+    """Queue, worker, clock worker, clock and lookout, as the supervisor starts them."""
     assert call(environment, "registry", "upgrade").returncode == 0
     redis = ["redis-server", "--port", "0", "--unixsocket", str(folder / "redis.sock")]
     redis += ["--dir", str(folder), "--save", ""]
     worker = [sys.executable, "-m", "siappakai.worker"]
     started = []
-    for argv in (redis, [*worker, "runs"], [*worker, "clock"], [*worker, "tick"]):
+    lookout = [sys.executable, "-m", "siappakai.lookout"]
+    workers = ([*worker, "runs"], [*worker, "clock"], [*worker, "tick"])
+    for argv in (redis, *workers, lookout):
         while argv is not redis and not (folder / "redis.sock").exists():
             time.sleep(0.05)
         with (folder / "log").open("ab") as log:
