@@ -17,7 +17,7 @@ from multiprocessing.context import ForkProcess
 from types import FrameType
 from typing import Final
 
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import DBAPIError
 
 from siappakai.config import Settings
 from siappakai.models import utc_now
@@ -92,7 +92,7 @@ def look(settings: Settings, children: Children, since: datetime) -> None:
             alerts.review(since=since)
             channels, servers = deliveries.due_channels(), watching.due_servers()
             health.note_lookout()
-    except SQLAlchemyError as error:
+    except DBAPIError as error:
         log.warning("the registry does not answer, trying again: %s", error)
         return
     for channel in channels:

@@ -33,7 +33,7 @@ def admit(order: Order, admin: Link, php: PhpVars) -> State:
     check_account(site["unix_user"])
     _check_domain(order)
     check_certificate(order)
-    _check_folders(order, php)
+    check_server(order, php)
     state = mariadb.state_of(admin, site["database"], site["slug"])
     if state is State.FOREIGN:
         raise Refusal(
@@ -83,13 +83,16 @@ def check_certificate(order: Order) -> None:
         ) from problem
 
 
-def _check_folders(order: Order, php: PhpVars) -> None:
-    for folder in (php["pool_dir"], order.layout["nginx_sites"], order.layout["sites"]):
-        if not Path(folder).is_dir():
+def check_server(order: Order, php: PhpVars) -> None:
+    """Refuse a server that is not prepared, or was by an older version of this program."""
+    vhosts = Path(order.layout["nginx_sites"])
+    needed = (Path(php["pool_dir"]), Path(order.layout["sites"]), vhosts / "listen-http")
+    for path in (*needed, vhosts / "listen-https"):
+        if not path.exists():
             raise Refusal(
                 "server_unprepared",
-                f"The folder {folder} is missing. Prepare the server, then run this again.",
-                folder=folder,
+                f"{path} is missing. Prepare the server, then run this again.",
+                folder=str(path),
             )
 
 

@@ -111,17 +111,20 @@ def _hash_of_nobody() -> str:
     return _hasher.hash(secrets.token_urlsafe())
 
 
-def change_password(user_id: int, *, current: str, new: str, by: str) -> User:
+def change_password(user_id: int, *, current: str, new: str, address: str, by: str) -> User:
     """Set a new password chosen by its owner; every session of theirs ends.
 
-    Raises InvalidInputError (field `current` or `password`).
+    Raises InvalidInputError (field `current` or `password`), and
+    login_throttle.TooManyAttemptsError after too many wrong ones.
     """
+    user = get_user(user_id)
+    login_throttle.check(user.username, address)
+    if not _fits(user.password_hash, current):
+        login_throttle.note_failure(user.username, address)
+        raise InvalidInputError(
+            "Kata sandi sekarang salah.", "Ketik kata sandi yang Anda pakai.", field="current"
+        )
     with transaction():
-        user = get_user(user_id)
-        if not _fits(user.password_hash, current):
-            raise InvalidInputError(
-                "Kata sandi sekarang salah.", "Ketik kata sandi yang Anda pakai.", field="current"
-            )
         if new == current:
             raise InvalidInputError(
                 "Kata sandi baru sama dengan yang lama.", "Pilih yang lain.", field="password"

@@ -32,7 +32,8 @@ def announce_end(session: Session, alert: Alert, now: datetime) -> None:
     """Tell those who were told of an alert that it ended; what was not sent yet is dropped."""
     told = set()
     for delivery in session.scalars(select(Delivery).where(Delivery.alert_id == alert.id)):
-        if delivery.state is DeliveryState.SENT:
+        # One that is on its way may arrive.
+        if delivery.state in {DeliveryState.SENT, DeliveryState.SENDING}:
             told.add(delivery.channel_id)
     drop(pending(session, Delivery.alert_id == alert.id))
     for channel in open_channels(session):

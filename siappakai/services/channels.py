@@ -113,17 +113,15 @@ def create_channel(
         )
     address = _check_address(kind, address)
     secret = secrets.token_urlsafe(_SECRET_BYTES) if kind == WEBHOOK else ""
-    ring = _ring()
     channel = Channel(
-        name=check_name(name),
-        kind=kind,
-        scheme=scheme_of(address),
-        address_sealed=ring.seal(address),
-        secret_sealed=ring.seal(secret) if secret else "",
-        **wishes.checked(),
+        name=check_name(name), kind=kind, scheme=scheme_of(address), **wishes.checked()
     )
     with transaction() as session:
         _check_free(channel.name)
+        # Read inside: whoever changes the key waits for this transaction or comes before it.
+        ring = _ring()
+        channel.address_sealed = ring.seal(address)
+        channel.secret_sealed = ring.seal(secret) if secret else ""
         session.add(channel)
         audit.record("channel.create", channel.name, by=by, detail={"scheme": channel.scheme})
     return channel, secret

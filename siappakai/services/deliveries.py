@@ -7,6 +7,7 @@ so that it may arrive twice, but never gets lost.
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -27,6 +28,7 @@ from siappakai.services.announcing import may_speak_at
 
 # Longer than a sender is let live.
 _CLAIM: Final = timedelta(seconds=90)
+_ROUND_SECONDS: Final = 30.0
 _HUNG: Final = "Tidak selesai pada waktunya: saluran menggantung, atau pengirimnya terhenti."
 
 
@@ -54,9 +56,12 @@ def due_channels(now: datetime | None = None) -> list[int]:
 
 
 def deliver(channel_id: int, now: datetime | None = None) -> None:
-    """Send what is due on a channel until one message fails; the others then have their turn."""
-    has_arrived = True
-    while has_arrived:
+    """Send what is due on a channel until one message fails; the others then have their turn.
+
+    It ends after a while with some unsent, before the lookout would cut it off in mid-message.
+    """
+    has_arrived, until = True, time.monotonic() + _ROUND_SECONDS
+    while has_arrived and time.monotonic() < until:
         claim = _next_claim(channel_id, now)
         if claim is None:
             return

@@ -105,7 +105,7 @@ def remove() -> bool:
         _refuse_while_running(server)
     _play_now("purge.yml", servers.layout_of(server) if server else _bare_layout())
     if server is not None:
-        _forget(server.id)
+        forget_server(server.id)
     forget_places()
     return True
 
@@ -115,6 +115,7 @@ def forget_places() -> bool:
     with transaction():
         found = bool(demo_places.noted())
         demo_places.forget()
+        settings.forget(settings.REQUIRE_TOTP_FOR_ADMINS, put_by=ACTOR)
     return found
 
 
@@ -270,7 +271,7 @@ def _refuse_while_running(server: Server) -> None:
         )
 
 
-def _forget(server_id: int) -> None:
+def forget_server(server_id: int) -> None:
     """Take the demonstration out of the registry; the audit trail stays."""
     with transaction() as session:
         run_ids = select(Target.run_id).where(Target.server_id == server_id).distinct()
@@ -284,4 +285,5 @@ def _forget(server_id: int) -> None:
         session.execute(delete(Site).where(Site.server_id == server_id))
         session.execute(delete(Server).where(Server.id == server_id))
         demo_places.forget()
+        settings.forget(settings.REQUIRE_TOTP_FOR_ADMINS, put_by=ACTOR)
         audit.record("demo.remove", SERVER, by=ACTOR)

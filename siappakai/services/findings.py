@@ -78,7 +78,9 @@ def _failed_runs(session: Session, now: datetime) -> Iterator[Finding]:
         where = (params["play"], int(subject.split(":")[1]))
         first[where] = min(params["first"], first.get(where, params["first"]))
     for (play, server_id), run in sorted(first.items()):
-        yield from _standing(session, play, session.get_one(Server, server_id), run)
+        # A server that left the registry takes its alerts along.
+        if (server := session.get(Server, server_id)) is not None:
+            yield from _standing(session, play, server, run)
 
 
 def _standing(session: Session, play: str, server: Server, first: int) -> Iterator[Finding]:

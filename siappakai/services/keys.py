@@ -82,12 +82,12 @@ def _pair() -> dict[str, str]:
 
 def _create_pair() -> Setting:
     private, public = generate_key(_COMMENT)
-    sealed = load_key_ring(current_settings().credentials_file).seal(private)
-    value = {"public": public, "private_sealed": sealed}
     try:
         with transaction() as session:
             stored = session.get(Setting, _SETTING)
             if stored is None:
+                sealed = load_key_ring(current_settings().credentials_file).seal(private)
+                value = {"public": public, "private_sealed": sealed}
                 stored = Setting(key=_SETTING, value=value, updated_by="siappakai")
                 session.add(stored)
                 audit.record("ssh_key.create", public, by="siappakai")

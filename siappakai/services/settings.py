@@ -78,6 +78,15 @@ def put_if_unset(key: str, *, value: Any, by: str) -> None:
             put(key, value, by=by)
 
 
+def forget(key: str, *, put_by: str) -> None:
+    """Go back to the default, unless somebody else than `put_by` has set it since."""
+    with transaction() as session:
+        stored = session.get(Setting, key)
+        if stored is not None and stored.updated_by == put_by:
+            session.delete(stored)
+            audit.record("setting.forget", key, by=put_by, detail={"before": stored.value})
+
+
 def is_draining() -> bool:
     """Tell whether the fleet is drained: what runs is finished, nothing is started."""
     return bool(get(DRAIN))

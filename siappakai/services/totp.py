@@ -43,11 +43,12 @@ def begin(user_id: int, *, by: str) -> None:
 
     Raises ConflictError when codes are asked of them already.
     """
-    ring = load_key_ring(current_settings().credentials_file)
     with transaction():
         user = accounts.get_user(user_id)
         if user.totp_since is not None:
             raise ConflictError("Kode dua langkah sudah aktif.", "Matikan dahulu untuk mengganti.")
+        # Read inside: whoever changes the key waits for this transaction or comes before it.
+        ring = load_key_ring(current_settings().credentials_file)
         user.totp_sealed = ring.seal(pyotp.random_base32())
         audit.record("totp.begin", user.username, by=by)
 

@@ -9,6 +9,7 @@ from flask_babel import gettext as _
 from siappakai.errors import RefusedError, SiapPakaiError
 from siappakai.models import LoginSession, Role, User
 from siappakai.services import accounts, sessions, totp
+from siappakai.web.confirmation import asks_again
 from siappakai.web.forms.users import CodeForm, LoginForm, PasswordForm
 from siappakai.web.identity import (
     actor,
@@ -69,6 +70,7 @@ def logout() -> ResponseReturnValue:
 
 @blueprint.route("/password", methods=["GET", "POST"])
 @requires(Role.VIEWER)
+@asks_again
 def password() -> ResponseReturnValue:
     form = PasswordForm()
     if form.accepted() and (user := _change_password(form)) is not None:
@@ -101,5 +103,6 @@ def _change_password(form: PasswordForm) -> User | None:
         present().id,
         current=form.current.data,
         new=form.password.data,
+        address=caller(),
         by=actor(),
     )

@@ -41,6 +41,7 @@ def set_threshold() -> ResponseReturnValue:
 
 @blueprint.route("/new", methods=["GET", "POST"])
 @requires(Role.ADMIN)
+@asks_again
 def create() -> ResponseReturnValue:
     form = NewChannelForm()
     if form.accepted():
@@ -63,6 +64,7 @@ def create() -> ResponseReturnValue:
 
 @blueprint.route("/<int(max=2147483647):channel_id>", methods=["GET", "POST"])
 @requires(Role.ADMIN)
+@asks_again
 def show(channel_id: int) -> ResponseReturnValue:
     channel = channels.get_channel(channel_id)
     form = ChannelForm(obj=channel)
@@ -97,6 +99,7 @@ def test(channel_id: int) -> ResponseReturnValue:
 
 @blueprint.post("/<int(max=2147483647):channel_id>/<any(enable, disable):verb>")
 @requires(Role.ADMIN)
+@asks_again
 def set_enabled(channel_id: int, verb: str) -> ResponseReturnValue:
     channels.set_enabled(channel_id, is_enabled=verb == "enable", by=actor())
     flash(_("Saluran dibuka.") if verb == "enable" else _("Saluran ditutup."))

@@ -36,6 +36,18 @@ def test_a_village_whose_database_is_gone_is_not_installed_anew(tmp_path: Path) 
     assert refusal.value.code == "database_lost"
 
 
+def test_a_server_prepared_before_it_had_listening_addresses_is_refused(tmp_path: Path) -> None:
+    order = _order(tmp_path)
+    order.layout.update({"sites": str(tmp_path), "nginx_sites": str(tmp_path)})
+    php: Any = {"pool_dir": str(tmp_path)}
+    (tmp_path / "listen-http").touch()
+    with pytest.raises(Refusal) as refusal:
+        admission.check_server(order, php)
+    assert (refusal.value.code, "listen-https" in str(refusal.value)) == ("server_unprepared", True)
+    (tmp_path / "listen-https").touch()
+    admission.check_server(order, php)
+
+
 def _pair(folder: Path, name: str, *options: str) -> dict[str, str]:
     chain, key = folder / f"{name}.pem", folder / f"{name}.key"
     subprocess.run(

@@ -81,18 +81,35 @@ def test_a_username_is_given_once():
         make_user("Ketut ")
 
 
+def test_the_present_password_is_not_guessed_on_the_page_that_changes_it():
+    user = make_user("ketut")
+
+    def guess() -> None:
+        accounts.change_password(user.id, current="tebakan", new="x", address=HERE, by="x")
+
+    for _ in range(login_throttle.PER_PAIR):
+        with pytest.raises(InvalidInputError):
+            guess()
+    with pytest.raises(TooManyAttemptsError):
+        guess()
+
+
 def test_a_new_password_ends_the_other_sessions():
     user = make_user("ketut")
     token = sessions.begin(user.id, address=HERE, browser="")
-    accounts.change_password(user.id, current=PASSWORD, new="sawah hijau subak", by="ketut")
+    accounts.change_password(
+        user.id, current=PASSWORD, new="sawah hijau subak", address=HERE, by="ketut"
+    )
 
     assert sessions.find(token) is None
     assert accounts.authenticate("ketut", "sawah hijau subak", address=HERE) is user
     with pytest.raises(InvalidInputError, match="sekarang salah"):
-        accounts.change_password(user.id, current=PASSWORD, new="gunung batukaru", by="ketut")
+        accounts.change_password(
+            user.id, current=PASSWORD, new="gunung batukaru", address=HERE, by="ketut"
+        )
     same = "sawah hijau subak"
     with pytest.raises(InvalidInputError, match="sama dengan"):
-        accounts.change_password(user.id, current=same, new=same, by="ketut")
+        accounts.change_password(user.id, current=same, new=same, address=HERE, by="ketut")
 
 
 def test_a_reset_password_must_be_changed():

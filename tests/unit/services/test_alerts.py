@@ -11,7 +11,7 @@ from siappakai.domain.states import RunState, ServerState
 from siappakai.errors import ConflictError, NotFoundError, UnreachableError
 from siappakai.models import Alert, Delivery, Setting, db
 from siappakai.models.transactions import transaction
-from siappakai.services import alerts, audit, channels, health, settings
+from siappakai.services import alerts, audit, channels, demo, health, settings
 from siappakai.services.channels import Wishes
 from tests.factories import BY, make_run, make_server, make_site, make_user
 
@@ -87,6 +87,15 @@ def test_a_failure_again_is_counted_and_success_ends_it():
     assert review() == []
     assert alert.state is AlertState.ENDED
     assert alert.open_key is None
+
+
+def test_a_server_that_left_the_registry_takes_its_alert_along():
+    site = make_site()
+    failed(site)
+    (alert,) = review()
+    demo.forget_server(site.server_id)
+    assert review(NOW + timedelta(minutes=1)) == []
+    assert db.session.get_one(Alert, alert.id).ended_at is not None
 
 
 def test_an_alert_outlives_the_week_its_run_is_news():
@@ -319,6 +328,15 @@ def test_the_end_is_told_to_those_who_were_told_of_the_beginning():
     sent(db.session.scalars(select(Delivery).order_by(Delivery.id.desc())).first())
     alerts.reconcile([], NOW)
     assert queued() == [("raised", "dropped"), ("raised", "sent"), ("ended", "queued")]
+
+
+def test_a_message_on_its_way_counts_as_told():
+    add_channel()
+    alerts.reconcile([finding()], NOW)
+    with transaction():
+        db.session.scalars(select(Delivery)).one().state = DeliveryState.SENDING
+    alerts.reconcile([], NOW)
+    assert queued()[1:] == [("ended", "queued")]
 
 
 def test_at_night_only_what_is_critical_is_due_now():

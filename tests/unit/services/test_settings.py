@@ -15,6 +15,14 @@ def test_settings_begin_with_their_defaults():
     assert settings.global_parallelism() == 8
 
 
+def test_only_who_set_it_can_take_it_back_unseen():
+    settings.put_if_unset(settings.REQUIRE_TOTP_FOR_ADMINS, value=False, by="demo")
+    settings.forget(settings.REQUIRE_TOTP_FOR_ADMINS, put_by=BY)
+    assert settings.get(settings.REQUIRE_TOTP_FOR_ADMINS) is False
+    settings.forget(settings.REQUIRE_TOTP_FOR_ADMINS, put_by="demo")
+    assert settings.get(settings.REQUIRE_TOTP_FOR_ADMINS) is True
+
+
 def test_a_change_is_kept_and_in_the_trail_once():
     settings.set_drain(drain=True, by=BY)
     settings.set_drain(drain=True, by=BY)

@@ -16,8 +16,12 @@ from tests.factories import PASSWORD, make_release, make_site, make_user
 # Secrets shown, sites removed, people managed, rules weakened. Ending sessions is not among
 # them: it only shuts out, and whoever does it in an emergency has no time.
 DANGEROUS = {
+    "auth.password",
+    "channels.create",
     "channels.remove",
     "channels.renew_secret",
+    "channels.set_enabled",
+    "channels.show",
     "servers.pin_host_key",
     "settings.set_security",
     "sites.remove",
