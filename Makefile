@@ -72,7 +72,7 @@ test: ## Everything CI runs; installs what is missing
 
 .PHONY: gate
 gate: testbed check
-	$(SUDO) env SIAPPAKAI_TEST_STRICT=1 $(RUN) pytest -n 2 --dist loadfile -m "not soak and not opensid"
+	$(SUDO) env SIAPPAKAI_TEST_STRICT=1 $(RUN) pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not soak and not opensid"
 
 .PHONY: soak
 soak: testbed ## What takes longer: 133 villages, kill storms, the real OpenSID
