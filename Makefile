@@ -53,8 +53,14 @@ check: $(VENV)/.synced ## Format, lint, types, layers, templates, playbooks
 	ANSIBLE_CONFIG=playbooks/ansible.cfg $(RUN) ansible-lint --offline -c .config/ansible-lint.yml playbooks
 
 .PHONY: test-unit
-test-unit: $(VENV)/.synced ## Unit tests alone, without the walks over all routes
-	$(RUN) pytest tests/unit -q -n 2 --dist worksteal -m "not integration and not soak and not walk"
+test-unit: $(VENV)/.synced ## Unit tests alone: rules, services, Ansible's part
+	$(RUN) pytest tests/unit --ignore tests/unit/web --ignore tests/unit/cli -q -n 2 \
+	  --dist worksteal -m "not integration and not soak"
+
+.PHONY: test-panel
+test-panel: $(VENV)/.synced ## Pages and commands over a registry, without the walks over all routes
+	$(RUN) pytest tests/unit/web tests/unit/cli -q -n 2 \
+	  --dist worksteal -m "not integration and not soak and not walk"
 
 .PHONY: testbed
 testbed: $(VENV)/.synced
