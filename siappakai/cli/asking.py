@@ -62,14 +62,7 @@ def typed_count(question: str, given: int | None, expected: int) -> int:
 
 def password(prompt: str, *, from_stdin: bool) -> str:
     """Return a password from standard input or the terminal; raises InvalidInputError."""
-    text = _hidden(prompt, from_stdin=from_stdin)
-    if not text:
-        raise InvalidInputError(
-            "Kata sandi tidak diberikan.",
-            "Kirim lewat masukan standar dengan --password-stdin.",
-            field="password",
-        )
-    return text
+    return _given(prompt, from_stdin=from_stdin, what="Kata sandi", field="password")
 
 
 def address_stdin_option(function: F) -> F:
@@ -81,12 +74,16 @@ def address_stdin_option(function: F) -> F:
 
 def address(prompt: str, *, from_stdin: bool) -> str:
     """Return an address that holds tokens, as `password` does; raises InvalidInputError."""
+    return _given(prompt, from_stdin=from_stdin, what="Alamat", field="address")
+
+
+def _given(prompt: str, *, from_stdin: bool, what: str, field: str) -> str:
     text = _hidden(prompt, from_stdin=from_stdin)
     if not text:
         raise InvalidInputError(
-            "Alamat tidak diberikan.",
-            "Kirim lewat masukan standar dengan --address-stdin.",
-            field="address",
+            f"{what} tidak diberikan.",
+            f"Kirim lewat masukan standar dengan --{field}-stdin.",
+            field=field,
         )
     return text
 
