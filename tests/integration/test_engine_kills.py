@@ -85,10 +85,17 @@ def traces(engine: Engine, site: Site) -> list[str]:
     """Return what a server still has of a site that was removed."""
     code, layout = site.village.code, engine.fleet.layout
     found = [str(path) for path in Path(layout.sites).glob(f"*{code}*")]
-    found += [entry.pw_name for entry in pwd.getpwall() if code in entry.pw_name]
+    # Another fleet on this machine may have a village of the same code.
+    found += [name for name in accounts(layout.prefix) if code in name]
     found += [name for (name,) in engine.fleet.query("SHOW DATABASES") if code in name]
     archives = len(list(Path(layout.archive).glob(f"*{code}*")))
     return found if archives == 1 else [*found, f"{archives} archives"]
+
+
+def accounts(prefix: str) -> list[str]:
+    """Return the unix accounts of one fleet."""
+    names = (entry.pw_name for entry in pwd.getpwall())
+    return [name for name in names if name.startswith(f"{prefix}-")]
 
 
 def test_silent_servers_hold_up_neither_each_other_nor_the_clock(

@@ -85,6 +85,8 @@ def _traces(fleet: Fleet, host: SiteHost) -> list[str]:
     found += [name for (name,) in fleet.query("SHOW DATABASES") if host.site.code in name]
     users = fleet.query("SELECT User FROM mysql.global_priv")
     found += [name for (name,) in users if host.site.code in name]
-    found += [entry.pw_name for entry in pwd.getpwall() if entry.pw_name.endswith(slug)]
-    found += [entry.gr_name for entry in grp.getgrall() if entry.gr_name.endswith(slug)]
+    # Another fleet on this machine may have a village of the same code.
+    account = f"{layout.prefix}-{slug}"
+    found += [entry.pw_name for entry in pwd.getpwall() if entry.pw_name == account]
+    found += [entry.gr_name for entry in grp.getgrall() if entry.gr_name == account]
     return found
