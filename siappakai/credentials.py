@@ -13,6 +13,7 @@ from pathlib import Path
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 
 from siappakai.errors import SiapPakaiError
+from siappakai.wording import say
 
 _ALPHABET = string.ascii_letters + string.digits
 # Read aloud or typed from paper: no 0/O, 1/l/I.
@@ -48,8 +49,8 @@ class KeyRing:
 
 def _unopened() -> SiapPakaiError:
     return SiapPakaiError(
-        "Rahasia tersimpan tidak dapat dibuka dengan kunci yang ada.",
-        "Kembalikan berkas credentials.key milik registri ini.",
+        say("Rahasia tersimpan tidak dapat dibuka dengan kunci yang ada."),
+        say("Kembalikan berkas credentials.key milik registri ini."),
     )
 
 
@@ -64,13 +65,16 @@ def read_keys(path: Path) -> list[bytes]:
         content = path.read_bytes()
     except FileNotFoundError:
         raise SiapPakaiError(
-            f"Berkas kunci {path} tidak ada.",
-            "Kembalikan dari cadangan; hanya pada pemasangan baru: siappakai registry upgrade.",
+            say("Berkas kunci %(path)s tidak ada.", path=path),
+            say(
+                "Kembalikan dari cadangan; hanya pada pemasangan baru: siappakai registry upgrade."
+            ),
         ) from None
     keys = [line.strip() for line in content.splitlines() if line.strip()]
     if not keys:
         raise SiapPakaiError(
-            f"Berkas kunci {path} kosong.", "Kembalikan dari cadangan; jangan membuat yang baru."
+            say("Berkas kunci %(path)s kosong.", path=path),
+            say("Kembalikan dari cadangan; jangan membuat yang baru."),
         )
     return keys
 

@@ -27,6 +27,7 @@ from rq.serializers import JSONSerializer
 
 from siappakai.config import Settings
 from siappakai.errors import UnreachableError
+from siappakai.wording import say
 
 RUNS = "runs"
 # Lost runs to settle. A server that does not answer is waited for in vain: each run is a job
@@ -74,8 +75,8 @@ def send(settings: Settings, run_id: int, queue: str = RUNS) -> None:
         )
     except RedisError as error:
         raise UnreachableError(
-            "Antrean (Redis) tidak menjawab.",
-            "Pekerjaan tetap tercatat dan dimulai begitu antrean hidup kembali.",
+            say("Antrean (Redis) tidak menjawab."),
+            say("Pekerjaan tetap tercatat dan dimulai begitu antrean hidup kembali."),
         ) from error
 
 
@@ -177,7 +178,7 @@ def _looking(settings: Settings) -> Iterator[Redis]:
             yield connection
     except RedisError as error:
         raise UnreachableError(
-            "Antrean (Redis) tidak menjawab.", "Periksa layanan Redis."
+            say("Antrean (Redis) tidak menjawab."), say("Periksa layanan Redis.")
         ) from error
 
 

@@ -20,6 +20,7 @@ from paramiko.hostkeys import HostKeyEntry
 from siappakai.domain.hostkeys import HostKey
 from siappakai.domain.servers import Answer
 from siappakai.errors import InvalidInputError, RefusedError, UnreachableError
+from siappakai.wording import say
 
 _KEY_CLASSES = (paramiko.Ed25519Key, paramiko.ECDSAKey, paramiko.RSAKey)
 # Whatever goes wrong is raised as well; its tracebacks in the log would tell nobody more.
@@ -90,8 +91,11 @@ class Connection:
                 return _authorize(sftp, line)
             except PermissionError:
                 raise RefusedError(
-                    f"Server {self._label} menolak mengubah ~/.ssh/authorized_keys.",
-                    "Periksa pemilik dan hak folder .ssh akun itu.",
+                    say(
+                        "Server %(label)s menolak mengubah ~/.ssh/authorized_keys.",
+                        label=self._label,
+                    ),
+                    say("Periksa pemilik dan hak folder .ssh akun itu."),
                 ) from None
 
 
@@ -148,15 +152,15 @@ def load_private_key(text: str) -> paramiko.PKey:
             return kind.from_private_key(io.StringIO(text.strip() + "\n"))
         except paramiko.PasswordRequiredException:
             raise InvalidInputError(
-                "Kunci privat itu terkunci frasa sandi.",
-                "Berikan kunci tanpa frasa sandi, atau pakai kata sandi akun.",
+                say("Kunci privat itu terkunci frasa sandi."),
+                say("Berikan kunci tanpa frasa sandi, atau pakai kata sandi akun."),
                 field="private_key",
             ) from None
         except (paramiko.SSHException, ValueError, UnsupportedAlgorithm, binascii.Error):
             continue
     raise InvalidInputError(
-        "Teks itu bukan kunci privat SSH yang dikenal.",
-        "Tempel berkas kunci Ed25519, ECDSA atau RSA seutuhnya.",
+        say("Teks itu bukan kunci privat SSH yang dikenal."),
+        say("Tempel berkas kunci Ed25519, ECDSA atau RSA seutuhnya."),
         field="private_key",
     )
 
@@ -245,9 +249,16 @@ def _judged(login: Login) -> Iterator[None]:
 def changed_host_key(address: str, expected: str, shown: str) -> HostKeyChangedError:
     """Return the error for a machine that shows another host key than expected."""
     return HostKeyChangedError(
-        f"Kunci host {address} berubah: tersemat {expected}, kini {shown}.",
-        "Bila server memang dipasang ulang, periksa sidik jari itu di servernya lalu sematkan "
-        "yang baru; bila tidak, jangan teruskan: bisa jadi ada yang menyadap.",
+        say(
+            "Kunci host %(address)s berubah: tersemat %(expected)s, kini %(shown)s.",
+            address=address,
+            expected=expected,
+            shown=shown,
+        ),
+        say(
+            "Bila server memang dipasang ulang, periksa sidik jari itu di servernya lalu "
+            "sematkan yang baru; bila tidak, jangan teruskan: bisa jadi ada yang menyadap."
+        ),
     )
 
 
@@ -255,16 +266,18 @@ def _login_refused(login: Login, allowed: list[str]) -> WrongPasswordError | Ref
     who = f"akun “{login.user}” di {login.address}"
     if login.private_key is not None:
         return KeyRefusedError(
-            f"Kunci SSH ditolak untuk {who}.",
-            "Pastikan kunci publiknya ada di ~/.ssh/authorized_keys akun itu.",
+            say("Kunci SSH ditolak untuk %(who)s.", who=who),
+            say("Pastikan kunci publiknya ada di ~/.ssh/authorized_keys akun itu."),
         )
     if not {"password", "keyboard-interactive"} & set(allowed):
         return PasswordLoginOffError(
-            f"Server tidak menerima kata sandi untuk {who}.",
-            "Pakai kunci privat, atau tambahkan kunci publik panel ke akun itu.",
+            say("Server tidak menerima kata sandi untuk %(who)s.", who=who),
+            say("Pakai kunci privat, atau tambahkan kunci publik panel ke akun itu."),
         )
     return WrongPasswordError(
-        f"Kata sandi salah untuk {who}.", "Periksa akun dan kata sandinya.", field="password"
+        say("Kata sandi salah untuk %(who)s.", who=who),
+        say("Periksa akun dan kata sandinya."),
+        field="password",
     )
 
 
@@ -275,16 +288,24 @@ def _told(label: str) -> Iterator[None]:
         yield
     except TimeoutError:
         raise ServerTimeoutError(
-            f"Server {label} tidak menjawab dalam batas waktu.",
-            "Periksa jaringan, alamat dan tembok apinya, lalu coba lagi.",
+            say("Server %(label)s tidak menjawab dalam batas waktu.", label=label),
+            say("Periksa jaringan, alamat dan tembok apinya, lalu coba lagi."),
         ) from None
     except (OSError, EOFError) as error:
         raise UnreachableError(
-            f"Server {label} tidak terjangkau: {str(error) or 'sambungan putus'}.",
-            "Periksa alamat, porta dan apakah sshd berjalan.",
+            say(
+                "Server %(label)s tidak terjangkau: %(error)s.",
+                label=label,
+                error=str(error) or "sambungan putus",
+            ),
+            say("Periksa alamat, porta dan apakah sshd berjalan."),
         ) from None
     except paramiko.SSHException as error:
         raise UnreachableError(
-            f"Server {label} tidak berbicara SSH dengan benar: {error}.",
-            "Pastikan porta itu milik sshd.",
+            say(
+                "Server %(label)s tidak berbicara SSH dengan benar: %(error)s.",
+                label=label,
+                error=error,
+            ),
+            say("Pastikan porta itu milik sshd."),
         ) from None

@@ -12,6 +12,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from siappakai.domain.alerts import AlertEvent, AlertKind, Severity
+from siappakai.domain.schedules import Refusal
 
 
 def _(text: str) -> str:
@@ -63,7 +64,7 @@ def fill(text: str, **params: Any) -> str:
 _TIMES: Final = frozenset({"since", "last", "until"})
 
 
-# Why the panel cannot get into a server.
+# Why the panel cannot get into a server; why what a schedule plans is not done.
 CAUSES: Final = {
     "unreachable": _("tidak menjawab"),
     "host_key": _("kunci host berubah"),
@@ -71,6 +72,11 @@ CAUSES: Final = {
     "sudo": _("tidak dapat menjadi root"),
     "python": _("Python tidak ada"),
     "refused": _("pemeriksaan ditolak"),
+    Refusal.DRAINED: _("armada sedang ditahan"),
+    Refusal.BUSY: _("pekerjaan serupa belum selesai di sana"),
+    Refusal.GONE: _("servernya sudah dilupakan"),
+    Refusal.RULE: _("ditolak sebuah aturan"),
+    Refusal.LATE: _("terlambat melewati batasnya"),
 }
 
 STORIES: Final = {
@@ -160,6 +166,17 @@ STORIES: Final = {
             " yang dikirim ke saluran mana pun."
         ),
         _("Jalankan lagi layanan penjaga peringatan, lalu periksa dengan: siappakai doctor."),
+    ),
+    AlertKind.SCHEDULE_UNDONE: Story(
+        _("Jadwal tidak dijalankan: %(label)s"),
+        _(
+            "Waktunya %(since)s, tetapi sebagian atau seluruhnya tidak dijalankan (%(cause)s)."
+            " Situs desa tidak berubah."
+        ),
+        _(
+            "Buka jadwalnya: riwayatnya menyebut server dan sebabnya. Perbaiki sebabnya; waktu"
+            " berikutnya dijalankan seperti biasa."
+        ),
     ),
 }
 

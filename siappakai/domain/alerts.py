@@ -10,6 +10,7 @@ from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 from siappakai.errors import InvalidInputError
+from siappakai.wording import say
 
 
 class Severity(StrEnum):
@@ -36,6 +37,7 @@ class AlertKind(StrEnum):
     QUEUE_DOWN = "queue_down"
     QUEUE_STUCK = "queue_stuck"
     LOOKOUT_STOPPED = "lookout_stopped"
+    SCHEDULE_UNDONE = "schedule_undone"
 
 
 class AlertState(StrEnum):
@@ -138,7 +140,9 @@ def parse_clock_time(text: str, field: str) -> time:
     found = _CLOCK_TIME.fullmatch(text.strip())
     if found is None:
         raise InvalidInputError(
-            f"Jam “{text}” tidak sah.", "Isi jam dan menit, misalnya 22:00.", field=field
+            say("Jam “%(text)s” tidak sah.", text=text),
+            say("Isi jam dan menit, misalnya 22:00."),
+            field=field,
         )
     return time(int(found[1]), int(found[2]))
 

@@ -11,9 +11,10 @@ import re
 from dataclasses import dataclass
 
 from siappakai.errors import InvalidInputError
+from siappakai.wording import say
 
 _VILLAGE = re.compile(r"(\d{2})\.?(\d{2})\.?(\d{2})\.?([123]\d{3})", re.ASCII)
-_LENGTHS = {2: "provinsi", 4: "kabupaten", 6: "kecamatan", 10: "desa"}
+_LENGTHS = {2: say("provinsi"), 4: say("kabupaten"), 6: say("kecamatan"), 10: say("desa")}
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,15 +49,18 @@ def parse_village_code(text: str) -> VillageCode:
     match = _VILLAGE.fullmatch(text.strip())
     if match is None:
         raise InvalidInputError(
-            f"Kode desa “{text.strip()}” tidak sah.",
-            "Tulis 10 angka, misalnya 51.02.01.2001 atau 5102012001.",
+            say("Kode desa “%(text)s” tidak sah.", text=text.strip()),
+            say("Tulis 10 angka, misalnya 51.02.01.2001 atau 5102012001."),
             field="kode_desa",
         )
     parts = match.groups()
     if "00" in parts[:3] or int(parts[0]) < 11 or parts[3].endswith("000"):  # noqa: PLR2004 - 11 is Aceh, the lowest province
         raise InvalidInputError(
-            f"Kode desa “{text.strip()}” memuat bagian yang tidak ada (00 atau 000).",
-            "Periksa kode pada daftar Kemendagri.",
+            say(
+                "Kode desa “%(text)s” memuat bagian yang tidak ada (00 atau 000).",
+                text=text.strip(),
+            ),
+            say("Periksa kode pada daftar Kemendagri."),
             field="kode_desa",
         )
     return VillageCode("".join(parts))
@@ -79,8 +83,16 @@ def parse_region_code(text: str, digits: int, *, field: str) -> str:
     parts = [plain[i : i + 2] for i in range(0, digits, 2)]
     if not (plain.isascii() and plain.isdigit() and len(plain) == digits) or "00" in parts:
         raise InvalidInputError(
-            f"Kode {_LENGTHS[digits]} “{text.strip()[:40]}” tidak sah.",
-            f"Tulis {digits} angka, misalnya {dotted('510201'[:digits])}.",
+            say(
+                "Kode %(kind)s “%(text)s” tidak sah.",
+                kind=_LENGTHS[digits],
+                text=text.strip()[:40],
+            ),
+            say(
+                "Tulis %(digits)s angka, misalnya %(example)s.",
+                digits=digits,
+                example=dotted("510201"[:digits]),
+            ),
             field=field,
         )
     return plain

@@ -16,6 +16,7 @@ from siappakai.domain.places import check_name, same_name
 from siappakai.domain.tables import Level, Problem, Record, Table, read_records
 from siappakai.domain.versions import Version
 from siappakai.errors import InvalidInputError
+from siappakai.wording import say
 
 # What an export writes and an import gives back unchanged.
 EXPORT_COLUMNS = (
@@ -88,8 +89,11 @@ def read_rows(table: Table) -> tuple[list[ImportRow], list[Problem]]:
     """
     records, problems = read_records(table)
     if table.encoding not in {"", "utf-8"}:
-        what = f"Berkas ini tidak berenkode UTF-8; dibaca sebagai {table.encoding}."
-        todo = "Periksa huruf beraksen; bila salah, simpan ulang sebagai CSV UTF-8."
+        what = say(
+            "Berkas ini tidak berenkode UTF-8; dibaca sebagai %(encoding)s.",
+            encoding=table.encoding,
+        )
+        todo = say("Periksa huruf beraksen; bila salah, simpan ulang sebagai CSV UTF-8.")
         problems.append(Problem(1, "", Level.WARNING, what, todo))
     rows = []
     for record in records:
@@ -137,11 +141,11 @@ def _code_column(record: Record) -> str:
 
 def _read_code(text: str) -> str:
     if not text:
-        raise InvalidInputError("Kode desa kosong.", "Isi 10 angka kode desa.")
+        raise InvalidInputError(say("Kode desa kosong."), say("Isi 10 angka kode desa."))
     if _SCIENTIFIC.fullmatch(text):
         raise InvalidInputError(
-            f"Excel memendekkan kode desa menjadi “{text}”; angkanya hilang.",
-            "Format kolomnya sebagai Teks, lalu ketik ulang kodenya.",
+            say("Excel memendekkan kode desa menjadi “%(text)s”; angkanya hilang.", text=text),
+            say("Format kolomnya sebagai Teks, lalu ketik ulang kodenya."),
         )
     return parse_village_code(re.sub(r"(?<=\d{10})\.0+", "", text)).plain
 
@@ -149,7 +153,9 @@ def _read_code(text: str) -> str:
 def _read_name(column: str) -> Callable[[str], str]:
     def read(text: str) -> str:
         if not text:
-            raise InvalidInputError(f"Kolom {column} kosong.", "Isi namanya.")
+            raise InvalidInputError(
+                say("Kolom %(column)s kosong.", column=column), say("Isi namanya.")
+            )
         return check_name(text, field=column)
 
     return read
@@ -161,7 +167,9 @@ def _read_release(text: str) -> str:
 
 def _read_php(text: str) -> str:
     if not _PHP.fullmatch(text):
-        raise InvalidInputError(f"Versi PHP “{text[:20]}” tidak sah.", "Contoh: 8.2.")
+        raise InvalidInputError(
+            say("Versi PHP “%(text)s” tidak sah.", text=text[:20]), say("Contoh: 8.2.")
+        )
     return text
 
 
@@ -171,8 +179,12 @@ def _area_problems(record: Record, code: str) -> Iterator[Problem]:
         # Excel shows 13.10 as 13.1 once it takes it for a number.
         padded = f"{text}0" if re.fullmatch(r"\d\d\.\d", text) else text
         if text and padded.replace(".", "") != code[:digits]:
-            what = f"Isi “{text[:40]}” tidak cocok dengan kode desa {dotted(code)}."
-            todo = f"Seharusnya {dotted(code[:digits])}."
+            what = say(
+                "Isi “%(text)s” tidak cocok dengan kode desa %(code)s.",
+                text=text[:40],
+                code=dotted(code),
+            )
+            todo = say("Seharusnya %(code)s.", code=dotted(code[:digits]))
             yield Problem(record.number, column, Level.ERROR, what, todo)
 
 
@@ -196,23 +208,39 @@ def _repeated(
         text = key(row)
         if text and first.setdefault(text, row.number) != row.number:
             shown = dotted(text) if column == "kode_desa" else text
-            what = f"“{shown}” sudah ada pada baris {first[text]}."
-            yield Problem(row.number, column, Level.ERROR, what, "Hapus atau betulkan salah satu.")
+            what = say(
+                "“%(shown)s” sudah ada pada baris %(first)s.", shown=shown, first=first[text]
+            )
+            yield Problem(
+                row.number, column, Level.ERROR, what, say("Hapus atau betulkan salah satu.")
+            )
 
 
 def _code_problems(row: ImportRow, known: Known) -> Iterator[Problem]:
     if not row.code:
         return
     if not row.code.startswith(known.regency_code):
-        what = f"Desa {dotted(row.code)} tidak termasuk {known.regency_name}."
-        todo = f"Kode desa di sini berawalan {dotted(known.regency_code)}."
+        what = say(
+            "Desa %(code)s tidak termasuk %(regency_name)s.",
+            code=dotted(row.code),
+            regency_name=known.regency_name,
+        )
+        todo = say(
+            "Kode desa di sini berawalan %(regency_code)s.", regency_code=dotted(known.regency_code)
+        )
         yield Problem(row.number, "kode_desa", Level.ERROR, what, todo)
     elif known.official and row.code not in known.official:
-        what = f"Kode {dotted(row.code)} tidak ada pada daftar resmi."
-        yield Problem(row.number, "kode_desa", Level.ERROR, what, "Periksa kode atau daftarnya.")
+        what = say("Kode %(code)s tidak ada pada daftar resmi.", code=dotted(row.code))
+        yield Problem(
+            row.number, "kode_desa", Level.ERROR, what, say("Periksa kode atau daftarnya.")
+        )
     elif known.official and row.name and not same_name(row.name, known.official[row.code]):
-        what = f"Nama “{row.name}” berbeda dari daftar resmi: “{known.official[row.code]}”."
-        todo = "Periksa apakah kodenya benar; nama dari berkas akan dipakai."
+        what = say(
+            "Nama “%(name)s” berbeda dari daftar resmi: “%(official)s”.",
+            name=row.name,
+            official=known.official[row.code],
+        )
+        todo = say("Periksa apakah kodenya benar; nama dari berkas akan dipakai.")
         yield Problem(row.number, "nama_desa", Level.WARNING, what, todo)
 
 
@@ -221,11 +249,17 @@ def _district_problems(row: ImportRow, known: Known) -> Iterator[Problem]:
     if not row.code or not row.code.startswith(known.regency_code):
         return
     if not (name or row.district_name):
-        what = f"Kecamatan {dotted(row.code[:6])} belum terdaftar dan namanya kosong."
-        todo = "Isi kolom nama_kecamatan."
+        what = say(
+            "Kecamatan %(code)s belum terdaftar dan namanya kosong.", code=dotted(row.code[:6])
+        )
+        todo = say("Isi kolom nama_kecamatan.")
         yield Problem(row.number, "nama_kecamatan", Level.ERROR, what, todo)
     elif name and row.district_name and not same_name(name, row.district_name):
-        what = f"Kecamatan {dotted(row.code[:6])} tercatat sebagai “{name}”; nama itu dipakai."
+        what = say(
+            "Kecamatan %(code)s tercatat sebagai “%(name)s”; nama itu dipakai.",
+            code=dotted(row.code[:6]),
+            name=name,
+        )
         yield Problem(row.number, "nama_kecamatan", Level.WARNING, what)
 
 
@@ -236,19 +270,29 @@ def _site_problems(row: ImportRow, known: Known) -> Iterator[Problem]:
     if bool(row.domain) != bool(row.server):
         missing, given = ("server", "domain") if row.domain else ("domain", "server")
         yield error(
-            missing, f"Kolom {given} terisi, {missing} kosong.", "Isi atau kosongkan keduanya."
+            missing,
+            say("Kolom %(given)s terisi, %(missing)s kosong.", given=given, missing=missing),
+            say("Isi atau kosongkan keduanya."),
         )
     owner = known.domains.get(row.domain, row.code)
     if row.domain and owner != row.code:
-        what = f"Domain {row.domain} sudah dipakai desa {dotted(owner)}."
-        yield error("domain", what, "Pilih domain lain.")
+        what = say(
+            "Domain %(domain)s sudah dipakai desa %(owner)s.",
+            domain=row.domain,
+            owner=dotted(owner),
+        )
+        yield error("domain", what, say("Pilih domain lain."))
     if row.server and row.server not in known.servers:
-        yield error("server", f"Server “{row.server[:60]}” tidak terdaftar.", "Daftarkan dahulu.")
+        yield error(
+            "server",
+            say("Server “%(server)s” tidak terdaftar.", server=row.server[:60]),
+            say("Daftarkan dahulu."),
+        )
     elif row.server and (php := _php(row, known)) and php not in known.servers[row.server]:
-        what = f"PHP {php} tidak ada pada server {row.server}."
+        what = say("PHP %(php)s tidak ada pada server %(server)s.", php=php, server=row.server)
         yield error("php", what, f"Yang ada: {', '.join(known.servers[row.server])}.")
     if row.release and row.release not in known.releases:
-        what = f"Rilis {row.release} tidak ada pada katalog."
+        what = say("Rilis %(release)s tidak ada pada katalog.", release=row.release)
         yield error("rilis", what, "Tambahkan rilis itu dahulu.")
     yield from _installed_problems(row, known.sites.get(row.code))
 
@@ -267,13 +311,21 @@ def _installed_problems(row: ImportRow, site: KnownSite | None) -> Iterator[Prob
         ("server", row.server, site.server),
     ):
         if new != present:
-            what = f"Situs desa ini sudah terpasang dengan {column} {present}."
-            todo = "Impor tidak memindahkan situs; kembalikan isinya atau kosongkan."
+            what = say(
+                "Situs desa ini sudah terpasang dengan %(column)s %(present)s.",
+                column=column,
+                present=present,
+            )
+            todo = say("Impor tidak memindahkan situs; kembalikan isinya atau kosongkan.")
             yield Problem(row.number, column, Level.ERROR, what, todo)
     for column, new, present in (("rilis", row.release, site.release), ("php", row.php, site.php)):
         if new and new != present:
-            what = f"Situs desa ini sudah terpasang dengan {column} {present}; isi sel diabaikan."
-            yield Problem(row.number, column, Level.WARNING, what, "Pakai menu pembaruan.")
+            what = say(
+                "Situs desa ini sudah terpasang dengan %(column)s %(present)s; isi sel diabaikan.",
+                column=column,
+                present=present,
+            )
+            yield Problem(row.number, column, Level.WARNING, what, say("Pakai menu pembaruan."))
 
 
 def needs_plan(row: ImportRow, site: KnownSite | None) -> bool:

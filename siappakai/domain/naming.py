@@ -13,6 +13,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 from siappakai.errors import InvalidInputError
+from siappakai.wording import say
 
 Services = Literal["system", "private"]
 
@@ -129,8 +130,8 @@ def server_layout(
     `prefix` begins each unix user and database name, so that two arrangements can share
     one machine. `http_address` empty means all addresses, IPv4 and IPv6.
     """
-    _check(_PREFIX, prefix, "prefix", "Pakai 2 sampai 8 huruf kecil atau angka.")
-    _check(_ROOT, root, "root", "Pakai jalur mutlak, misalnya /srv/siappakai.")
+    _check(_PREFIX, prefix, "prefix", say("Pakai 2 sampai 8 huruf kecil atau angka."))
+    _check(_ROOT, root, "root", say("Pakai jalur mutlak, misalnya /srv/siappakai."))
     for version in php_versions:
         check_php(version)
     private = services == "private"
@@ -168,10 +169,12 @@ def server_layout(
 
 def site_names(layout: ServerLayout, *, app: str, code: str) -> SiteNames:
     """Return the names of the site of `app` for the owner `code` (plain digits) on a server."""
-    _check(_APP, app, "app", "Pilih aplikasi dari daftar.")
+    _check(_APP, app, "app", say("Pilih aplikasi dari daftar."))
     if not (code.isascii() and code.isdigit() and len(code) in {4, 6, 10}):
         raise InvalidInputError(
-            f"Kode “{code}” tidak sah.", "Pakai 4, 6 atau 10 angka.", field="code"
+            say("Kode “%(code)s” tidak sah.", code=code),
+            say("Pakai 4, 6 atau 10 angka."),
+            field="code",
         )
     slug = f"{app}-{code}"
     database = f"{layout.prefix}_{app.replace('-', '_')}_{code}"
@@ -188,7 +191,7 @@ def site_names(layout: ServerLayout, *, app: str, code: str) -> SiteNames:
 def check_domain(text: str) -> str:
     """Return `text` as a lower-case domain; raises InvalidInputError (field `domain`)."""
     domain = text.strip().rstrip(".").lower()
-    _check(_DOMAIN, domain, "domain", "Contoh: bajera.desa.id")
+    _check(_DOMAIN, domain, "domain", say("Contoh: bajera.desa.id"))
     return domain
 
 
@@ -199,7 +202,9 @@ def check_certificate(chain: str, key: str) -> tuple[str, str]:
     and for what is no absolute path of plain names: both are written into nginx's configuration.
     """
     if chain or key:
-        todo = "Beri jalur mutlak rantai sertifikat dan kuncinya, misalnya /etc/ssl/desa/key.pem."
+        todo = say(
+            "Beri jalur mutlak rantai sertifikat dan kuncinya, misalnya /etc/ssl/desa/key.pem."
+        )
         _check(_FILE, chain, "certificate", todo)
         _check(_FILE, key, "certificate_key", todo)
     return chain, key
@@ -207,10 +212,14 @@ def check_certificate(chain: str, key: str) -> tuple[str, str]:
 
 def check_php(version: str) -> str:
     """Return a PHP version such as `8.2`; raises InvalidInputError (field `php`)."""
-    _check(_PHP, version, "php", "Pakai bentuk 8.2.")
+    _check(_PHP, version, "php", say("Pakai bentuk 8.2."))
     return version
 
 
 def _check(pattern: re.Pattern[str], value: str, field: str, todo: str) -> None:
     if pattern.fullmatch(value) is None:
-        raise InvalidInputError(f"Nilai “{value}” tidak sah untuk {field}.", todo, field=field)
+        raise InvalidInputError(
+            say("Nilai “%(value)s” tidak sah untuk %(field)s.", value=value, field=field),
+            todo,
+            field=field,
+        )

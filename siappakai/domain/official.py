@@ -8,6 +8,7 @@ from siappakai.domain.codes import parse_village_code
 from siappakai.domain.places import check_name
 from siappakai.domain.tables import Record, Table, read_records
 from siappakai.errors import InvalidInputError
+from siappakai.wording import say
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +36,10 @@ def read_official_rows(table: Table) -> list[OfficialRow]:
         row = _official_row(record)
         if row.code in rows:
             raise _at(
-                record.number, InvalidInputError(f"Kode {row.code} berulang.", "Hapus satu baris.")
+                record.number,
+                InvalidInputError(
+                    say("Kode %(code)s berulang.", code=row.code), say("Hapus satu baris.")
+                ),
             )
         rows[row.code] = row
     return list(rows.values())
@@ -56,4 +60,6 @@ def _official_row(record: Record) -> OfficialRow:
 
 
 def _at(row: int, error: InvalidInputError) -> InvalidInputError:
-    return InvalidInputError(f"Baris {row}: {error.what}", error.todo, field="file")
+    return InvalidInputError(
+        say("Baris %(row)s: %(what)s", row=row, what=error.what), error.todo, field="file"
+    )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from siappakai.errors import InvalidInputError
+from siappakai.wording import say
 
 NAME_LENGTH = 100
 
@@ -21,9 +22,12 @@ def check_name(text: str, *, field: str) -> str:
     is_template = any(mark in name for mark in _TEMPLATE_MARKS)
     if not 1 <= len(name) <= NAME_LENGTH or not name.isprintable() or is_template:
         raise InvalidInputError(
-            f"Nama “{name[:40]}” tidak sah.",
-            f"Isi paling banyak {NAME_LENGTH} huruf, tanpa karakter kendali dan tanda templat "
-            "({{, {%, {#).",
+            say("Nama “%(name)s” tidak sah.", name=name[:40]),
+            say(
+                "Isi paling banyak %(name_length)s huruf, tanpa karakter kendali dan tanda "
+                "templat ({{, {%%, {#).",
+                name_length=NAME_LENGTH,
+            ),
             field=field,
         )
     return name
@@ -34,7 +38,9 @@ def check_word(text: str, *, field: str) -> str:
     word = " ".join(text.lower().split())
     if _WORD.fullmatch(word) is None:
         raise InvalidInputError(
-            f"Sebutan “{word[:40]}” tidak sah.", "Contoh: desa, nagari, dusun, jorong.", field=field
+            say("Sebutan “%(word)s” tidak sah.", word=word[:40]),
+            say("Contoh: desa, nagari, dusun, jorong."),
+            field=field,
         )
     return word
 

@@ -10,6 +10,7 @@ from typing import Any, Protocol, Self
 
 from siappakai.domain.naming import Services, check_php, server_layout
 from siappakai.errors import InvalidInputError, RefusedError
+from siappakai.wording import say
 
 OLDEST_PYTHON = (3, 9)
 # Supported and run by us; tried by others; anything else is refused.
@@ -134,7 +135,7 @@ class Arrangement:
         check_port(self.https_port, "https_port")
         if self.http_port == self.https_port:
             raise InvalidInputError(
-                "Porta HTTP dan HTTPS sama.", "Pakai dua porta.", field="https_port"
+                say("Porta HTTP dan HTTPS sama."), say("Pakai dua porta."), field="https_port"
             )
         if self.parallelism:
             check_parallelism(self.parallelism)
@@ -158,14 +159,17 @@ def check_facts(facts: Facts, *, min_free_bytes: int) -> None:
     system = (facts.system, facts.system_version)
     if system not in SUPPORTED | UNTESTED:
         raise UnsupportedSystemError(
-            f"Sistem operasi “{facts.system_name}” tidak didukung.",
-            "Pakai Debian 12 atau 13 (Ubuntu 22.04 dan 24.04 boleh, tetapi belum teruji).",
+            say("Sistem operasi “%(system_name)s” tidak didukung.", system_name=facts.system_name),
+            say("Pakai Debian 12 atau 13 (Ubuntu 22.04 dan 24.04 boleh, tetapi belum teruji)."),
         )
     if facts.disk_free_bytes < min_free_bytes:
         raise DiskTooSmallError(
-            f"Ruang kosong server {_gib(facts.disk_free_bytes)}, diperlukan sedikitnya "
-            f"{_gib(min_free_bytes)}.",
-            "Kosongkan atau perbesar cakram, atau pilih folder akar pada cakram lain.",
+            say(
+                "Ruang kosong server %(free)s, diperlukan sedikitnya %(needed)s.",
+                free=_gib(facts.disk_free_bytes),
+                needed=_gib(min_free_bytes),
+            ),
+            say("Kosongkan atau perbesar cakram, atau pilih folder akar pada cakram lain."),
         )
 
 
@@ -173,15 +177,27 @@ def find_warnings(
     facts: Facts, *, skew_seconds: float, max_skew_seconds: float, web_ports: tuple[int, ...]
 ) -> list[str]:
     """Return what an admin should know of a machine although it may serve."""
-    warnings = []
+    warnings: list[str] = []
     if (facts.system, facts.system_version) in UNTESTED:
-        warnings.append(f"{facts.system_name} belum teruji; yang teruji Debian 12 dan 13.")
+        warnings.append(
+            say(
+                "%(system_name)s belum teruji; yang teruji Debian 12 dan 13.",
+                system_name=facts.system_name,
+            )
+        )
     if abs(skew_seconds) > max_skew_seconds:
         warnings.append(
-            f"Jam server berselisih {skew_seconds:+.0f} detik; nyalakan sinkronisasi waktu (NTP)."
+            say(
+                "Jam server berselisih %(seconds)s detik; nyalakan sinkronisasi waktu (NTP).",
+                seconds=f"{skew_seconds:+.0f}",
+            )
         )
     warnings += [
-        f"Porta {item.port} sudah dipakai oleh {item.process or 'program lain'}."
+        say(
+            "Porta %(port)s sudah dipakai oleh %(process)s.",
+            port=item.port,
+            process=item.process or say("program lain"),
+        )
         for item in facts.listeners
         if item.port in web_ports and item.process != "nginx"
     ]
@@ -190,23 +206,25 @@ def find_warnings(
 
 def check_address(text: str) -> str:
     """Return a host name or IP address; raises InvalidInputError (field `address`)."""
-    return _checked(_ADDRESS, text, "address", "Isi nama host atau alamat IP.").lower()
+    return _checked(_ADDRESS, text, "address", say("Isi nama host atau alamat IP.")).lower()
 
 
 def check_user(text: str) -> str:
     """Return the name of a Unix account; raises InvalidInputError (field `user`)."""
-    return _checked(_USER, text, "user", "Isi nama akun di server, misalnya siappakai.")
+    return _checked(_USER, text, "user", say("Isi nama akun di server, misalnya siappakai."))
 
 
 def check_name(text: str) -> str:
     """Return what a server is called; raises InvalidInputError (field `name`)."""
-    return _checked(_NAME, text, "name", "Pakai 2-60 huruf, angka, spasi, titik atau setrip.")
+    return _checked(_NAME, text, "name", say("Pakai 2-60 huruf, angka, spasi, titik atau setrip."))
 
 
 def check_port(port: int, field: str) -> int:
     """Return a TCP port; raises InvalidInputError naming `field`."""
     if port not in _PORTS:
-        raise InvalidInputError(f"Porta {port} tidak sah.", "Pakai 1 sampai 65535.", field=field)
+        raise InvalidInputError(
+            say("Porta %(port)s tidak sah.", port=port), say("Pakai 1 sampai 65535."), field=field
+        )
     return port
 
 
@@ -216,8 +234,8 @@ def check_http_address(text: str) -> str:
         return str(ipaddress.ip_address(text)) if text else ""
     except ValueError:
         raise InvalidInputError(
-            f"Alamat HTTP “{text}” tidak sah.",
-            "Isi satu alamat IP server, atau kosongkan untuk semuanya.",
+            say("Alamat HTTP “%(text)s” tidak sah.", text=text),
+            say("Isi satu alamat IP server, atau kosongkan untuk semuanya."),
             field="http_address",
         ) from None
 
@@ -225,7 +243,9 @@ def check_http_address(text: str) -> str:
 def check_php_versions(versions: Sequence[str]) -> list[str]:
     """Return PHP versions, at least one; raises InvalidInputError (field `php`)."""
     if not versions:
-        raise InvalidInputError("Versi PHP kosong.", "Pilih sedikitnya satu.", field="php")
+        raise InvalidInputError(
+            say("Versi PHP kosong."), say("Pilih sedikitnya satu."), field="php"
+        )
     return [check_php(version) for version in versions]
 
 
@@ -233,7 +253,9 @@ def check_parallelism(count: int) -> int:
     """Return how many sites are worked on at once; raises InvalidInputError (`parallelism`)."""
     if count not in _PARALLEL:
         raise InvalidInputError(
-            f"Kesejajaran {count} tidak sah.", "Pakai 1 sampai 64.", field="parallelism"
+            say("Kesejajaran %(count)s tidak sah.", count=count),
+            say("Pakai 1 sampai 64."),
+            field="parallelism",
         )
     return count
 
@@ -252,7 +274,11 @@ def known_hosts_line(address: str, port: int, host_key: str) -> str:
 def _checked(pattern: re.Pattern[str], text: str, field: str, todo: str) -> str:
     value = text.strip()
     if pattern.fullmatch(value) is None:
-        raise InvalidInputError(f"Nilai “{value}” tidak sah untuk {field}.", todo, field=field)
+        raise InvalidInputError(
+            say("Nilai “%(value)s” tidak sah untuk %(field)s.", value=value, field=field),
+            todo,
+            field=field,
+        )
     return value
 
 

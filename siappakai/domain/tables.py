@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from siappakai.errors import InvalidInputError
+from siappakai.wording import say
 
 
 class Kind(StrEnum):
@@ -104,8 +105,12 @@ def read_records(table: Table) -> tuple[list[Record], list[Problem]]:
         if not alternatives & columns.keys():
             name = min(alternatives)
             raise InvalidInputError(
-                f"Kolom {name} tidak ada pada baris judul.",
-                f"Tambahkan kolom {name}; judul lain yang dikenal: {', '.join(COLUMNS[name])}.",
+                say("Kolom %(name)s tidak ada pada baris judul.", name=name),
+                say(
+                    "Tambahkan kolom %(name)s; judul lain yang dikenal: %(choices)s.",
+                    name=name,
+                    choices=", ".join(COLUMNS[name]),
+                ),
                 field="file",
             )
     return [_record(row, columns, len(table.headings)) for row in table.rows], problems
@@ -118,11 +123,11 @@ def _match(headings: list[str]) -> tuple[dict[str, int], list[Problem]]:
         column = _BY_HEADING.get(re.sub(r"[^a-z0-9]+", "_", heading.lower()).strip("_"))
         if column is None:
             if heading:
-                what = f"Kolom “{heading[:40]}” tidak dikenal dan diabaikan."
+                what = say("Kolom “%(heading)s” tidak dikenal dan diabaikan.", heading=heading[:40])
                 problems.append(Problem(1, heading[:40], Level.NOTE, what))
         elif column in columns:
-            what = f"Kolom {column} ada lebih dari satu kali."
-            problems.append(Problem(1, column, Level.ERROR, what, "Hapus salah satunya."))
+            what = say("Kolom %(column)s ada lebih dari satu kali.", column=column)
+            problems.append(Problem(1, column, Level.ERROR, what, say("Hapus salah satunya.")))
         else:
             columns[column] = index
     return columns, problems
@@ -137,19 +142,22 @@ def _record(row: TableRow, columns: dict[str, int], width: int) -> Record:
             record.problems.append(problem)
         record.values[column] = "" if problem else cell.text
     if any(cell.text for cell in row.cells[width:]):
-        what = "Baris ini lebih panjang daripada baris judul."
-        todo = "Apit isi yang memuat pemisah dengan tanda kutip."
+        what = say("Baris ini lebih panjang daripada baris judul.")
+        todo = say("Apit isi yang memuat pemisah dengan tanda kutip.")
         record.problems.append(Problem(row.number, "", Level.ERROR, what, todo))
     return record
 
 
 _SPOILT = {
-    Kind.FORMULA: ("Sel ini berisi rumus.", "Ganti dengan nilainya (tempel sebagai nilai)."),
-    Kind.DATE: (
-        "Excel mengubah isi sel ini menjadi tanggal atau waktu.",
-        "Format kolomnya sebagai Teks, lalu ketik ulang isinya.",
+    Kind.FORMULA: (
+        say("Sel ini berisi rumus."),
+        say("Ganti dengan nilainya (tempel sebagai nilai)."),
     ),
-    Kind.ERROR: ("Sel ini berisi kesalahan rumus.", "Isi dengan nilainya."),
+    Kind.DATE: (
+        say("Excel mengubah isi sel ini menjadi tanggal atau waktu."),
+        say("Format kolomnya sebagai Teks, lalu ketik ulang isinya."),
+    ),
+    Kind.ERROR: (say("Sel ini berisi kesalahan rumus."), say("Isi dengan nilainya.")),
 }
 
 

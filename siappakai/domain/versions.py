@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Self
 
 from siappakai.errors import InvalidInputError
+from siappakai.wording import say
 
 _TAG = re.compile(r"v(\d{2})(0[1-9]|1[0-2])\.(\d{1,3})\.(\d{1,3})", re.ASCII)
 
@@ -26,7 +27,9 @@ class Version:
         match = _TAG.fullmatch(tag)
         if match is None:
             raise InvalidInputError(
-                f"Rilis “{tag}” tidak sah.", "Contoh: v2410.0.0.", field="version"
+                say("Rilis “%(tag)s” tidak sah.", tag=tag),
+                say("Contoh: v2410.0.0."),
+                field="version",
             )
         return cls(*(int(part) for part in match.groups()))
 

@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import Literal
 
 from siappakai.errors import InvalidInputError, NotFoundError, RefusedError, UnreachableError
+from siappakai.wording import say
 
 _GIT = "/usr/bin/git"
 _URL = re.compile(
@@ -63,13 +64,13 @@ def remote_source(url: str, *, allowed: Collection[str]) -> Source:
     match = _URL.fullmatch(url)
     if match is None:
         raise RefusedError(
-            f"Sumber rilis “{url}” bukan URL https:// atau ssh:// yang sah.",
-            "Perbaiki release_source pada berkas pengaturan.",
+            say("Sumber rilis “%(url)s” bukan URL https:// atau ssh:// yang sah.", url=url),
+            say("Perbaiki release_source pada berkas pengaturan."),
         )
     if url not in allowed:
         raise RefusedError(
-            f"Sumber rilis “{url}” tidak ada dalam daftar yang diizinkan.",
-            "Tambahkan ke release_sources_allowed pada berkas pengaturan.",
+            say("Sumber rilis “%(url)s” tidak ada dalam daftar yang diizinkan.", url=url),
+            say("Tambahkan ke release_sources_allowed pada berkas pengaturan."),
         )
     return Source(url, "https" if match["protocol"] == "https" else "ssh")
 
@@ -78,7 +79,8 @@ def local_source(path: Path) -> Source:
     """Return the source at an absolute local path; raises RefusedError for a relative one."""
     if not path.is_absolute():
         raise RefusedError(
-            f"Jalur sumber rilis “{path}” tidak mutlak.", "Tulis jalur yang dimulai dengan /."
+            say("Jalur sumber rilis “%(path)s” tidak mutlak.", path=path),
+            say("Tulis jalur yang dimulai dengan /."),
         )
     return Source(str(path), "file")
 
@@ -142,7 +144,12 @@ class Git:
             content = self._run("-C", str(self._mirror(app)), "cat-file", "blob", name)
         except UnreachableError:
             raise NotFoundError(
-                f"Berkas {path} tidak ada pada commit {commit[:12]}.", "Periksa sumber rilisnya."
+                say(
+                    "Berkas %(path)s tidak ada pada commit %(commit)s.",
+                    path=path,
+                    commit=commit[:12],
+                ),
+                say("Periksa sumber rilisnya."),
             ) from None
         return content.decode(errors="replace")
 
@@ -258,14 +265,16 @@ def commit_of_archive(path: Path) -> str:
 
 def _checked(pattern: re.Pattern[str], text: str) -> str:
     if pattern.fullmatch(text) is None:
-        raise InvalidInputError(f"Nama “{text}” tidak sah untuk Git.", "Pilih dari daftar rilis.")
+        raise InvalidInputError(
+            say("Nama “%(text)s” tidak sah untuk Git.", text=text), say("Pilih dari daftar rilis.")
+        )
     return text
 
 
 def _failed(source: Source | None, complaint: str) -> NotFoundError | UnreachableError:
     lines = [line.strip() for line in complaint.splitlines() if line.strip()]
     if any("couldn't find remote ref" in line for line in lines):
-        return NotFoundError("Rilis itu tidak ada di sumber.", "Pilih dari daftar rilis.")
+        return NotFoundError(say("Rilis itu tidak ada di sumber."), say("Pilih dari daftar rilis."))
     # The first complaint is the cause; what follows is advice about credentials and rights.
     causes = [line for line in lines if line.startswith(("fatal:", "error:", "ssh:"))] or lines
     return _unreachable(source, causes[0][:300] if causes else "Git berhenti tanpa keterangan")
@@ -274,5 +283,6 @@ def _failed(source: Source | None, complaint: str) -> NotFoundError | Unreachabl
 def _unreachable(source: Source | None, reason: str) -> UnreachableError:
     name = source.url if source else "(cermin setempat)"
     return UnreachableError(
-        f"Sumber rilis {name}: {reason}.", "Periksa jaringan dan release_source, lalu coba lagi."
+        say("Sumber rilis %(name)s: %(reason)s.", name=name, reason=reason),
+        say("Periksa jaringan dan release_source, lalu coba lagi."),
     )

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from siappakai.domain.servers import Answer
 from siappakai.errors import UnreachableError
+from siappakai.wording import say
 
 # Not the caller's: a program of ours is looked for where the system keeps programs.
 _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -35,6 +36,7 @@ class LocalMachine:
             return Answer(_NOT_FOUND, "", f"{argv[0]}: not found")
         except subprocess.TimeoutExpired:
             raise UnreachableError(
-                "Mesin ini tidak menjawab dalam batas waktu.", "Periksa bebannya, lalu coba lagi."
+                say("Mesin ini tidak menjawab dalam batas waktu."),
+                say("Periksa bebannya, lalu coba lagi."),
             ) from None
         return Answer(done.returncode, done.stdout, done.stderr)

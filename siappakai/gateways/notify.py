@@ -22,6 +22,7 @@ from apprise.plugins import NotifyBase
 from siappakai.domain.alert_texts import Message
 from siappakai.domain.alerts import Severity
 from siappakai.errors import InvalidInputError
+from siappakai.wording import say
 
 # What Apprise may speak here. Others of its plugins reach this machine's own desktop, log or
 # message bus, or services nobody asked for; a new one is a decision.
@@ -74,8 +75,8 @@ def check_apprise(address: str) -> str:
     address = address.strip()
     if scheme_of(address) not in SCHEMES:
         raise InvalidInputError(
-            "Jenis alamat ini tidak diizinkan.",
-            f"Pakai salah satu: {', '.join(sorted(SCHEMES))}.",
+            say("Jenis alamat ini tidak diizinkan."),
+            say("Pakai salah satu: %(choices)s.", choices=", ".join(sorted(SCHEMES))),
             field="address",
         )
     _plugin(address)
@@ -88,8 +89,8 @@ def check_webhook(address: str) -> str:
     parts = urlsplit(address)
     if parts.scheme.lower() not in WEBHOOK_SCHEMES or not parts.hostname or parts.username:
         raise InvalidInputError(
-            "Alamat webhook tidak sah.",
-            "Isi alamat http(s):// lengkap, tanpa nama pengguna di dalamnya.",
+            say("Alamat webhook tidak sah."),
+            say("Isi alamat http(s):// lengkap, tanpa nama pengguna di dalamnya."),
             field="address",
         )
     return address
@@ -141,7 +142,9 @@ def send_webhook(hook: Webhook, payload: dict[str, Any], *, delivery: int, times
     except requests.RequestException as error:
         raise NotSentError(_network_reason(error)) from error
     if not answer.ok or answer.is_redirect:
-        raise NotSentError(f"Penerima menjawab {answer.status_code}.")
+        raise NotSentError(
+            say("Penerima menjawab %(status_code)s.", status_code=answer.status_code)
+        )
 
 
 def signature(secret: str, timestamp: int, body: bytes) -> str:
@@ -154,8 +157,8 @@ def _plugin(address: str) -> NotifyBase:
     plugin = Apprise.instantiate(address, asset=_asset(), suppress_exceptions=True)
     if not isinstance(plugin, NotifyBase):
         raise InvalidInputError(
-            "Alamat itu tidak dapat dibaca: ada bagian yang kurang atau keliru.",
-            "Bandingkan dengan contoh di docs/operations.md atau dokumentasi Apprise.",
+            say("Alamat itu tidak dapat dibaca: ada bagian yang kurang atau keliru."),
+            say("Bandingkan dengan contoh di docs/operations.md atau dokumentasi Apprise."),
             field="address",
         )
     return plugin
@@ -177,10 +180,10 @@ def _asset() -> AppriseAsset:
 def _network_reason(error: requests.RequestException) -> str:
     # Its own words hold the whole address.
     if isinstance(error, requests.Timeout):
-        return "Penerima tidak menjawab pada waktunya."
+        return say("Penerima tidak menjawab pada waktunya.")
     if isinstance(error, requests.exceptions.SSLError):
-        return "Sertifikat penerima tidak dapat dipercaya."
-    return "Penerima tidak dapat dihubungi."
+        return say("Sertifikat penerima tidak dapat dipercaya.")
+    return say("Penerima tidak dapat dihubungi.")
 
 
 def _scrub(reason: str, address: str) -> str:

@@ -15,6 +15,7 @@ from siappakai.errors import ConflictError, InvalidInputError, NotFoundError, Re
 from siappakai.models import Role, User, db
 from siappakai.models.transactions import transaction
 from siappakai.services import audit, login_throttle, sessions
+from siappakai.wording import say
 
 FIRST_ADMIN = "admin"
 PASSWORD_MINIMUM = 12
@@ -42,7 +43,10 @@ def create_user(
     _check_password(chosen, username)
     with transaction() as session:
         if find_user(username) is not None:
-            raise ConflictError(f"Nama pengguna “{username}” sudah dipakai.", "Pilih nama lain.")
+            raise ConflictError(
+                say("Nama pengguna “%(username)s” sudah dipakai.", username=username),
+                say("Pilih nama lain."),
+            )
         user = User(
             username=username,
             name=name.strip(),
@@ -81,8 +85,8 @@ def authenticate(username: str, password: str, *, address: str) -> User:
     if user is None or not fits or not user.is_enabled:
         login_throttle.note_failure(user.username if user is not None else None, address)
         raise RefusedError(
-            "Nama pengguna atau kata sandi salah.",
-            "Periksa lagi, atau minta admin mengatur ulang kata sandi.",
+            say("Nama pengguna atau kata sandi salah."),
+            say("Periksa lagi, atau minta admin mengatur ulang kata sandi."),
         )
     if _hasher.check_needs_rehash(user.password_hash):
         with transaction():
@@ -99,7 +103,9 @@ def prove(user_id: int, password: str, *, address: str) -> None:
     login_throttle.check(user.username, address)
     if not _fits(user.password_hash, password):
         login_throttle.note_failure(user.username, address)
-        raise RefusedError("Kata sandi salah.", "Ketik kata sandi yang Anda pakai untuk masuk.")
+        raise RefusedError(
+            say("Kata sandi salah."), say("Ketik kata sandi yang Anda pakai untuk masuk.")
+        )
 
 
 @cache
@@ -122,12 +128,16 @@ def change_password(user_id: int, *, current: str, new: str, address: str, by: s
     if not _fits(user.password_hash, current):
         login_throttle.note_failure(user.username, address)
         raise InvalidInputError(
-            "Kata sandi sekarang salah.", "Ketik kata sandi yang Anda pakai.", field="current"
+            say("Kata sandi sekarang salah."),
+            say("Ketik kata sandi yang Anda pakai."),
+            field="current",
         )
     with transaction():
         if new == current:
             raise InvalidInputError(
-                "Kata sandi baru sama dengan yang lama.", "Pilih yang lain.", field="password"
+                say("Kata sandi baru sama dengan yang lama."),
+                say("Pilih yang lain."),
+                field="password",
             )
         _check_password(new, user.username)
         _set_password(user, new)
@@ -190,7 +200,9 @@ def end_sessions(user_id: int, *, by: str) -> User:
 def set_language(user_id: int, language: str, *, by: str) -> User:
     """Remember the language (`id` or `en`) an account reads."""
     if language not in _LANGUAGES:
-        raise InvalidInputError("Bahasa tidak dikenal.", "Pilih id atau en.", field="language")
+        raise InvalidInputError(
+            say("Bahasa tidak dikenal."), say("Pilih id atau en."), field="language"
+        )
     with transaction():
         user = get_user(user_id)
         user.language = language
@@ -202,7 +214,7 @@ def get_user(user_id: int) -> User:
     """Return an account; raises NotFoundError."""
     user = db.session.get(User, user_id)
     if user is None:
-        raise NotFoundError("Pengguna tidak ada.", "Kembali ke daftar pengguna.")
+        raise NotFoundError(say("Pengguna tidak ada."), say("Kembali ke daftar pengguna."))
     return user
 
 
@@ -234,15 +246,16 @@ def _keep_an_admin(user: User) -> None:
     )
     if user.role is Role.ADMIN and user.is_enabled and not db.session.scalar(others):
         raise RefusedError(
-            f"“{user.username}” adalah admin terakhir.", "Buat admin lain lebih dahulu."
+            say("“%(username)s” adalah admin terakhir.", username=user.username),
+            say("Buat admin lain lebih dahulu."),
         )
 
 
 def _check_username(username: str) -> None:
     if _USERNAME.fullmatch(username) is None:
         raise InvalidInputError(
-            f"Nama pengguna “{username}” tidak sah.",
-            "Pakai 2 sampai 50 huruf kecil, angka, titik, garis; diawali huruf.",
+            say("Nama pengguna “%(username)s” tidak sah.", username=username),
+            say("Pakai 2 sampai 50 huruf kecil, angka, titik, garis; diawali huruf."),
             field="username",
         )
 
@@ -250,18 +263,24 @@ def _check_username(username: str) -> None:
 def _check_name(name: str) -> None:
     if len(name.strip()) > _NAME_MAXIMUM:
         raise InvalidInputError(
-            "Nama terlalu panjang.", f"Paling banyak {_NAME_MAXIMUM} huruf.", field="name"
+            say("Nama terlalu panjang."),
+            say("Paling banyak %(name_maximum)s huruf.", name_maximum=_NAME_MAXIMUM),
+            field="name",
         )
 
 
 def _check_password(password: str, username: str) -> None:
     if not PASSWORD_MINIMUM <= len(password) <= PASSWORD_MAXIMUM:
         raise InvalidInputError(
-            "Panjang kata sandi tidak sesuai.",
-            f"Pakai {PASSWORD_MINIMUM} sampai {PASSWORD_MAXIMUM} karakter.",
+            say("Panjang kata sandi tidak sesuai."),
+            say(
+                "Pakai %(password_minimum)s sampai %(password_maximum)s karakter.",
+                password_minimum=PASSWORD_MINIMUM,
+                password_maximum=PASSWORD_MAXIMUM,
+            ),
             field="password",
         )
     if username in password.lower():
         raise InvalidInputError(
-            "Kata sandi memuat nama pengguna.", "Pilih yang lain.", field="password"
+            say("Kata sandi memuat nama pengguna."), say("Pilih yang lain."), field="password"
         )

@@ -27,6 +27,7 @@ from siappakai.models.transactions import transaction
 from siappakai.services import announcing, audit, health, settings
 from siappakai.services.findings import LATE_SECONDS, look_around
 from siappakai.services.paging import Page, paginate
+from siappakai.wording import say
 
 log = logging.getLogger(__name__)
 
@@ -162,7 +163,10 @@ def get_alert(alert_id: int) -> Alert:
     """Return an alert; raises NotFoundError."""
     alert = db.session.get(Alert, alert_id)
     if alert is None:
-        raise NotFoundError(f"Peringatan nomor {alert_id} tidak ada.", "Lihat daftar peringatan.")
+        raise NotFoundError(
+            say("Peringatan nomor %(alert_id)s tidak ada.", alert_id=alert_id),
+            say("Lihat daftar peringatan."),
+        )
     return alert
 
 
@@ -177,7 +181,8 @@ def acknowledge(alert_id: int, *, by: str) -> Alert:
         alert = get_alert(alert_id)
         if alert.state is AlertState.ENDED:
             raise ConflictError(
-                f"Peringatan nomor {alert_id} sudah berakhir.", "Tidak ada yang perlu ditandai."
+                say("Peringatan nomor %(alert_id)s sudah berakhir.", alert_id=alert_id),
+                say("Tidak ada yang perlu ditandai."),
             )
         if alert.state is AlertState.OPEN:
             _acknowledge([alert], by=by, now=registry_now(session))

@@ -10,6 +10,7 @@ from siappakai.errors import ConflictError, InvalidInputError, SiapPakaiError
 from siappakai.models import Run, Site, Village
 from siappakai.models.transactions import transaction
 from siappakai.services import servers, sites, villages
+from siappakai.wording import say
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +46,9 @@ def _site_of(placement: Placement, server_id: int | None, by: str) -> Site:
         return site
     if server_id is None:
         raise InvalidInputError(
-            f"{village.name} belum punya situs.", "Pilih server untuknya.", field="server_id"
+            say("%(village)s belum punya situs.", village=village.name),
+            say("Pilih server untuknya."),
+            field="server_id",
         )
     return _plan(village, server_id, placement.domain, by)
 
@@ -60,5 +63,7 @@ def _plan(village: Village, server_id: int, domain: str, by: str) -> Site:
 
 def _at_village(village: Village, error: SiapPakaiError) -> InvalidInputError:
     return InvalidInputError(
-        f"{village.name}: {error.what}", error.todo, field=f"domain-{village.code}"
+        say("%(village)s: %(what)s", village=village.name, what=error.what),
+        error.todo,
+        field=f"domain-{village.code}",
     )

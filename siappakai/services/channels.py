@@ -19,6 +19,7 @@ from siappakai.models.transactions import transaction
 from siappakai.services import audit
 from siappakai.services.announcing import drop, pending
 from siappakai.services.paging import Page, paginate
+from siappakai.wording import say
 
 APPRISE: Final = "apprise"
 WEBHOOK: Final = "webhook"
@@ -41,8 +42,8 @@ class Wishes:
         begin, end = self.quiet_from.strip(), self.quiet_until.strip()
         if bool(begin) != bool(end):
             raise InvalidInputError(
-                "Jam tenang belum lengkap.",
-                "Isi jam mulai dan jam selesai, atau kosongkan keduanya.",
+                say("Jam tenang belum lengkap."),
+                say("Isi jam mulai dan jam selesai, atau kosongkan keduanya."),
                 field="quiet_until" if begin else "quiet_from",
             )
         return {
@@ -66,7 +67,10 @@ def get_channel(channel_id: int) -> Channel:
     """Return a channel; raises NotFoundError."""
     channel = db.session.get(Channel, channel_id)
     if channel is None or channel.removed_at is not None:
-        raise NotFoundError(f"Saluran nomor {channel_id} tidak ada.", "Pilih dari daftar saluran.")
+        raise NotFoundError(
+            say("Saluran nomor %(channel_id)s tidak ada.", channel_id=channel_id),
+            say("Pilih dari daftar saluran."),
+        )
     return channel
 
 
@@ -109,7 +113,9 @@ def create_channel(
     """
     if kind not in KINDS:
         raise InvalidInputError(
-            f"Jenis saluran “{kind}” tidak dikenal.", f"Pilih: {', '.join(KINDS)}.", field="kind"
+            say("Jenis saluran “%(kind)s” tidak dikenal.", kind=kind),
+            say("Pilih: %(choices)s.", choices=", ".join(KINDS)),
+            field="kind",
         )
     address = _check_address(kind, address)
     secret = secrets.token_urlsafe(_SECRET_BYTES) if kind == WEBHOOK else ""
@@ -164,7 +170,8 @@ def renew_secret(channel_id: int, *, by: str) -> str:
         channel = get_channel(channel_id)
         if channel.kind != WEBHOOK:
             raise ConflictError(
-                "Saluran ini tidak menandatangani pesan.", "Hanya webhook yang punya kunci."
+                say("Saluran ini tidak menandatangani pesan."),
+                say("Hanya webhook yang punya kunci."),
             )
         secret = secrets.token_urlsafe(_SECRET_BYTES)
         channel.secret_sealed = _ring().seal(secret)
@@ -205,7 +212,10 @@ def request_test(channel_id: int, *, by: str) -> Delivery:
     with transaction() as session:
         channel = get_channel(channel_id)
         if not channel.is_enabled:
-            raise ConflictError(f"Saluran {channel.name} tertutup.", "Buka saluran itu dahulu.")
+            raise ConflictError(
+                say("Saluran %(channel)s tertutup.", channel=channel.name),
+                say("Buka saluran itu dahulu."),
+            )
         now = registry_now(session)
         test = Delivery(
             channel=channel,
@@ -226,7 +236,9 @@ def _check_address(kind: str, address: str) -> str:
 
 def _check_free(name: str) -> None:
     if db.session.scalar(select(Channel.id).where(Channel.name == name)) is not None:
-        raise ConflictError(f"Nama saluran “{name}” sudah dipakai.", "Pilih nama lain.")
+        raise ConflictError(
+            say("Nama saluran “%(name)s” sudah dipakai.", name=name), say("Pilih nama lain.")
+        )
 
 
 def _ring() -> KeyRing:

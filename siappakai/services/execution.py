@@ -19,15 +19,16 @@ from siappakai.errors import SiapPakaiError
 from siappakai.models import Run, Target, db, registry_now, utc_now
 from siappakai.models.app import current_settings
 from siappakai.models.transactions import transaction
-from siappakai.services import alerts, health, leases, outcomes, steps
+from siappakai.services import alerts, firing, health, leases, outcomes, steps
 from siappakai.services.hosts import Cast, hosts_of, keys_for
 from siappakai.services.leases import Lease, LeaseLostError, Tenure
 from siappakai.services.recorder import Prober, Recorder
 from siappakai.services.runs import ring
+from siappakai.wording import say
 
 log = logging.getLogger(__name__)
 
-_INTERRUPTED = "Terhenti sebelum selesai; jalankan lagi untuk menyelesaikannya."
+_INTERRUPTED = say("Terhenti sebelum selesai; jalankan lagi untuk menyelesaikannya.")
 _CANCELLED = "Dibatalkan."
 _PROBE = "health"
 # More than a look at many sites takes that all keep silent until they are given up.
@@ -47,13 +48,14 @@ def execute(run_id: int) -> None:
 
 
 def tick() -> None:
-    """Look after what no worker does: lost leases, queued runs whose job vanished."""
+    """Look after what no worker does: lost leases, queued runs whose job vanished, schedules."""
     lost = leases.expired()
     sweep_orphans()
     for run_id in lost:
         ring(run_id, dispatch.SETTLE)
     _ring_waiting()
     alerts.watch_the_lookout()
+    firing.fire_due()
     health.note_tick()
 
 

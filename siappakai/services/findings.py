@@ -30,7 +30,7 @@ from siappakai.domain.states import RunState, ServerState, SiteState
 from siappakai.errors import UnreachableError
 from siappakai.models import Alert, Run, Server, Site, Target, db
 from siappakai.models.app import current_settings
-from siappakai.services import health, servers, settings
+from siappakai.services import firing, health, servers, settings
 
 # A failure older than this that nobody was told of is history.
 _RECENT: Final = timedelta(days=7)
@@ -57,6 +57,7 @@ def look_around(now: datetime, since: datetime) -> list[Finding]:
             _disks(),
             _certificates(session, now),
             _queue_and_clock(session, now, since),
+            firing.undone(),
         )
     )
 

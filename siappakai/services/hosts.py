@@ -15,6 +15,7 @@ from siappakai.errors import ConflictError, SiapPakaiError
 from siappakai.models import Release, Run, Server, Site, Target, Village, db
 from siappakai.models.app import current_settings
 from siappakai.services import keys, releases, servers
+from siappakai.wording import say
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,8 +91,12 @@ def _check_fit(run: Run, target: Target, ring: KeyRing) -> None:
     site = db.session.get_one(Site, target.site_id)
     if site.server_id != target.server_id:
         raise ConflictError(
-            f"Situs {site.domain} sudah direncanakan di server {site.server.name}.",
-            "Mintalah lagi pekerjaannya di server itu.",
+            say(
+                "Situs %(domain)s sudah direncanakan di server %(server)s.",
+                domain=site.domain,
+                server=site.server.name,
+            ),
+            say("Mintalah lagi pekerjaannya di server itu."),
         )
     _release_of(run, site)
     _secrets(site, ring)
@@ -101,7 +106,8 @@ def _release_of(run: Run, site: Site) -> Release:
     release = site.wanted_release if run.play == "install" else site.release or site.wanted_release
     if release is None:
         raise ConflictError(
-            f"Situs {site.domain} belum punya rilis.", "Pasang situs itu dengan satu rilis dahulu."
+            say("Situs %(domain)s belum punya rilis.", domain=site.domain),
+            say("Pasang situs itu dengan satu rilis dahulu."),
         )
     return release
 

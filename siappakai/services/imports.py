@@ -9,7 +9,7 @@ from __future__ import annotations
 import secrets
 from dataclasses import asdict, dataclass
 from datetime import timedelta
-from typing import Literal
+from typing import Any, Literal
 
 from sqlalchemy import delete, select
 from sqlalchemy.orm import joinedload
@@ -40,6 +40,7 @@ from siappakai.models import (
 from siappakai.models.transactions import transaction
 from siappakai.services import audit, places, sites, villages
 from siappakai.services.tables import read_table, write_csv, write_xlsx
+from siappakai.wording import pack, say, unpack
 
 DRAFT_LIFE = timedelta(hours=24)
 _FILENAME_LENGTH = 255
@@ -89,7 +90,7 @@ def preview_import(content: bytes, *, filename: str, by: str) -> Preview:
             id=secrets.token_urlsafe(16),
             filename=filename[-_FILENAME_LENGTH:],
             rows=[asdict(row) for row in rows],
-            problems=[asdict(problem) for problem in problems],
+            problems=[_store(problem) for problem in problems],
             created_by=by,
             expires_at=utc_now() + DRAFT_LIFE,
         )
@@ -152,7 +153,7 @@ def export_villages(*, file_format: Literal["csv", "xlsx"]) -> bytes:
     write = {"csv": write_csv, "xlsx": write_xlsx}.get(file_format)
     if write is None:
         raise InvalidInputError(
-            "Format ekspor tidak dikenal.", "Pilih csv atau xlsx.", field="format"
+            say("Format ekspor tidak dikenal."), say("Pilih csv atau xlsx."), field="format"
         )
     known = _sites()
     ordered = db.session.scalars(
@@ -175,14 +176,15 @@ def _draft(draft_id: str) -> ImportDraft:
     draft = db.session.get(ImportDraft, draft_id)
     if draft is None or draft.expires_at < utc_now():
         raise NotFoundError(
-            "Pratinjau impor ini sudah dipakai atau kedaluwarsa.", "Unggah berkasnya sekali lagi."
+            say("Pratinjau impor ini sudah dipakai atau kedaluwarsa."),
+            say("Unggah berkasnya sekali lagi."),
         )
     return draft
 
 
 def _preview(draft: ImportDraft) -> Preview:
     rows = [ImportRow(**row) for row in draft.rows]
-    problems = [Problem(**{**found, "level": Level(found["level"])}) for found in draft.problems]
+    problems = [_load(found) for found in draft.problems]
     codes = {row.code for row in rows if row.code}
     registered = set(db.session.scalars(select(Village.code)))
     return Preview(
@@ -195,12 +197,26 @@ def _preview(draft: ImportDraft) -> Preview:
     )
 
 
+def _store(problem: Problem) -> dict[str, Any]:
+    return {**asdict(problem), "what": pack(problem.what), "todo": pack(problem.todo)}
+
+
+def _load(stored: dict[str, Any]) -> Problem:
+    words = {name: unpack(stored[name]) for name in ("what", "todo")}
+    return Problem(**{**stored, **words, "level": Level(stored["level"])})
+
+
 def _refuse_errors(problems: list[Problem]) -> None:
     errors = [found for found in problems if found.level == Level.ERROR]
     if errors:
         raise ConflictError(
-            f"Daftar ini memuat {len(errors)} kesalahan. Baris {errors[0].row}: {errors[0].what}",
-            "Betulkan berkasnya dan unggah lagi.",
+            say(
+                "Daftar ini memuat %(count)s kesalahan. Baris %(row)s: %(what)s",
+                count=len(errors),
+                row=errors[0].row,
+                what=errors[0].what,
+            ),
+            say("Betulkan berkasnya dan unggah lagi."),
         )
 
 
@@ -221,7 +237,9 @@ def _apply_row(
         if planned:
             _plan(row, village, site, secrets, by=by)
     except SiapPakaiError as error:
-        raise ConflictError(f"Baris {row.number}: {error.what}", error.todo) from error
+        raise ConflictError(
+            say("Baris %(number)s: %(what)s", number=row.number, what=error.what), error.todo
+        ) from error
     return how, planned
 
 

@@ -14,6 +14,7 @@ from siappakai.models.app import current_settings
 from siappakai.models.transactions import transaction
 from siappakai.services import audit
 from siappakai.ssh import generate_key
+from siappakai.wording import say
 
 # How a column, or a key of a setting, is called when its text is sealed.
 SEALED: Final = "_sealed"
@@ -32,8 +33,11 @@ def ensure_key_ring() -> None:
         return
     if sealed_example():
         raise RefusedError(
-            f"Berkas kunci {path} tidak ada, padahal registri berisi rahasia tersegel.",
-            "Kembalikan berkas itu dari cadangan: kunci baru tidak membuka rahasia lama.",
+            say(
+                "Berkas kunci %(path)s tidak ada, padahal registri berisi rahasia tersegel.",
+                path=path,
+            ),
+            say("Kembalikan berkas itu dari cadangan: kunci baru tidak membuka rahasia lama."),
         )
     create_key_ring(path)
 

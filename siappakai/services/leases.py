@@ -23,6 +23,7 @@ from siappakai.models.app import current_settings, thread_context
 from siappakai.models.transactions import transaction
 from siappakai.services import settings
 from siappakai.services.runs import cancel_queued
+from siappakai.wording import say
 
 log = logging.getLogger(__name__)
 
@@ -218,7 +219,7 @@ def expired() -> list[int]:
             select(Run).where(Run.state == RunState.RUNNING, Run.lease_until < now)
         ):
             run.state = RunState.LOST
-            run.message = "Pekerja berhenti di tengah jalan; keadaan situs sedang diperiksa."
+            run.message = say("Pekerja berhenti di tengah jalan; keadaan situs sedang diperiksa.")
             for target in run.targets:
                 if target.state is RunState.RUNNING:
                     target.state = RunState.LOST

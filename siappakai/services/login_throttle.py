@@ -14,6 +14,7 @@ from siappakai.errors import RefusedError
 from siappakai.models import AuditEntry, db, utc_now
 from siappakai.models.transactions import transaction
 from siappakai.services import audit
+from siappakai.wording import say
 
 WINDOW = timedelta(minutes=15)
 # One address guessing one account; one address guessing any; anybody guessing one account. The
@@ -27,6 +28,7 @@ PER_ACCOUNT_CODES = 10
 
 _ACTION = "login.fail"
 _CODE_ACTION = "login.fail_code"
+_TOKEN_ACTION = "token.fail"
 # A password typed into the wrong field must not be kept, so unknown names are not written down.
 _UNKNOWN = "?"
 
@@ -68,10 +70,23 @@ def note_code_failure(username: str, address: str) -> None:
         audit.record(_CODE_ACTION, username, by=address)
 
 
+def note_token_failure(subject: str | None, address: str) -> None:
+    """Count one API token that opened nothing; raise TooManyAttemptsError when there were many.
+
+    Asked for after the token was looked at: nobody guesses one, so a right one is let in from
+    wherever a forgotten program keeps sending an old one. The limit spares the audit trail.
+    """
+    if _failures(_TOKEN_ACTION, AuditEntry.actor == address) >= PER_ADDRESS:
+        raise _too_many()
+    with transaction():
+        audit.record(_TOKEN_ACTION, subject or _UNKNOWN, by=address)
+
+
 def _too_many() -> TooManyAttemptsError:
     minutes = int(WINDOW.total_seconds() // 60)
     return TooManyAttemptsError(
-        "Terlalu banyak percobaan masuk yang gagal.", f"Coba lagi {minutes} menit lagi."
+        say("Terlalu banyak percobaan masuk yang gagal."),
+        say("Coba lagi %(minutes)s menit lagi.", minutes=minutes),
     )
 
 

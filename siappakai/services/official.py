@@ -11,6 +11,7 @@ from siappakai.models import OfficialVillage, Regency
 from siappakai.models.transactions import transaction
 from siappakai.services import audit, places
 from siappakai.services.tables import read_table
+from siappakai.wording import say
 
 _REGENCY_DIGITS = 4
 _DISTRICT_DIGITS = 6
@@ -29,8 +30,12 @@ def load_official_list(content: bytes, *, by: str) -> int:
         ours = [row for row in rows if row.code.startswith(regency.code)]
         if not ours:
             raise InvalidInputError(
-                f"Daftar ini tidak memuat desa di {regency.name} ({regency.code}).",
-                "Pilih daftar kabupaten yang benar.",
+                say(
+                    "Daftar ini tidak memuat desa di %(regency)s (%(code)s).",
+                    regency=regency.name,
+                    code=regency.code,
+                ),
+                say("Pilih daftar kabupaten yang benar."),
                 field="file",
             )
         session.execute(delete(OfficialVillage))
@@ -54,8 +59,8 @@ def _regency_of(rows: list[OfficialRow], by: str) -> Regency:
     codes = {row.code[:_REGENCY_DIGITS] for row in rows}
     if len(codes) != 1 or not rows[0].regency_name or not rows[0].province_name:
         raise InvalidInputError(
-            "Kabupaten belum ditetapkan dan daftar ini tidak menyebut tepat satu kabupaten.",
-            "Tetapkan kabupatennya lebih dahulu, lalu muat daftar ini lagi.",
+            say("Kabupaten belum ditetapkan dan daftar ini tidak menyebut tepat satu kabupaten."),
+            say("Tetapkan kabupatennya lebih dahulu, lalu muat daftar ini lagi."),
             field="file",
         )
     return places.set_regency(

@@ -10,6 +10,7 @@ from siappakai.errors import ConflictError, InvalidInputError, NotFoundError
 from siappakai.models import District, OfficialVillage, Regency, db
 from siappakai.models.transactions import transaction
 from siappakai.services import audit, demo_places
+from siappakai.wording import say
 
 _REGENCY_DIGITS = 4
 _DISTRICT_DIGITS = 6
@@ -25,8 +26,8 @@ def get_regency() -> Regency:
     regency = find_regency()
     if regency is None:
         raise NotFoundError(
-            "Kabupaten belum ditetapkan.",
-            "Isi kode dan nama kabupaten, atau muat daftar resminya, lebih dahulu.",
+            say("Kabupaten belum ditetapkan."),
+            say("Isi kode dan nama kabupaten, atau muat daftar resminya, lebih dahulu."),
         )
     return regency
 
@@ -79,12 +80,12 @@ def _replace_other_regency(code: str) -> None:
     if db.session.scalar(select(District.code).limit(1)):
         if demo_places.are_all():
             raise ConflictError(
-                f"Panel ini masih melayani {other.name} milik peragaan.",
-                "Hapus peragaannya dahulu: make clean-demo.",
+                say("Panel ini masih melayani %(other)s milik peragaan.", other=other.name),
+                say("Hapus peragaannya dahulu: make clean-demo."),
             )
         raise ConflictError(
-            f"Panel ini sudah melayani {other.name} dan kecamatannya terdaftar.",
-            "Pakai registri baru untuk kabupaten lain.",
+            say("Panel ini sudah melayani %(other)s dan kecamatannya terdaftar.", other=other.name),
+            say("Pakai registri baru untuk kabupaten lain."),
         )
     db.session.delete(other)
 
@@ -118,8 +119,13 @@ def ensure_district(code: str, name: str = "") -> District:
     regency = get_regency()
     if not code.startswith(regency.code):
         raise InvalidInputError(
-            f"Kode {code} tidak termasuk {regency.name} ({regency.code}).",
-            "Periksa empat angka pertamanya.",
+            say(
+                "Kode %(code)s tidak termasuk %(regency)s (%(regency_code)s).",
+                code=code,
+                regency=regency.name,
+                regency_code=regency.code,
+            ),
+            say("Periksa empat angka pertamanya."),
             field="code",
         )
     official = db.session.scalar(
@@ -127,7 +133,9 @@ def ensure_district(code: str, name: str = "") -> District:
     )
     if not (official or name):
         raise InvalidInputError(
-            f"Kecamatan {code} belum terdaftar.", "Isi nama kecamatannya.", field="district_name"
+            say("Kecamatan %(code)s belum terdaftar.", code=code),
+            say("Isi nama kecamatannya."),
+            field="district_name",
         )
     district = District(
         code=code,

@@ -21,6 +21,7 @@ from siappakai.domain.servers import (
 )
 from siappakai.errors import UnreachableError
 from siappakai.models.app import current_settings
+from siappakai.wording import say
 
 _PYTHON = "/usr/bin/python3"
 _WHO = "import os, sys; print(os.getuid(), *sys.version_info[:2])"
@@ -52,7 +53,8 @@ def look_at(
     after = time.time()
     if answer.code != 0:
         raise UnreachableError(
-            f"Pemeriksaan server berhenti: {answer.error.strip()[-300:]}", "Coba sekali lagi."
+            say("Pemeriksaan server berhenti: %(error)s", error=answer.error.strip()[-300:]),
+            say("Coba sekali lagi."),
         )
     seen = json.loads(answer.output)
     facts = Facts.from_dict(seen)
@@ -86,7 +88,7 @@ def _rights(shell: Shell) -> list[str]:
     """Return what turns a command into root's; raises when Python or sudo is missing."""
     answer = shell.run([_PYTHON, "-I", "-c", _WHO])
     if answer.code != 0:
-        raise _python_missing("Python 3 tidak ada di server.")
+        raise _python_missing(say("Python 3 tidak ada di server."))
     uid, *version = (int(word) for word in answer.output.split())
     if tuple(version) < OLDEST_PYTHON:
         raise _python_missing(f"Python server terlalu tua: {'.'.join(map(str, version))}.")
@@ -94,9 +96,11 @@ def _rights(shell: Shell) -> list[str]:
         return []
     if shell.run(["sudo", "-n", "true"]).code != 0:
         raise MissingSudoError(
-            "Akun itu tidak dapat menjadi root dengan sudo tanpa kata sandi.",
-            "Sebagai root di server: pasang sudo, lalu isi /etc/sudoers.d/siappakai dengan "
-            "“NAMA_AKUN ALL=(ALL) NOPASSWD: ALL”.",
+            say("Akun itu tidak dapat menjadi root dengan sudo tanpa kata sandi."),
+            say(
+                "Sebagai root di server: pasang sudo, lalu isi /etc/sudoers.d/siappakai dengan "
+                "“NAMA_AKUN ALL=(ALL) NOPASSWD: ALL”."
+            ),
         )
     return ["sudo", "-n"]
 
@@ -104,7 +108,8 @@ def _rights(shell: Shell) -> list[str]:
 def _python_missing(what: str) -> PythonMissingError:
     oldest = ".".join(map(str, OLDEST_PYTHON))
     return PythonMissingError(
-        what, f"Sebagai root di server: apt install python3 (sedikitnya {oldest})."
+        what,
+        say("Sebagai root di server: apt install python3 (sedikitnya %(oldest)s).", oldest=oldest),
     )
 
 

@@ -23,6 +23,7 @@ from siappakai.models import Release, db
 from siappakai.models.app import current_settings
 from siappakai.models.transactions import transaction
 from siappakai.services import audit, sources
+from siappakai.wording import say
 
 APP = "opensid"
 _HELPER = "donjo-app/helpers/opensid_helper.php"
@@ -76,7 +77,8 @@ def get_release(version: str) -> Release:
     release = find_release(version)
     if release is None:
         raise NotFoundError(
-            f"Rilis {version} belum disematkan.", f"Jalankan: siappakai release pin {version}"
+            say("Rilis %(version)s belum disematkan.", version=version),
+            say("Jalankan: siappakai release pin %(version)s", version=version),
         )
     return release
 
@@ -166,9 +168,19 @@ def check_php_seen(release: Release, php: str) -> None:
     if php not in release.php_versions:
         known = ", ".join(release.php_versions) or "belum ada"
         raise RefusedError(
-            f"Rilis {release.version} belum terlihat bekerja pada PHP {php} (yang sudah: {known}).",
-            "Cobalah pada satu situs uji, lalu catat: "
-            f"siappakai release php-seen {release.version} {php}",
+            say(
+                "Rilis %(version)s belum terlihat bekerja pada PHP %(php)s (yang sudah: "
+                "%(known)s).",
+                version=release.version,
+                php=php,
+                known=known,
+            ),
+            say(
+                "Cobalah pada satu situs uji, lalu catat: siappakai release php-seen "
+                "%(version)s %(php)s",
+                version=release.version,
+                php=php,
+            ),
         )
 
 
@@ -185,8 +197,8 @@ def newest_seen(php: str) -> str:
         if is_listed and php in _seen(offer.version, stand_in=stand_in)["php_versions"]:
             return offer.version
     raise NotFoundError(
-        f"Tidak ada rilis yang sudah terlihat bekerja pada PHP {php}.",
-        "Sematkan satu rilis dan catat hasil uji: siappakai release php-seen.",
+        say("Tidak ada rilis yang sudah terlihat bekerja pada PHP %(php)s.", php=php),
+        say("Sematkan satu rilis dan catat hasil uji: siappakai release php-seen."),
     )
 
 
@@ -207,7 +219,7 @@ def record_php_seen(version: str, php: str, *, by: str) -> Release:
 
 def _store(session: Session, release: Release, *, by: str) -> Release:
     if sources.source_status().stand_in != release.stand_in:
-        raise ConflictError("Sumber rilis berganti sementara ini.", "Ulangi penyematan.")
+        raise ConflictError(say("Sumber rilis berganti sementara ini."), say("Ulangi penyematan."))
     known = find_release(release.version)
     if known is None:
         session.add(release)
@@ -224,8 +236,8 @@ def _fetch_again(release: Release) -> None:
     source, stand_in = sources.source_in_use(settings, by="siappakai")
     if stand_in != release.stand_in:
         raise ConflictError(
-            f"Rilis {release.version} bukan dari sumber yang kini dipakai.",
-            "Pilih rilis lain, atau kembalikan sumber rilisnya.",
+            say("Rilis %(version)s bukan dari sumber yang kini dipakai.", version=release.version),
+            say("Pilih rilis lain, atau kembalikan sumber rilisnya."),
         )
     commit = sources.git(settings).fetch_tag(release.app, source, release.version)
     if commit != release.commit:
@@ -234,9 +246,13 @@ def _fetch_again(release: Release) -> None:
 
 def _moved(release: Release, commit: str) -> ConflictError:
     return ConflictError(
-        f"Tag {release.version} di sumber telah berpindah: tersemat {release.commit[:12]}, "
-        f"kini {commit[:12]}.",
-        "Rilis yang sudah terbit tidak boleh berubah; tanyakan kepada penerbitnya.",
+        say(
+            "Tag %(version)s di sumber telah berpindah: tersemat %(pinned)s, kini %(now)s.",
+            version=release.version,
+            pinned=release.commit[:12],
+            now=commit[:12],
+        ),
+        say("Rilis yang sudah terbit tidak boleh berubah; tanyakan kepada penerbitnya."),
     )
 
 
@@ -244,7 +260,12 @@ def _schema_version(helper: str, tag: str) -> str:
     match = _SCHEMA_VERSION.search(helper)
     if match is None:
         raise NotFoundError(
-            f"Rilis {tag} tidak menyebut VERSI_DATABASE di {_HELPER}.", "Pilih rilis lain."
+            say(
+                "Rilis %(tag)s tidak menyebut VERSI_DATABASE di %(helper)s.",
+                tag=tag,
+                helper=_HELPER,
+            ),
+            say("Pilih rilis lain."),
         )
     return match.group(1)
 

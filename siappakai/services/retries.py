@@ -13,6 +13,7 @@ from siappakai.errors import ConflictError, RefusedError
 from siappakai.models import Run, Site, Target, db
 from siappakai.models.transactions import transaction
 from siappakai.services import runs, servers, sites
+from siappakai.wording import say
 
 # Asked for site by site with the number typed again, never repeated in place.
 REMOVE = "remove"
@@ -34,8 +35,8 @@ def retry_failed(run_id: int, *, by: str) -> list[Run]:
         found = failed_sites(run)
         if not found:
             raise ConflictError(
-                f"Situs yang gagal pada pekerjaan {run_id} sudah tidak ada.",
-                "Tidak perlu mengulang.",
+                say("Situs yang gagal pada pekerjaan %(run_id)s sudah tidak ada.", run_id=run_id),
+                say("Tidak perlu mengulang."),
             )
         if run.play == REMOVE:
             raise _removal_refused(run, found)
@@ -52,12 +53,14 @@ def failed_sites(run: Run) -> list[Site]:
 def _failed(run: Run) -> list[Target]:
     if run.state not in TERMINAL:
         raise ConflictError(
-            f"Pekerjaan {run.id} belum selesai.", "Tunggu sampai selesai, atau batalkan dahulu."
+            say("Pekerjaan %(run)s belum selesai.", run=run.id),
+            say("Tunggu sampai selesai, atau batalkan dahulu."),
         )
     failed = [target for target in run.targets if target.state in RETRYABLE]
     if not failed:
         raise ConflictError(
-            f"Tidak ada yang gagal pada pekerjaan {run.id}.", "Tidak perlu mengulang."
+            say("Tidak ada yang gagal pada pekerjaan %(run)s.", run=run.id),
+            say("Tidak perlu mengulang."),
         )
     return failed
 
@@ -67,16 +70,26 @@ def _refuse_second(run: Run) -> None:
     other = db.session.scalar(still_open.limit(1))
     if other is not None:
         raise ConflictError(
-            f"Pekerjaan {run.id} sedang diulang dalam pekerjaan {other}.",
-            f"Ikuti pekerjaan {other} sampai selesai.",
+            say(
+                "Pekerjaan %(run)s sedang diulang dalam pekerjaan %(other)s.",
+                run=run.id,
+                other=other,
+            ),
+            say("Ikuti pekerjaan %(other)s sampai selesai.", other=other),
         )
 
 
 def _removal_refused(run: Run, found: Sequence[Site]) -> RefusedError:
     codes = " ".join(dotted(site.village.code) for site in found)
     return RefusedError(
-        f"Pekerjaan {run.id} adalah penghapusan; itu tidak diulang tanpa menyebut situsnya.",
-        f"Hapus lagi dengan jumlahnya diketik ulang: siappakai site remove {codes}",
+        say(
+            "Pekerjaan %(run)s adalah penghapusan; itu tidak diulang tanpa menyebut situsnya.",
+            run=run.id,
+        ),
+        say(
+            "Hapus lagi dengan jumlahnya diketik ulang: siappakai site remove %(codes)s",
+            codes=codes,
+        ),
     )
 
 
@@ -87,8 +100,8 @@ def _again(run: Run, found: Sequence[Site], *, by: str) -> list[Run]:
     for site in found:
         if site.wanted_release_id is None:
             raise ConflictError(
-                f"Situs {site.village.name} belum punya rilis.",
-                "Pasang situs itu dengan memilih rilisnya.",
+                say("Situs %(village)s belum punya rilis.", village=site.village.name),
+                say("Pasang situs itu dengan memilih rilisnya."),
             )
         by_release[site.wanted_release_id].append(site.id)
     return [

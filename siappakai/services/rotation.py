@@ -23,6 +23,7 @@ from siappakai.models.app import current_settings
 from siappakai.models.transactions import transaction
 from siappakai.services import audit
 from siappakai.services.keys import SEALED, sealed_columns
+from siappakai.wording import say
 
 # Others read the ring anew for each secret and write it at once; by then all use the new key.
 _SETTLE_SECONDS = 10.0
@@ -70,7 +71,8 @@ def _lock(folder: int) -> None:
         fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         raise ConflictError(
-            "Penggantian kunci lain sedang berjalan.", "Tunggu sampai selesai, lalu periksa."
+            say("Penggantian kunci lain sedang berjalan."),
+            say("Tunggu sampai selesai, lalu periksa."),
         ) from None
 
 

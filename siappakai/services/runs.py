@@ -21,6 +21,7 @@ from siappakai.models.app import current_settings
 from siappakai.models.transactions import after_commit, transaction
 from siappakai.services import audit
 from siappakai.services.paging import Page, paginate
+from siappakai.wording import say
 
 log = logging.getLogger(__name__)
 
@@ -100,7 +101,9 @@ def get_run(run_id: int) -> Run:
     """Return a run; raises NotFoundError."""
     run = db.session.get(Run, run_id)
     if run is None:
-        raise NotFoundError(f"Pekerjaan {run_id} tidak ada.", "Lihat daftar pekerjaan.")
+        raise NotFoundError(
+            say("Pekerjaan %(run_id)s tidak ada.", run_id=run_id), say("Lihat daftar pekerjaan.")
+        )
     return run
 
 
@@ -197,7 +200,8 @@ def request_cancel(run_id: int, *, by: str) -> Run:
         run = get_run(run_id)
         if run.state in TERMINAL:
             raise ConflictError(
-                f"Pekerjaan {run_id} sudah selesai.", "Tidak ada yang perlu dibatalkan."
+                say("Pekerjaan %(run_id)s sudah selesai.", run_id=run_id),
+                say("Tidak ada yang perlu dibatalkan."),
             )
         run.cancel_requested = True
         if run.state is RunState.QUEUED:
@@ -210,7 +214,7 @@ def cancel_queued(run: Run) -> None:
     """End a run that never began."""
     run.state = RunState.CANCELLED
     run.ended_at = utc_now()
-    run.message = "Dibatalkan sebelum dimulai."
+    run.message = say("Dibatalkan sebelum dimulai.")
     for target in run.targets:
         target.state = RunState.CANCELLED
         target.ended_at = run.ended_at

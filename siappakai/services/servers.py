@@ -30,6 +30,7 @@ from siappakai.errors import ConflictError, InvalidInputError, NotFoundError
 from siappakai.models import Run, Server, Site, Target, db
 from siappakai.models.transactions import transaction
 from siappakai.services import audit, runs
+from siappakai.wording import say
 
 LOCAL = "local"
 SSH = "ssh"
@@ -60,7 +61,10 @@ def get_server(server_id: int) -> Server:
     """Return a server; raises NotFoundError."""
     server = db.session.get(Server, server_id)
     if server is None or server.state is ServerState.FORGOTTEN:
-        raise NotFoundError(f"Server nomor {server_id} tidak ada.", "Pilih dari daftar server.")
+        raise NotFoundError(
+            say("Server nomor %(server_id)s tidak ada.", server_id=server_id),
+            say("Pilih dari daftar server."),
+        )
     return server
 
 
@@ -116,7 +120,8 @@ def update_server(
             return server
         if server.connection == LOCAL and changes.keys() & _SSH_ONLY:
             raise InvalidInputError(
-                "Server ini mesin panel sendiri, tanpa SSH.", "Daftarkan mesin lain sebagai baru."
+                say("Server ini mesin panel sendiri, tanpa SSH."),
+                say("Daftarkan mesin lain sebagai baru."),
             )
         for key, value in changes.items():
             setattr(server, key, value)
@@ -139,13 +144,20 @@ def forget_server(server_id: int, *, by: str) -> None:
         sites = count_sites(server_id)
         if sites:
             raise ConflictError(
-                f"Server {server.name} masih memuat {sites} situs.",
-                "Hapus atau pindahkan situsnya lebih dulu.",
+                say(
+                    "Server %(server)s masih memuat %(sites)s situs.",
+                    server=server.name,
+                    sites=sites,
+                ),
+                say("Hapus atau pindahkan situsnya lebih dulu."),
             )
         if _has_open_runs(session, server_id):
             raise ConflictError(
-                f"Server {server.name} sedang dikerjakan atau belum diperiksa ulang.",
-                "Tunggu sampai selesai, atau batalkan pekerjaannya.",
+                say(
+                    "Server %(server)s sedang dikerjakan atau belum diperiksa ulang.",
+                    server=server.name,
+                ),
+                say("Tunggu sampai selesai, atau batalkan pekerjaannya."),
             )
         audit.record("server.forget", server.name, by=by, detail={"address": server.address})
         suffix = f" #{server.id}"
@@ -218,25 +230,42 @@ def check_free(session: Session, server: Server) -> None:
         others = [other for other in list_servers() if other is not server]
     for other in others:
         if other.name == server.name:
-            raise ConflictError(f"Nama server “{server.name}” sudah dipakai.", "Pilih nama lain.")
+            raise ConflictError(
+                say("Nama server “%(server)s” sudah dipakai.", server=server.name),
+                say("Pilih nama lain."),
+            )
         if machine_of(other.address) == machine_of(server.address):
             _check_apart(server, other)
 
 
 def _check_apart(server: Server, other: Server) -> None:
-    same = f"Mesin {server.address} sudah terdaftar sebagai server “{other.name}”"
+    same = say(
+        "Mesin %(address)s sudah terdaftar sebagai server “%(other)s”",
+        address=server.address,
+        other=other.name,
+    )
     if server.services == other.services == "system":
         raise ConflictError(
-            f"{same} dan layanannya hanya dapat dipakai satu server.", "Pakai layanan “private”."
+            say("%(same)s dan layanannya hanya dapat dipakai satu server.", same=same),
+            say("Pakai layanan “private”."),
         )
     if server.prefix == other.prefix:
-        raise ConflictError(f"{same} dengan awalan “{server.prefix}”.", "Pilih awalan lain.")
+        raise ConflictError(
+            say("%(same)s dengan awalan “%(prefix)s”.", same=same, prefix=server.prefix),
+            say("Pilih awalan lain."),
+        )
     if _is_within(server.root, other.root) or _is_within(other.root, server.root):
-        raise ConflictError(f"{same} dengan folder {other.root}.", "Pilih folder akar lain.")
+        raise ConflictError(
+            say("%(same)s dengan folder %(root)s.", same=same, root=other.root),
+            say("Pilih folder akar lain."),
+        )
     ports = {server.http_port, server.https_port} & {other.http_port, other.https_port}
     if ports:
         listed = ", ".join(str(port) for port in sorted(ports))
-        raise ConflictError(f"{same} dengan porta {listed}.", "Pilih porta HTTP/HTTPS lain.")
+        raise ConflictError(
+            say("%(same)s dengan porta %(listed)s.", same=same, listed=listed),
+            say("Pilih porta HTTP/HTTPS lain."),
+        )
 
 
 def _is_within(path: str, folder: str) -> bool:

@@ -15,6 +15,7 @@ from siappakai.errors import NotFoundError
 from siappakai.models import LoginSession, User, db, utc_now
 from siappakai.models.transactions import transaction
 from siappakai.services import audit, settings
+from siappakai.wording import say
 
 # How exactly "last seen" is known: more often, every request would write.
 SEEN_EVERY: Final = timedelta(minutes=1)
@@ -115,7 +116,9 @@ def end(user_id: int, session_id: int, *, by: str) -> None:
     with transaction() as session:
         found = session.get(LoginSession, session_id)
         if found is None or found.user_id != user_id:
-            raise NotFoundError("Sesi tidak ada.", "Mungkin sudah berakhir; lihat daftarnya.")
+            raise NotFoundError(
+                say("Sesi tidak ada."), say("Mungkin sudah berakhir; lihat daftarnya.")
+            )
         detail = {"address": found.address, "browser": found.browser}
         audit.record("session.end", found.user.username, by=by, detail=detail)
         session.delete(found)

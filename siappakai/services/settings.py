@@ -12,6 +12,7 @@ from siappakai.models import Setting, db
 from siappakai.models.app import current_settings
 from siappakai.models.transactions import transaction
 from siappakai.services import audit
+from siappakai.wording import say
 
 DRAIN: Final = "drain"
 PARALLELISM: Final = "parallelism"
@@ -59,7 +60,7 @@ def put(key: str, value: Any, *, by: str) -> None:
     _check_known(key)
     if not _CHECKS[key](value):
         raise InvalidInputError(
-            f"Nilai “{value}” tidak sah untuk pengaturan {key}.",
+            say("Nilai “%(value)s” tidak sah untuk pengaturan %(key)s.", value=value, key=key),
             _CHOICES[key],
             field=key,
         )
@@ -106,7 +107,9 @@ def global_parallelism() -> int:
 def _check_known(key: str) -> None:
     if key not in _DEFAULTS:
         raise InvalidInputError(
-            f"Pengaturan “{key}” tidak dikenal.", f"Pilih dari: {', '.join(_DEFAULTS)}.", field=key
+            say("Pengaturan “%(key)s” tidak dikenal.", key=key),
+            say("Pilih dari: %(choices)s.", choices=", ".join(_DEFAULTS)),
+            field=key,
         )
 
 
@@ -127,11 +130,21 @@ _CHECKS: Final[dict[str, Callable[[Any], bool]]] = {
 }
 
 _CHOICES: Final = {
-    DRAIN: "Pilih: on atau off.",
-    PARALLELISM: f"Isi bilangan bulat dari 1 sampai {PARALLELISM_MAXIMUM}, atau default.",
-    TIMEZONE: f"Pilih dari: {', '.join(TIMEZONES)}.",
-    DISK_FREE_PERCENT: "Isi bilangan bulat dari 1 sampai 50.",
-    SESSION_IDLE_MINUTES: f"Isi bilangan bulat dari {IDLE_MINUTES[0]} sampai {IDLE_MINUTES[-1]}.",
-    REQUIRE_TOTP_FOR_ADMINS: "Pilih: on atau off.",
-    SESSION_HOURS: f"Isi bilangan bulat dari 1 sampai {LONGEST_SESSION_HOURS}.",
+    DRAIN: say("Pilih: on atau off."),
+    PARALLELISM: say(
+        "Isi bilangan bulat dari 1 sampai %(highest)s, atau default.",
+        highest=PARALLELISM_MAXIMUM,
+    ),
+    TIMEZONE: say("Pilih dari: %(choices)s.", choices=", ".join(TIMEZONES)),
+    DISK_FREE_PERCENT: say("Isi bilangan bulat dari 1 sampai 50."),
+    SESSION_IDLE_MINUTES: say(
+        "Isi bilangan bulat dari %(lowest)s sampai %(highest)s.",
+        lowest=IDLE_MINUTES[0],
+        highest=IDLE_MINUTES[-1],
+    ),
+    REQUIRE_TOTP_FOR_ADMINS: say("Pilih: on atau off."),
+    SESSION_HOURS: say(
+        "Isi bilangan bulat dari 1 sampai %(highest)s.",
+        highest=LONGEST_SESSION_HOURS,
+    ),
 }

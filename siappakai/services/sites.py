@@ -18,6 +18,7 @@ from siappakai.models.app import current_settings
 from siappakai.models.transactions import transaction
 from siappakai.services import audit, outcomes, releases, runs
 from siappakai.services.paging import Page, paginate
+from siappakai.wording import say
 
 OPENSID = "opensid"
 # A slow hash protects guessable passwords; 16 random characters (some 94 bits) are not, and an
@@ -39,7 +40,9 @@ def get_site(site_id: int) -> Site:
     """Return a site; raises NotFoundError."""
     site = db.session.get(Site, site_id)
     if site is None:
-        raise NotFoundError(f"Situs {site_id} tidak ada.", "Lihat daftar desa.")
+        raise NotFoundError(
+            say("Situs %(site_id)s tidak ada.", site_id=site_id), say("Lihat daftar desa.")
+        )
     return site
 
 
@@ -88,8 +91,10 @@ def plan_site(
     chosen = php or server.php_versions[0]
     if chosen not in server.php_versions:
         raise InvalidInputError(
-            f"PHP {chosen} tidak ada di server {server.name}.",
-            f"Pilih dari: {', '.join(server.php_versions)}.",
+            say(
+                "PHP %(chosen)s tidak ada di server %(server)s.", chosen=chosen, server=server.name
+            ),
+            say("Pilih dari: %(choices)s.", choices=", ".join(server.php_versions)),
             field="php",
         )
     with transaction() as session:
@@ -97,8 +102,12 @@ def plan_site(
         site = find_site(village.id, app) or Site(village_id=village.id, app=app)
         if site.state not in {None, SiteState.PLANNED, SiteState.REMOVED}:
             raise ConflictError(
-                f"{village.name} sudah punya situs di {site.domain}.",
-                "Hapus situs itu dahulu bila ingin memindahkannya.",
+                say(
+                    "%(village)s sudah punya situs di %(domain)s.",
+                    village=village.name,
+                    domain=site.domain,
+                ),
+                say("Hapus situs itu dahulu bila ingin memindahkannya."),
             )
         _refuse_busy(site)
         if site.state is not SiteState.PLANNED:
@@ -122,8 +131,12 @@ def _refuse_busy(site: Site) -> None:
     busy = db.session.scalar(query.limit(1)) if site.id else None
     if busy is not None:
         raise ConflictError(
-            f"Pekerjaan {busy} masih mengerjakan situs {site.domain}.",
-            "Tunggu sampai selesai, atau batalkan dahulu.",
+            say(
+                "Pekerjaan %(busy)s masih mengerjakan situs %(domain)s.",
+                busy=busy,
+                domain=site.domain,
+            ),
+            say("Tunggu sampai selesai, atau batalkan dahulu."),
         )
 
 
@@ -131,7 +144,12 @@ def _refuse_taken_domain(domain: str, village: Village) -> None:
     other = db.session.scalar(select(Site).where(Site.domain == domain))
     if other is not None and other.village_id != village.id:
         raise ConflictError(
-            f"Domain {domain} sudah dipakai {other.village.name}.", "Pilih domain lain."
+            say(
+                "Domain %(domain)s sudah dipakai %(village)s.",
+                domain=domain,
+                village=other.village.name,
+            ),
+            say("Pilih domain lain."),
         )
 
 
@@ -202,7 +220,10 @@ def request_install(
     with transaction() as session:
         release = session.get(Release, release_id)
         if release is None:
-            raise NotFoundError(f"Rilis {release_id} tidak ada.", "Lihat daftar rilis.")
+            raise NotFoundError(
+                say("Rilis %(release_id)s tidak ada.", release_id=release_id),
+                say("Lihat daftar rilis."),
+            )
         sites = _load(site_ids)
         for site in sites:
             _check_installable(site, release)
@@ -214,11 +235,15 @@ def _check_installable(site: Site, release: Release) -> None:
     name = site.village.name
     _refuse_removed(site)
     if site.server.state is not ServerState.READY:
-        raise RefusedError(f"Server {site.server.name} belum siap.", "Siapkan server itu dahulu.")
+        raise RefusedError(
+            say("Server %(server)s belum siap.", server=site.server.name),
+            say("Siapkan server itu dahulu."),
+        )
     releases.check_php_seen(release, site.php)
     if site.release_id not in {None, release.id}:
         raise RefusedError(
-            f"{name} sudah memakai rilis lain.", "Pindah rilis adalah pembaruan, bukan pemasangan."
+            say("%(name)s sudah memakai rilis lain.", name=name),
+            say("Pindah rilis adalah pembaruan, bukan pemasangan."),
         )
 
 
@@ -232,8 +257,8 @@ def request_health(*, site_ids: Sequence[int], by: str, retry_of: int | None = N
         sites = [site for site in _load(site_ids) if site.state not in UNBUILT]
         if not sites:
             raise RefusedError(
-                "Tidak ada situs terpasang untuk diperiksa.",
-                "Pasang situsnya dahulu, atau pilih desa yang situsnya sudah terpasang.",
+                say("Tidak ada situs terpasang untuk diperiksa."),
+                say("Pasang situsnya dahulu, atau pilih desa yang situsnya sudah terpasang."),
             )
         return _per_server("health", sites, by=by, retry_of=retry_of)
 
@@ -251,8 +276,12 @@ def request_remove(*, site_ids: Sequence[int], confirmed_count: int, by: str) ->
             _refuse_removed(site)
         if confirmed_count != len(sites):
             raise InvalidInputError(
-                f"Yang akan dihapus {len(sites)} situs, bukan {confirmed_count}.",
-                "Ketik jumlah situs yang benar.",
+                say(
+                    "Yang akan dihapus %(count)s situs, bukan %(confirmed_count)s.",
+                    count=len(sites),
+                    confirmed_count=confirmed_count,
+                ),
+                say("Ketik jumlah situs yang benar."),
                 field="confirmed_count",
             )
         for site in sites:
@@ -273,16 +302,22 @@ def _load(site_ids: Sequence[int]) -> list[Site]:
     sites = list(db.session.scalars(select(Site).where(Site.id.in_(unique)).order_by(Site.id)))
     missing = set(unique) - {site.id for site in sites}
     if missing:
-        raise NotFoundError(f"Situs tidak ada: {sorted(missing)}.", "Muat ulang daftarnya.")
+        raise NotFoundError(
+            say("Situs tidak ada: %(missing)s.", missing=sorted(missing)),
+            say("Muat ulang daftarnya."),
+        )
     if not sites:
-        raise InvalidInputError("Tidak ada situs yang dipilih.", "Pilih paling sedikit satu.")
+        raise InvalidInputError(
+            say("Tidak ada situs yang dipilih."), say("Pilih paling sedikit satu.")
+        )
     return sites
 
 
 def _refuse_removed(site: Site) -> None:
     if site.state is SiteState.REMOVED:
         raise RefusedError(
-            f"Situs {site.village.name} sudah dihapus.", "Rencanakan situsnya lagi dahulu."
+            say("Situs %(village)s sudah dihapus.", village=site.village.name),
+            say("Rencanakan situsnya lagi dahulu."),
         )
 
 

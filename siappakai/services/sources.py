@@ -18,6 +18,7 @@ from siappakai.models import Release, Setting, Site, db
 from siappakai.models.app import current_settings
 from siappakai.models.transactions import transaction
 from siappakai.services import audit
+from siappakai.wording import say
 
 _SETTING = "release_source"
 
@@ -62,8 +63,9 @@ def use_source(settings: Settings, *, stand_in: bool, by: str) -> SourceStatus:
     """
     unreachable = "" if stand_in else _why_unreachable(settings)
     if unreachable:
-        raise UnreachableError(unreachable, "Periksa jaringan dan release_source.")
-    return _use(settings, stand_in=stand_in, reason="Dipilih oleh admin." * stand_in, by=by)
+        raise UnreachableError(unreachable, say("Periksa jaringan dan release_source."))
+    reason = say("Dipilih oleh admin.") if stand_in else ""
+    return _use(settings, stand_in=stand_in, reason=reason, by=by)
 
 
 def source_in_use(settings: Settings, *, by: str) -> tuple[Source, bool]:
@@ -110,7 +112,8 @@ def _drop_other_kind(session: Session, *, stand_in: bool) -> None:
     sites = _count_sites(session, stand_in=not stand_in)
     if sites:
         raise ConflictError(
-            _why_kept(sites, stand_in=not stand_in, unreachable=""), "Hapus situs-situs itu dulu."
+            _why_kept(sites, stand_in=not stand_in, unreachable=""),
+            say("Hapus situs-situs itu dulu."),
         )
     others = select(Release.id).where(Release.stand_in.is_(not stand_in))
     for column in (Site.release_id, Site.wanted_release_id):
@@ -136,13 +139,16 @@ def _why_unreachable(settings: Settings) -> str:
     except UnreachableError as error:
         return error.what
     if not any(is_version(tag) for tag in tags):
-        return f"Sumber rilis {source.url} tidak memuat tag rilis."
+        return say("Sumber rilis %(url)s tidak memuat tag rilis.", url=source.url)
     return ""
 
 
 def _why_kept(sites: int, *, stand_in: bool, unreachable: str) -> str:
     if stand_in:
-        return f"{sites} situs memakai aplikasi peraga; sumber rilis yang sebenarnya belum dipakai."
+        return say(
+            "%(sites)s situs memakai aplikasi peraga; sumber rilis yang sebenarnya belum dipakai.",
+            sites=sites,
+        )
     return f"{sites} situs memakai rilis dari sumber sebenarnya. {unreachable}".strip()
 
 

@@ -12,8 +12,9 @@ from siappakai.ansible.events import SiteReport, StepResult, TaskEnded
 from siappakai.domain.states import RunState, StepState
 from siappakai.models import Step, Target, utc_now
 from siappakai.services import outcomes
+from siappakai.wording import say
 
-_UNREACHABLE = "Server tidak dapat dihubungi. Periksa jaringan dan servernya, lalu ulangi."
+_UNREACHABLE = say("Server tidak dapat dihubungi. Periksa jaringan dan servernya, lalu ulangi.")
 _OPEN = frozenset({RunState.QUEUED, RunState.RUNNING})
 
 
@@ -80,7 +81,7 @@ def interrupt_steps(session: Session, target_id: int) -> None:
     session.execute(
         update(Step)
         .where(Step.target_id == target_id, Step.state == StepState.RUNNING)
-        .values(state=StepState.FAILED, detail="Terhenti di tengah jalan.")
+        .values(state=StepState.FAILED, detail=say("Terhenti di tengah jalan."))
     )
 
 

@@ -18,6 +18,7 @@ from openpyxl.worksheet._read_only import ReadOnlyWorksheet
 
 from siappakai.domain.tables import Cell, Kind, Table, TableRow
 from siappakai.errors import InvalidInputError
+from siappakai.wording import say
 
 MAX_MEGABYTES = 5
 MAX_BYTES = MAX_MEGABYTES * 1024 * 1024
@@ -71,7 +72,14 @@ def _table(lines: Iterable[tuple[int, list[Cell]]], encoding: str) -> Table:
         if not any(cell.text for cell in cells):
             continue
         if len(cells) > _MAX_COLUMNS:
-            raise _refusal(f"Baris {number} melebihi {_MAX_COLUMNS} kolom.", "Hapus yang berlebih.")
+            raise _refusal(
+                say(
+                    "Baris %(number)s melebihi %(max_columns)s kolom.",
+                    number=number,
+                    max_columns=_MAX_COLUMNS,
+                ),
+                say("Hapus yang berlebih."),
+            )
         if number > MAX_ROWS + 1:
             raise _refusal(f"Daftar melebihi {MAX_ROWS} baris.", "Bagi menjadi beberapa berkas.")
         if headings is None:
@@ -79,7 +87,9 @@ def _table(lines: Iterable[tuple[int, list[Cell]]], encoding: str) -> Table:
         else:
             rows.append(TableRow(number, cells))
     if headings is None or not rows:
-        raise _refusal("Berkas ini tidak berisi baris data.", "Baris pertama judul, lalu isinya.")
+        raise _refusal(
+            say("Berkas ini tidak berisi baris data."), say("Baris pertama judul, lalu isinya.")
+        )
     return Table(headings, rows, encoding)
 
 
@@ -93,12 +103,16 @@ def _decode(content: bytes) -> tuple[str, str]:
             return content.decode(codec), name
         except UnicodeDecodeError:
             continue
-    raise _refusal("Berkas ini bukan CSV atau XLSX yang terbaca.", "Simpan sebagai CSV UTF-8.")
+    raise _refusal(
+        say("Berkas ini bukan CSV atau XLSX yang terbaca."), say("Simpan sebagai CSV UTF-8.")
+    )
 
 
 def _csv_lines(text: str) -> Iterator[tuple[int, list[Cell]]]:
     if "\0" in text:
-        raise _refusal("Berkas ini bukan teks CSV.", "Simpan sebagai CSV UTF-8 atau XLSX.")
+        raise _refusal(
+            say("Berkas ini bukan teks CSV."), say("Simpan sebagai CSV UTF-8 atau XLSX.")
+        )
     heading = text.lstrip("\r\n").split("\n", 1)[0]
     delimiter = max(",;\t", key=lambda mark: len(next(csv.reader([heading], delimiter=mark), [])))
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
@@ -107,7 +121,8 @@ def _csv_lines(text: str) -> Iterator[tuple[int, list[Cell]]]:
             yield number, [Cell(_GUARDED.sub("", field.strip(), count=1)) for field in fields]
     except csv.Error as error:
         raise _refusal(
-            f"Baris {reader.line_num} tidak dapat dibaca.", "Periksa tanda kutipnya."
+            say("Baris %(line_num)s tidak dapat dibaca.", line_num=reader.line_num),
+            say("Periksa tanda kutipnya."),
         ) from error
 
 
@@ -116,17 +131,21 @@ def _xlsx_lines(content: bytes) -> Iterator[tuple[int, list[Cell]]]:
         with ZipFile(io.BytesIO(content)) as archive:
             unpacked = sum(entry.file_size for entry in archive.infolist())
         if unpacked > _MAX_UNPACKED_BYTES:
-            raise _refusal("Isi berkas XLSX ini terlalu besar.", "Bagi menjadi beberapa berkas.")
+            raise _refusal(
+                say("Isi berkas XLSX ini terlalu besar."), say("Bagi menjadi beberapa berkas.")
+            )
         book = load_workbook(io.BytesIO(content), read_only=True, keep_links=False)
         sheet = book.active
         if not isinstance(sheet, ReadOnlyWorksheet):
-            raise _refusal("Berkas XLSX ini tidak membuka lembar data.", "Simpan pada lembarnya.")
+            raise _refusal(
+                say("Berkas XLSX ini tidak membuka lembar data."), say("Simpan pada lembarnya.")
+            )
         # The size a file claims may be wrong, and padding to it would cost all memory.
         sheet.reset_dimensions()
         for number, cells in enumerate(sheet.iter_rows(max_col=_MAX_COLUMNS + 1), start=1):
             yield number, _trimmed([_xlsx_cell(cell) for cell in cells])
     except _DAMAGED as error:
-        raise _refusal("Berkas XLSX ini rusak.", "Simpan ulang dari Excel.") from error
+        raise _refusal(say("Berkas XLSX ini rusak."), say("Simpan ulang dari Excel.")) from error
 
 
 def _trimmed(cells: list[Cell]) -> list[Cell]:

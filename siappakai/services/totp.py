@@ -17,6 +17,7 @@ from siappakai.models import RecoveryCode, User, db, utc_now
 from siappakai.models.app import current_settings
 from siappakai.models.transactions import transaction
 from siappakai.services import accounts, audit, login_throttle, sessions
+from siappakai.wording import say
 
 RECOVERY_CODES: Final = 10
 
@@ -46,7 +47,9 @@ def begin(user_id: int, *, by: str) -> None:
     with transaction():
         user = accounts.get_user(user_id)
         if user.totp_since is not None:
-            raise ConflictError("Kode dua langkah sudah aktif.", "Matikan dahulu untuk mengganti.")
+            raise ConflictError(
+                say("Kode dua langkah sudah aktif."), say("Matikan dahulu untuk mengganti.")
+            )
         # Read inside: whoever changes the key waits for this transaction or comes before it.
         ring = load_key_ring(current_settings().credentials_file)
         user.totp_sealed = ring.seal(pyotp.random_base32())
@@ -70,10 +73,14 @@ def confirm(user_id: int, code: str, *, by: str) -> list[str]:
     with transaction():
         user = _locked(user_id)
         if user.totp_since is not None or not user.totp_sealed:
-            raise ConflictError("Pengaturan kode belum dimulai.", "Mulai lagi dari halaman akun.")
+            raise ConflictError(
+                say("Pengaturan kode belum dimulai."), say("Mulai lagi dari halaman akun.")
+            )
         if not _fits(user, _plain(code)):
             raise InvalidInputError(
-                "Kode tidak cocok.", "Periksa jam ponsel, lalu ketik kode terbaru.", field="code"
+                say("Kode tidak cocok."),
+                say("Periksa jam ponsel, lalu ketik kode terbaru."),
+                field="code",
             )
         user.totp_since = utc_now()
         audit.record("totp.enable", user.username, by=by)
@@ -94,7 +101,8 @@ def prove(user_id: int, code: str, *, address: str) -> None:
             return
     login_throttle.note_code_failure(user.username, address)
     raise RefusedError(
-        "Kode salah atau sudah dipakai.", "Tunggu kode berikutnya, atau pakai kode pemulihan."
+        say("Kode salah atau sudah dipakai."),
+        say("Tunggu kode berikutnya, atau pakai kode pemulihan."),
     )
 
 
@@ -103,7 +111,7 @@ def new_recovery_codes(user_id: int, *, by: str) -> list[str]:
     with transaction():
         user = accounts.get_user(user_id)
         if user.totp_since is None:
-            raise ConflictError("Kode dua langkah belum aktif.", "Aktifkan dahulu.")
+            raise ConflictError(say("Kode dua langkah belum aktif."), say("Aktifkan dahulu."))
         audit.record("totp.new_recovery_codes", user.username, by=by)
         return _replace_recovery_codes(user)
 

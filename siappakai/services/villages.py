@@ -16,6 +16,7 @@ from siappakai.models import District, Release, Run, Server, Site, Target, Villa
 from siappakai.models.transactions import transaction
 from siappakai.services import audit, places
 from siappakai.services.paging import MAX_PER_PAGE, Page, paginate
+from siappakai.wording import say
 
 NO_SITE = "none"
 
@@ -63,8 +64,8 @@ def register_village(*, code: str, name: str, district_name: str = "", by: str) 
         district = places.ensure_district(village_code.district, district_name)
         if find_village(village_code.plain):
             raise ConflictError(
-                f"Desa {village_code.dotted} sudah terdaftar.",
-                "Ubah data yang ada, atau periksa kodenya.",
+                say("Desa %(dotted)s sudah terdaftar.", dotted=village_code.dotted),
+                say("Ubah data yang ada, atau periksa kodenya."),
             )
         village = Village(code=village_code.plain, name=name, district=district)
         session.add(village)
@@ -76,8 +77,8 @@ def register_village(*, code: str, name: str, district_name: str = "", by: str) 
 def _refuse_unofficial(code: VillageCode) -> None:
     if places.has_official_list() and places.find_official(code.plain) is None:
         raise InvalidInputError(
-            f"Kode {code.dotted} tidak ada pada daftar resmi.",
-            "Periksa kodenya, atau muat daftar resmi yang terbaru.",
+            say("Kode %(dotted)s tidak ada pada daftar resmi.", dotted=code.dotted),
+            say("Periksa kodenya, atau muat daftar resmi yang terbaru."),
             field="kode_desa",
         )
 
@@ -105,8 +106,12 @@ def delete_village(code: str, *, by: str) -> None:
         for site in found:
             if site.state is not SiteState.REMOVED:
                 raise ConflictError(
-                    f"Desa {village.name} masih memiliki situs {site.domain}.",
-                    "Hapus situsnya lebih dahulu.",
+                    say(
+                        "Desa %(village)s masih memiliki situs %(domain)s.",
+                        village=village.name,
+                        domain=site.domain,
+                    ),
+                    say("Hapus situsnya lebih dahulu."),
                 )
             _forget_removed(site)
         session.delete(village)
@@ -119,7 +124,8 @@ def _forget_removed(site: Site) -> None:
     open_run = session.scalar(busy.where(Run.state.not_in(TERMINAL)).limit(1))
     if open_run is not None:
         raise ConflictError(
-            f"Pekerjaan {open_run} masih mengerjakan desa itu.", "Tunggu sampai selesai."
+            say("Pekerjaan %(open_run)s masih mengerjakan desa itu.", open_run=open_run),
+            say("Tunggu sampai selesai."),
         )
     session.execute(update(Target).where(Target.site_id == site.id).values(site_id=None))
     session.delete(site)
@@ -137,7 +143,8 @@ def get_village(code: str) -> Village:
     village = find_village(village_code.plain)
     if village is None:
         raise NotFoundError(
-            f"Desa {village_code.dotted} tidak terdaftar.", "Periksa kodenya atau daftarkan."
+            say("Desa %(dotted)s tidak terdaftar.", dotted=village_code.dotted),
+            say("Periksa kodenya atau daftarkan."),
         )
     return village
 
@@ -232,8 +239,8 @@ def _has_state(state: str) -> Any:
         return Site.state == SiteState(state)
     except ValueError:
         raise InvalidInputError(
-            f"Keadaan “{state[:20]}” tidak dikenal.",
-            f"Pilih {NO_SITE}, {', '.join(SiteState)}.",
+            say("Keadaan “%(state)s” tidak dikenal.", state=state[:20]),
+            say("Pilih %(no_site)s, %(choices)s.", no_site=NO_SITE, choices=", ".join(SiteState)),
             field="state",
         ) from None
 
@@ -242,7 +249,9 @@ def _order(sort: str) -> list[Any]:
     column = _SORTS.get(sort.removeprefix("-"))
     if column is None:
         raise InvalidInputError(
-            f"Urutan “{sort[:20]}” tidak dikenal.", f"Pilih {', '.join(_SORTS)}.", field="sort"
+            say("Urutan “%(sort)s” tidak dikenal.", sort=sort[:20]),
+            say("Pilih %(choices)s.", choices=", ".join(_SORTS)),
+            field="sort",
         )
     # Villages without a value come last either way, on every database.
     return [column.is_(None), column.desc() if sort.startswith("-") else column, Village.code]

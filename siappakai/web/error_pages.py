@@ -12,6 +12,7 @@ from sqlalchemy.exc import OperationalError
 from werkzeug.exceptions import HTTPException, InternalServerError, SecurityError
 
 from siappakai.errors import SiapPakaiError
+from siappakai.web.languages import retell
 
 _EXPLANATIONS: Final = {
     400: (_("Permintaan tidak dapat dipahami."), _("Kembali dan coba lagi.")),
@@ -48,7 +49,7 @@ def init(app: Flask) -> None:
 
 
 def _show_expected(error: SiapPakaiError) -> ResponseReturnValue:
-    return _page(error.status, error.what, error.todo)
+    return _page(error.status, retell(error.what), retell(error.todo))
 
 
 def _show_expired(_error: CSRFError) -> ResponseReturnValue:

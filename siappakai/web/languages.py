@@ -6,12 +6,13 @@ from pathlib import Path
 from typing import Final
 
 from flask import Flask, request
-from flask_babel import Babel, get_locale
+from flask_babel import Babel, get_locale, gettext
 
 from siappakai.config import Settings
 from siappakai.models.app import current_settings
 from siappakai.services import settings as registry_settings
 from siappakai.web.identity import signed_in
+from siappakai.wording import Wording
 
 LANGUAGES: Final = {"id": "Bahasa Indonesia", "en": "English"}
 COOKIE: Final = "language"
@@ -37,6 +38,16 @@ def language() -> str:
 def language_in_use() -> str:
     """Return the language the page being made is written in."""
     return str(get_locale())
+
+
+def retell(text: object) -> str:
+    """Return what a service says, or said when it was stored, in the language of the page.
+
+    What the catalogue does not know, such as a name, stays as it is.
+    """
+    if not isinstance(text, Wording):
+        return gettext(str(text)) if text else ""
+    return gettext(text.template, **{name: retell(value) for name, value in text.params.items()})
 
 
 def _timezone() -> str:

@@ -19,7 +19,7 @@ from siappakai.services import settings as registry_settings
 from siappakai.services.villages import Filters
 from siappakai.web.identity import signed_in
 from siappakai.web.labels import label_of, play_title, role_name
-from siappakai.web.languages import LANGUAGES, language_in_use
+from siappakai.web.languages import LANGUAGES, language_in_use, retell
 from siappakai.web.messages import explain
 from siappakai.web.preferences import theme
 from siappakai.web.security import may
@@ -81,6 +81,7 @@ def init(app: Flask) -> None:
         code=dotted,
         play=play_title,
         step=step_name,
+        retell=retell,
         step_detail=step_detail,
         role=role_name,
         site_url=site_url,

@@ -7,6 +7,8 @@ from typing import Final
 from flask_babel import gettext
 from flask_babel import lazy_gettext as _
 
+from siappakai.web.languages import retell
+
 # What the modules of sites call their stages.
 _STEPS: Final = {
     "check": _("Periksa syarat"),
@@ -108,11 +110,11 @@ _SEEDED: Final = "seeded by the application"
 
 def step_name(name: str) -> str:
     """Return what a step is called; one this panel has no words for keeps its own name."""
-    return str(_WORDS.get(name, name))
+    return str(_WORDS[name]) if name in _WORDS else retell(name)
 
 
 def step_detail(detail: str) -> str:
     """Return what a module noted beside a step; its own words where there are no others."""
     if detail.startswith(_SEEDED):
         return gettext("diisi oleh aplikasi sendiri, karena salinan awal tidak dapat dipakai")
-    return str(_DETAILS.get(detail, detail))
+    return str(_DETAILS[detail]) if detail in _DETAILS else retell(detail)

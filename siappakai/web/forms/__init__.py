@@ -8,6 +8,7 @@ from typing import Any, ClassVar, ParamSpec, TypeVar
 from flask_wtf import FlaskForm
 
 from siappakai.errors import InvalidInputError, SiapPakaiError
+from siappakai.web.languages import retell
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -41,11 +42,12 @@ class PanelForm(FlaskForm):
         """Show why the form's wish was refused, beside the field concerned if it has it."""
         self.refusal = error
         name = error.field if isinstance(error, InvalidInputError) else ""
+        told = f"{retell(error.what)} {retell(error.todo)}".strip()
         field: Any = self._fields.get(self.also_called.get(name, name))
         if field is None:
-            self.form_errors.append(str(error))
+            self.form_errors.append(told)
         else:
-            field.errors = [*field.errors, str(error)]
+            field.errors = [*field.errors, told]
 
     @property
     def status(self) -> int:

@@ -1,6 +1,7 @@
 """The English catalogue is whole, and compiled as it stands."""
 
 import io
+from functools import cache
 from pathlib import Path
 
 from babel.messages.catalog import Catalog
@@ -16,9 +17,9 @@ from siappakai.web.languages import CATALOGUES
 
 ROOT = Path(__file__).parents[3]
 ENGLISH = CATALOGUES / "en" / "LC_MESSAGES"
-KEYWORDS = {"_": None, "gettext": None, "lazy_gettext": None, "ngettext": (1, 2)}
+KEYWORDS = {"_": None, "say": None, "gettext": None, "lazy_gettext": None, "ngettext": (1, 2)}
 HOW = (
-    "Run: pybabel extract -F .config/babel.cfg -k _ -k lazy_gettext -o messages.pot . && "
+    "Run: pybabel extract -F .config/babel.cfg -k _ -k say -k lazy_gettext -o messages.pot . && "
     "pybabel update -N -l en -d siappakai/web/translations -i messages.pot, translate, "
     "pybabel compile -d siappakai/web/translations"
 )
@@ -29,11 +30,12 @@ def _po() -> Catalog:
         return read_po(file, locale="en")
 
 
+@cache
 def _used() -> set[str]:
     mapping = io.StringIO((ROOT / ".config" / "babel.cfg").read_text())
     methods, options = parse_mapping_cfg(mapping)
     found: set[str] = set()
-    for folder in ("siappakai/web", "siappakai/domain", "templates/panel"):
+    for folder in ("siappakai", "templates/panel"):
         for _, _, message, _, _ in extract_from_dir(
             ROOT / folder,
             [(pattern.removeprefix(f"{folder}/"), method) for pattern, method in methods],
