@@ -7,10 +7,13 @@ from siappakai.models.fleet import Server, Site
 from siappakai.models.places import District, ImportDraft, OfficialVillage, Regency, Village
 from siappakai.models.releases import Release
 from siappakai.models.runs import LogChunk, Run, RunLock, Step, Target
+from siappakai.models.schedules import Occurrence, Schedule
 from siappakai.models.sessions import LoginSession, RecoveryCode
+from siappakai.models.tokens import ApiToken, KeptAnswer
 
 __all__ = [
     "Alert",
+    "ApiToken",
     "AuditEntry",
     "AuditHead",
     "Base",
@@ -18,8 +21,10 @@ __all__ = [
     "Delivery",
     "District",
     "ImportDraft",
+    "KeptAnswer",
     "LogChunk",
     "LoginSession",
+    "Occurrence",
     "OfficialVillage",
     "RecoveryCode",
     "Regency",
@@ -27,6 +32,7 @@ __all__ = [
     "Role",
     "Run",
     "RunLock",
+    "Schedule",
     "Server",
     "Setting",
     "Site",

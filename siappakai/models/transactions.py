@@ -49,6 +49,20 @@ def transaction() -> Iterator[Session]:
         hook()
 
 
+@contextmanager
+def attempt() -> Iterator[None]:
+    """Undo what is done inside, and nothing else of the open transaction, when it raises."""
+    session = db.session()
+    hooks = list(session.info[_HOOKS])
+    last = {function: list(items) for function, items in session.info[_LAST].items()}
+    try:
+        with session.begin_nested():
+            yield
+    except BaseException:
+        session.info[_HOOKS], session.info[_LAST] = hooks, last
+        raise
+
+
 def after_commit(function: Callable[..., object], *args: Any) -> None:
     """Call `function(*args)` once the open transaction is committed, never if it is not."""
     db.session().info[_HOOKS].append(lambda: function(*args))

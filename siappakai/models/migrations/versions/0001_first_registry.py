@@ -75,6 +75,7 @@ def upgrade() -> None:
                 "queue_down",
                 "queue_stuck",
                 "lookout_stopped",
+                "schedule_undone",
                 name="alertkind",
                 native_enum=False,
                 length=20,
@@ -336,9 +337,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_login_sessions")),
         sa.UniqueConstraint("token_hash", name=op.f("uq_login_sessions_token_hash")),
     )
-    op.create_index(
-        op.f("ix_login_sessions_user_id"), "login_sessions", ["user_id"], unique=False
-    )
+    op.create_index(op.f("ix_login_sessions_user_id"), "login_sessions", ["user_id"], unique=False)
     op.create_table(
         "recovery_codes",
         sa.Column("id", sa.Integer(), nullable=False),
@@ -349,9 +348,43 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_recovery_codes")),
     )
-    op.create_index(
-        op.f("ix_recovery_codes_user_id"), "recovery_codes", ["user_id"], unique=False
+    op.create_index(op.f("ix_recovery_codes_user_id"), "recovery_codes", ["user_id"], unique=False)
+    op.create_table(
+        "api_tokens",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("user_id", sa.Integer(), nullable=False),
+        sa.Column("name", sa.String(length=60), nullable=False),
+        sa.Column("handle", sa.String(length=8), nullable=False),
+        sa.Column("token_hash", sa.String(length=64), nullable=False),
+        sa.Column("scopes", sa.JSON(), nullable=False),
+        sa.Column("created_at", sa.DateTime(), nullable=False),
+        sa.Column("expires_at", sa.DateTime(), nullable=False),
+        sa.Column("used_at", sa.DateTime(), nullable=True),
+        sa.Column("used_from", sa.String(length=64), nullable=False),
+        sa.Column("revoked_at", sa.DateTime(), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["user_id"], ["users.id"], name=op.f("fk_api_tokens_user_id_users")
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_api_tokens")),
+        sa.UniqueConstraint("handle", name=op.f("uq_api_tokens_handle")),
     )
+    op.create_index(op.f("ix_api_tokens_user_id"), "api_tokens", ["user_id"], unique=False)
+    op.create_table(
+        "api_answers",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("token_id", sa.Integer(), nullable=False),
+        sa.Column("key", sa.String(length=64), nullable=False),
+        sa.Column("request_hash", sa.String(length=64), nullable=False),
+        sa.Column("status", sa.Integer(), nullable=False),
+        sa.Column("body", sa.JSON(), nullable=False),
+        sa.Column("created_at", sa.DateTime(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["token_id"], ["api_tokens.id"], name=op.f("fk_api_answers_token_id_api_tokens")
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_api_answers")),
+        sa.UniqueConstraint("token_id", "key", name=op.f("uq_api_answers_token_id_key")),
+    )
+    op.create_index(op.f("ix_api_answers_created_at"), "api_answers", ["created_at"], unique=False)
     op.create_table(
         "districts",
         sa.Column("code", sa.String(length=6), nullable=False),
@@ -520,6 +553,86 @@ def upgrade() -> None:
     )
     op.create_index(op.f("ix_steps_target_id"), "steps", ["target_id"], unique=False)
 
+    op.create_table(
+        "schedules",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("name", sa.String(length=60), nullable=False),
+        sa.Column("action", sa.String(length=20), nullable=False),
+        sa.Column("server_id", sa.Integer(), nullable=True),
+        sa.Column("district_code", sa.String(length=6), nullable=True),
+        sa.Column(
+            "every",
+            sa.Enum("day", "week", "month", name="every", native_enum=False, length=20),
+            nullable=False,
+        ),
+        sa.Column("weekdays", sa.JSON(), nullable=False),
+        sa.Column("month_day", sa.Integer(), nullable=True),
+        sa.Column("at", sa.String(length=5), nullable=False),
+        sa.Column("spread_minutes", sa.Integer(), nullable=False),
+        sa.Column("grace_minutes", sa.Integer(), nullable=False),
+        sa.Column("is_paused", sa.Boolean(), nullable=False),
+        sa.Column("settled_until", sa.String(length=19), nullable=False),
+        sa.Column("created_at", sa.DateTime(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["district_code"],
+            ["districts.code"],
+            name=op.f("fk_schedules_district_code_districts"),
+            ondelete="CASCADE",
+        ),
+        sa.ForeignKeyConstraint(
+            ["server_id"],
+            ["servers.id"],
+            name=op.f("fk_schedules_server_id_servers"),
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_schedules")),
+        sa.UniqueConstraint("name", name=op.f("uq_schedules_name")),
+    )
+    op.create_index(
+        op.f("ix_schedules_district_code"), "schedules", ["district_code"], unique=False
+    )
+    op.create_index(op.f("ix_schedules_server_id"), "schedules", ["server_id"], unique=False)
+
+    op.create_table(
+        "schedule_occurrences",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("schedule_id", sa.Integer(), nullable=False),
+        sa.Column("slot", sa.String(length=19), nullable=False),
+        sa.Column("due_at", sa.DateTime(), nullable=False),
+        sa.Column("fired_at", sa.DateTime(), nullable=False),
+        sa.Column(
+            "state",
+            sa.Enum(
+                "fired",
+                "caught_up",
+                "missed",
+                "refused",
+                name="occurrencestate",
+                native_enum=False,
+                length=20,
+            ),
+            nullable=False,
+        ),
+        sa.Column("run_ids", sa.JSON(), nullable=False),
+        sa.Column("refusals", sa.JSON(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["schedule_id"],
+            ["schedules.id"],
+            name=op.f("fk_schedule_occurrences_schedule_id_schedules"),
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_schedule_occurrences")),
+        sa.UniqueConstraint(
+            "schedule_id", "slot", name=op.f("uq_schedule_occurrences_schedule_id_slot")
+        ),
+    )
+    op.create_index(
+        op.f("ix_schedule_occurrences_schedule_id"),
+        "schedule_occurrences",
+        ["schedule_id"],
+        unique=False,
+    )
+
 
 def _guard_the_trail() -> None:
     """Let the database itself refuse to change what was written down."""
@@ -559,6 +672,8 @@ _MARIADB_GUARD = (
 
 def downgrade() -> None:
     # Indexes go with their tables; MariaDB refuses to drop one that a foreign key needs.
+    op.drop_table("schedule_occurrences")
+    op.drop_table("schedules")
     op.drop_table("alert_deliveries")
     op.drop_table("alerts")
     op.drop_table("alert_channels")
@@ -569,6 +684,8 @@ def downgrade() -> None:
     op.drop_table("run_locks")
     op.drop_table("log_chunks")
     op.drop_table("districts")
+    op.drop_table("api_answers")
+    op.drop_table("api_tokens")
     op.drop_table("recovery_codes")
     op.drop_table("login_sessions")
     op.drop_table("users")

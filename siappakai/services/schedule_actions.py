@@ -1,0 +1,77 @@
+"""What a schedule can do: one entry of the table per action, each through its own service."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+from sqlalchemy import Select, select
+
+from siappakai.domain.states import UNBUILT, SiteState
+from siappakai.models import Run, Server, Site, Village, db
+from siappakai.services import pruning, servers, sites
+
+# What is asked for on one server, of one district there or of all (""), in the name given last.
+OnServer = Callable[[Server, str, str], list[Run]]
+# What is done once for the whole installation, in the name given.
+AtOnce = Callable[[str], object]
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """Something a schedule can do: on each server of its scope, or at once for everything.
+
+    `play` is what its runs play: while one of it is unfinished on a server, no second is asked
+    for there. `has_districts`: it can be kept to the villages of one district.
+    """
+
+    name: str
+    play: str = ""
+    has_districts: bool = False
+    on_server: OnServer | None = None
+    at_once: AtOnce | None = None
+
+
+def _check_health(server: Server, district: str, by: str) -> list[Run]:
+    query = _sites_on(server, district).where(Site.state.not_in(UNBUILT))
+    built = [site.id for site in db.session.scalars(query)]
+    return sites.request_health(site_ids=built, by=by) if built else []
+
+
+def _install_planned(server: Server, district: str, by: str) -> list[Run]:
+    """Install what was planned with a release; what has none yet is still being thought about."""
+    query = _sites_on(server, district).where(
+        Site.state == SiteState.PLANNED, Site.wanted_release_id.is_not(None)
+    )
+    by_release: dict[int, list[int]] = defaultdict(list)
+    for site in db.session.scalars(query):
+        by_release[site.wanted_release_id or 0].append(site.id)
+    return [
+        run
+        for release_id, site_ids in by_release.items()
+        for run in sites.request_install(site_ids=site_ids, release_id=release_id, by=by)
+    ]
+
+
+def _prepare(server: Server, _district: str, by: str) -> list[Run]:
+    return [servers.request_prepare(server.id, by=by)]
+
+
+def _sites_on(server: Server, district: str) -> Select[Site]:
+    query = select(Site).where(Site.server_id == server.id).order_by(Site.id)
+    if district:
+        query = query.join(Site.village).where(Village.district_code == district)
+    return query
+
+
+ACTIONS: Final = {
+    action.name: action
+    for action in (
+        Action("health", play="health", has_districts=True, on_server=_check_health),
+        Action("install", play="install", has_districts=True, on_server=_install_planned),
+        Action("prepare", play="server", on_server=_prepare),
+        Action("prune", at_once=pruning.prune),
+    )
+}
