@@ -12,7 +12,7 @@ import os
 from statistics import median
 
 from bench.floor import Floor
-from bench.panel import REPOSITORY, VERSION, Panel, panel
+from bench.installation import REPOSITORY, VERSION, Panel, panel
 from bench.villages import BenchVillage, villages
 
 

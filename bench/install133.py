@@ -10,8 +10,8 @@ import json
 import os
 
 from bench.install import warm_up
+from bench.installation import REPOSITORY, panel
 from bench.memory import peaks
-from bench.panel import REPOSITORY, panel
 from bench.villages import villages
 
 

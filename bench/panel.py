@@ -1,166 +1,219 @@
-"""A whole installation of SiapPakai for one benchmark: panel, worker, clock, Redis, registry.
-
-Its server is a private arrangement on this machine, purged at the end.
-"""
+"""How quickly pages come from a registry with years of work in it, while a run is at work."""
 
 from __future__ import annotations
 
-import os
+import argparse
+import json
+import random
+import re
+import secrets
 import shutil
-import signal
-import socket
+import statistics
 import subprocess
 import sys
 import tempfile
+import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from bench.villages import REGENCY, BenchVillage
-from siappakai.config import Settings
-from siappakai.domain.naming import ServerLayout, server_layout
-from siappakai.domain.servers import Arrangement
-from siappakai.models import Site, db
-from siappakai.models.app import registry_app
-from siappakai.services import enrolment, places, releases, servers, sites, sources
-from siappakai.services import villages as registered
-from tests.playing import play
-from tests.playing import servers as inventory
+import requests
+from sqlalchemy import func, select
 
-REPOSITORY = "SIAPPAKAI_BENCH_OPENSID_REPO"
-VERSION = "v2410.0.0"
-SERVER = "bench"
-_PREFIX, _ROOT = "spb", "/srv/siappakai-bench"
-_BY = "bench"
-_START_SECONDS = 60
+from bench import history
+from bench.installation import await_panel, configure
+from bench.memory import Peaks
+from siappakai.config import Settings
+from siappakai.credentials import create_key_ring
+from siappakai.models import Role, Run, Server, Village, db
+from siappakai.models.app import registry_app
+from siappakai.models.migrating import upgrade_registry
+from siappakai.services import accounts
+from siappakai.services import settings as registry_settings
+from siappakai.supervisor import Child, children
+
+_PARTS = ("redis", "panel")
+_CLIENTS = 8
+# Eight people look at what they get before they ask again.
+_PAUSE_SECONDS = 0.25
+_BAR_MS = 100.0
+_CSRF = re.compile(r'name="csrf_token"[^>]*value="([^"]+)"')
+_USER, _PASSWORD = "bench", secrets.token_urlsafe(18)
 
 
 @dataclass
-class Panel:
-    """A running installation; `pid` is its supervisor's."""
+class Times:
+    """Milliseconds from asking for a page to its last byte, by page."""
 
-    settings: Settings
-    pid: int
+    by_page: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
+    lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def command(self, *words: str) -> float:
-        """Run a command of the program to its end; return the seconds of the whole process."""
+    def note(self, page: str, milliseconds: float) -> None:
+        with self.lock:
+            self.by_page[page].append(milliseconds)
+
+    def p95(self) -> dict[str, float]:
+        """Return the 95th percentile of each page, the slowest page first."""
+        found = {page: _p95(times) for page, times in self.by_page.items()}
+        return dict(sorted(found.items(), key=lambda item: -item[1]))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--villages", type=int, default=5000)
+    parser.add_argument("--runs", type=int, default=50_000)
+    parser.add_argument("--targets", type=int, default=1_000_000)
+    parser.add_argument("--rounds", type=int, default=13, help="times each client asks each page")
+    options = parser.parse_args()
+    size = history.Size(options.villages, options.runs, options.targets)
+    with _installation() as settings:
         began = time.monotonic()
-        done = subprocess.run(
-            [str(Path(sys.executable).with_name("siappakai")), *words, "--json"],
-            capture_output=True,
-            check=False,
-            text=True,
-        )
-        seconds = time.monotonic() - began
-        if done.returncode:
-            sys.exit(f"siappakai {' '.join(words)} ended with {done.returncode}:\n{done.stderr}")
-        return seconds
-
-    def prepare(self) -> ServerLayout:
-        """Make this machine a server, with the release to install at hand; return its layout."""
-        if not self.settings.release_source.startswith("/"):
-            sources.use_source(self.settings, stand_in=True, by=_BY)
-        places.set_regency(code=REGENCY[0], name=REGENCY[1], province_name=REGENCY[2], by=_BY)
-        arrangement = Arrangement(
-            services="private",
-            prefix=_PREFIX,
-            root=_ROOT,
-            http_address="127.0.0.1",
-            http_port=_free_port(),
-            https_port=_free_port(),
-        )
-        enrolment.enrol_local_server(name=SERVER, arrangement=arrangement, by=_BY)
-        self.command("server", "prepare", SERVER, "--follow")
-        releases.pin_release(VERSION, by=_BY)
-        db.session.commit()
-        found = servers.find_server(SERVER)
-        if found is None:
-            raise RuntimeError("the server vanished from the registry")
-        return servers.layout_of(found)
-
-    def plan(self, villages: Sequence[BenchVillage]) -> None:
-        """Register the villages that are new and decide where their sites shall live."""
-        db.session.commit()
-        server = servers.find_server(SERVER)
-        if server is None:
-            raise RuntimeError("the server vanished from the registry")
-        for one in villages:
-            village = registered.find_village(one.code) or registered.register_village(
-                code=one.code, name=one.name, district_name=f"Kecamatan {one.district}", by=_BY
-            )
-            sites.plan_site(village=village, server=server, domain=one.domain, by=_BY)
-        db.session.commit()
-
-    def install(self) -> float:
-        """Install what is planned, by one command; return its seconds."""
-        planned = ("--server", SERVER, "--state", "planned")
-        return self.command("site", "install", *planned, "--release", VERSION, "--follow")
-
-    def remove(self) -> None:
-        """Remove what is installed."""
-        db.session.commit()
-        count = db.session.query(Site).filter(Site.state == "active").count()
-        db.session.commit()
-        active = ("--server", SERVER, "--state", "active")
-        self.command("site", "remove", *active, "--count", str(count), "--follow")
+        live, pages = _prepare(settings, size)
+        print(f"registry filled in {time.monotonic() - began:.0f} s", flush=True)
+        times, memory = _measure(settings, live, pages, options.rounds)
+    _tell(size, times.p95(), memory)
 
 
 @contextmanager
-def panel() -> Iterator[Panel]:
-    """Start an installation; yields it in the context of its registry, purges it at the end."""
+def _installation() -> Iterator[Settings]:
     state = Path(tempfile.mkdtemp(prefix="siappakai-bench-"))
-    _configure(state)
+    configure(state)
     settings = Settings()
-    _purge()
-    supervisor = subprocess.Popen([sys.executable, "-m", "siappakai.supervisor"])
     try:
-        _await_panel(settings)
-        with registry_app(settings).app_context():
-            yield Panel(settings, supervisor.pid)
+        settings.run_dir.mkdir(mode=0o700, exist_ok=True)
+        create_key_ring(settings.credentials_file)
+        upgrade_registry(settings)
+        yield settings
     finally:
-        supervisor.send_signal(signal.SIGINT)
-        supervisor.wait()
-        _purge()
         shutil.rmtree(state)
 
 
-def _configure(state: Path) -> None:
-    for name in [name for name in os.environ if name.startswith("SIAPPAKAI_")]:
-        if name != REPOSITORY:
-            del os.environ[name]
-    # Compiled modules are kept, as on any installation; a benchmark of the compiler is another.
-    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
-    chosen = {
-        "STATE": str(state),
-        "RUN_DIR": str(state / "run"),
-        "PORT": str(_free_port()),
-        "WORKERS": "1",
-        "RELEASE_SOURCE": os.environ.get(REPOSITORY, ""),
+def _prepare(settings: Settings, size: history.Size) -> tuple[int, dict[str, str]]:
+    """Fill the registry; return the run that shall be at work, and the pages by name."""
+    with registry_app(settings).app_context():
+        registry_settings.put(registry_settings.REQUIRE_TOTP_FOR_ADMINS, False, by=history.BY)
+        accounts.create_user(username=_USER, password=_PASSWORD, role=Role.ADMIN, by=history.BY)
+        live = history.fill(size)
+        return live, _pages(live)
+
+
+def _pages(live: int) -> dict[str, str]:
+    """Return the address of every page that reads the registry."""
+    run = db.session.scalar(select(func.max(Run.id)).where(Run.id < live))
+    village = db.session.scalars(select(Village).order_by(Village.id)).first()
+    server = db.session.scalars(select(Server).order_by(Server.id)).first()
+    if village is None or server is None:
+        raise RuntimeError("the registry is empty")
+    return {
+        "dashboard": "/",
+        "villages": "/villages/",
+        "villages, last page": "/villages/?page=9999&sort=-domain",
+        "villages, searched": "/villages/?query=Desa+49&sort=-state",
+        "villages, filtered": f"/villages/?server={server.name}&state=broken",
+        "village": f"/villages/{village.code}",
+        "village, new": "/villages/new",
+        "import": "/import/",
+        "servers": "/servers/",
+        "server": f"/servers/{server.id}",
+        "releases": "/releases/",
+        "runs": "/runs/",
+        "runs, failed": "/runs/?state=failed",
+        "runs, last page": "/runs/?page=999999",
+        "run, ended": f"/runs/{run}",
+        "run, at work": f"/runs/{live}",
+        "run, live fragment": f"/runs/{live}/live",
+        "run, log": f"/runs/{live}/log",
+        "users": "/users/",
+        "audit": "/audit/",
+        "settings": "/settings/",
+        "alerts": "/alerts/",
+        "channels": "/channels/",
+        "sessions": "/sessions/",
     }
-    os.environ.update({f"SIAPPAKAI_{name}": value for name, value in chosen.items() if value})
 
 
-def _await_panel(settings: Settings) -> None:
-    until = time.monotonic() + _START_SECONDS
-    while time.monotonic() < until:
-        with socket.socket() as probe:
-            if probe.connect_ex((settings.host, settings.port)) == 0:
-                return
-        time.sleep(0.2)
-    sys.exit(f"The panel does not listen on port {settings.port}; see {settings.state}/log.")
+def _measure(
+    settings: Settings, live: int, pages: dict[str, str], rounds: int
+) -> tuple[Times, Peaks]:
+    parts = [child for child in children(settings) if child.name in _PARTS]
+    times, memory = Times(), Peaks()
+    events = subprocess.Popen([sys.executable, "-m", "bench.events", str(live)])
+    try:
+        for part in parts:
+            part.start()
+        await_panel(settings)
+        base = f"http://{settings.host}:{settings.port}"
+        with ThreadPoolExecutor(_CLIENTS) as clients:
+            asked = [clients.submit(_ask, base, pages, rounds, times) for _ in range(_CLIENTS)]
+            for one in asked:
+                one.result()
+        memory.look(_pid(parts[-1]))
+        if events.poll() is not None:
+            sys.exit("The run at work ended meanwhile.")
+    finally:
+        events.kill()
+        events.wait()
+        for part in reversed(parts):
+            part.stop()
+    return times, memory
 
 
-def _purge() -> None:
-    layout = server_layout(prefix=_PREFIX, root=_ROOT, services="private", php_versions=("8.2",))
-    purged = play("purge", inventory(layout))
-    if not purged.succeeded:
-        sys.exit(purged.text)
+def _ask(base: str, pages: dict[str, str], rounds: int, times: Times) -> None:
+    """Ask for every page, in an order of one's own, with a pause after each."""
+    with requests.Session() as session:
+        _sign_in(session, base)
+        for number in range(rounds + 1):
+            for page, path in random.sample(sorted(pages.items()), len(pages)):
+                began = time.perf_counter()
+                answer = session.get(f"{base}{path}", timeout=30, allow_redirects=False)
+                milliseconds = (time.perf_counter() - began) * 1000
+                if answer.status_code != requests.codes.ok:
+                    raise RuntimeError(f"{path} answered {answer.status_code}")
+                # The first round finds nothing compiled and nothing in memory.
+                if number:
+                    times.note(page, milliseconds)
+                time.sleep(_PAUSE_SECONDS)
 
 
-def _free_port() -> int:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port: int = free.getsockname()[1]
-        return port
+def _sign_in(session: requests.Session, base: str) -> None:
+    found = _CSRF.search(session.get(f"{base}/login", timeout=30).text)
+    if found is None:
+        raise RuntimeError("the login page has no form")
+    form = {"csrf_token": found[1], "username": _USER, "password": _PASSWORD}
+    answer = session.post(f"{base}/login", data=form, timeout=30, allow_redirects=False)
+    if answer.status_code != requests.codes.see_other:
+        raise RuntimeError(f"signing in answered {answer.status_code}")
+
+
+def _pid(child: Child) -> int:
+    if child.process is None:
+        raise RuntimeError(f"{child.name} does not run")
+    return child.process.pid
+
+
+def _p95(times: list[float]) -> float:
+    return round(statistics.quantiles(times, n=20)[-1], 1)
+
+
+def _tell(size: history.Size, pages: dict[str, float], memory: Peaks) -> None:
+    for page, milliseconds in pages.items():
+        print(f"{page:24} {milliseconds:8.1f} ms{' *' if milliseconds > _BAR_MS else ''}")
+    result = {
+        "bench": "panel",
+        "villages": size.villages,
+        "runs": size.runs,
+        "targets": size.targets,
+        "clients": _CLIENTS,
+        "p95_ms": max(pages.values()),
+        "p95_ms_by_page": pages,
+        "rss_mb": round(sum(memory.values()), 1),
+    }
+    print(json.dumps(result))
+
+
+if __name__ == "__main__":
+    main()

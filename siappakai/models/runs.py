@@ -51,12 +51,17 @@ class Target(Base):
     """One site's (or server's) share of a run. `error` is a module's machine-readable cause."""
 
     __tablename__ = "targets"
-    __table_args__ = (Index("ix_targets_run_state", "run_id", "state"),)
+    __table_args__ = (
+        Index("ix_targets_run_state", "run_id", "state"),
+        # The newest of a site, and of a server without one, is the last entry.
+        Index("ix_targets_site", "site_id", "id"),
+        Index("ix_targets_server_site", "server_id", "site_id", "id"),
+    )
 
     id: Mapped[int] = mapped_column(primary_key=True)
     run_id: Mapped[int] = mapped_column(ForeignKey("runs.id"))
-    server_id: Mapped[int] = mapped_column(ForeignKey("servers.id"), index=True)
-    site_id: Mapped[int | None] = mapped_column(ForeignKey("sites.id"), index=True)
+    server_id: Mapped[int] = mapped_column(ForeignKey("servers.id"))
+    site_id: Mapped[int | None] = mapped_column(ForeignKey("sites.id"))
     host: Mapped[str] = mapped_column(String(80))
     label: Mapped[str] = mapped_column(String(160))
     state: Mapped[RunState] = mapped_column(state_column(RunState), default=RunState.QUEUED)

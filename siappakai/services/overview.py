@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from sqlalchemy import case, func, or_, select
+from sqlalchemy import CompoundSelect, func, select, union_all
 from sqlalchemy.orm import joinedload
 
 from siappakai.ansible.plays import CATALOGUE
 from siappakai.domain.states import RunState, SiteState
-from siappakai.models import Release, Run, Site, Target, Village, db
+from siappakai.models import Release, Run, Server, Site, Target, Village, db
 
 # Targets of other plays lost their site with the village that was deleted.
 _OF_SERVERS: Final = tuple(play.name for play in CATALOGUE.values() if play.scope == "servers")
@@ -55,23 +55,38 @@ def summarise() -> Overview:
 
 def standing_failures(limit: int = 10) -> list[Target]:
     """Return the failed or lost targets that nothing newer for the same site has replaced."""
-    # A site that moved to another server is still the same site.
-    server_alone = case((Target.site_id.is_(None), Target.server_id))
-    newest = (
-        select(func.max(Target.id))
-        .join(Target.run)
-        .where(Target.state.not_in((RunState.QUEUED, RunState.RUNNING)))
-        .where(or_(Target.site_id.is_not(None), Run.play.in_(_OF_SERVERS)))
-        .group_by(Target.site_id, server_alone)
-    )
     query = (
         select(Target)
-        .where(Target.id.in_(newest), Target.state.in_((RunState.FAILED, RunState.LOST)))
+        .where(Target.id.in_(_newest_targets()), Target.state.in_((RunState.FAILED, RunState.LOST)))
         .options(joinedload(Target.run))
         .order_by(Target.id.desc())
         .limit(limit)
     )
     return list(db.session.scalars(query))
+
+
+def _newest_targets() -> CompoundSelect[int]:
+    """Return the query for the newest ended target of each site, and of each server alone.
+
+    It looks once into an index per site and server: years of runs cost no more than days. A
+    site that moved to another server is still the same site.
+    """
+    newest = (
+        select(Target.id)
+        .where(Target.state.not_in((RunState.QUEUED, RunState.RUNNING)))
+        .order_by(Target.id.desc())
+        .limit(1)
+    )
+    of_site = newest.where(Target.site_id == Site.id).correlate(Site)
+    of_server = (
+        newest.join(Target.run)
+        .where(Target.server_id == Server.id, Target.site_id.is_(None), Run.play.in_(_OF_SERVERS))
+        .correlate(Server)
+    )
+    return union_all(
+        select(of_site.scalar_subquery()).select_from(Site),
+        select(of_server.scalar_subquery()).select_from(Server),
+    )
 
 
 def latest_runs(limit: int = 8) -> list[Run]:

@@ -527,8 +527,10 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_targets")),
     )
     op.create_index("ix_targets_run_state", "targets", ["run_id", "state"], unique=False)
-    op.create_index(op.f("ix_targets_server_id"), "targets", ["server_id"], unique=False)
-    op.create_index(op.f("ix_targets_site_id"), "targets", ["site_id"], unique=False)
+    op.create_index("ix_targets_site", "targets", ["site_id", "id"], unique=False)
+    op.create_index(
+        "ix_targets_server_site", "targets", ["server_id", "site_id", "id"], unique=False
+    )
 
     op.create_table(
         "steps",
