@@ -18,6 +18,7 @@ _PLACES = {
     "registry": "siappakai.cli.registry:registry",
     "release": "siappakai.cli.releases:release",
     "run": "siappakai.cli.runs:run",
+    "schedule": "siappakai.cli.schedules:schedule",
     "server": "siappakai.cli.enrolment:server",
     "settings": "siappakai.cli.settings:settings",
     "site": "siappakai.cli.sites:site",

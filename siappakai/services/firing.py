@@ -182,5 +182,9 @@ def undone() -> Iterator[Finding]:
                 one.schedule.name,
                 Severity.WARNING,
                 f"slot {one.slot}",
-                {"cause": one.refusals[0]["cause"], "since": one.due_at.isoformat()},
+                {
+                    "schedule": one.schedule_id,
+                    "cause": one.refusals[0]["cause"],
+                    "since": one.due_at.isoformat(),
+                },
             )

@@ -21,7 +21,7 @@ _DISTRICT_DIGITS: Final = 6
 class Order:
     """What a schedule shall do, for whom and when.
 
-    Neither `server_id` nor `district` (a code) means the whole fleet.
+    `server_id` and `district` (a code) narrow it; without them it is for the whole fleet.
     """
 
     action: str
@@ -70,16 +70,16 @@ def _check_action(name: str) -> Action:
 
 
 def _check_scope(action: Action, server_id: int | None, district: str) -> dict[str, Any]:
-    if server_id is not None and (district or action.on_server is None):
+    if server_id is not None and action.on_server is None:
         raise InvalidInputError(
-            say("Tindakan ini tidak dapat dibatasi begitu."),
-            say("Pilih seluruh armada, satu server, atau satu kecamatan."),
+            say("Tindakan ini bukan tentang server."),
+            say("Pilih seluruh armada."),
             field="server_id",
         )
     if district and not action.has_districts:
         raise InvalidInputError(
             say("Tindakan ini bukan tentang desa."),
-            say("Pilih seluruh armada, atau satu server."),
+            say("Pilih semua kecamatan."),
             field="district",
         )
     code = parse_region_code(district, _DISTRICT_DIGITS, field="district") if district else None

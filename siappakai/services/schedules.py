@@ -9,7 +9,7 @@ from itertools import islice
 from typing import Final
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.orm import joinedload
 
 from siappakai.domain.recurrence import local_time, moment_of, spread
@@ -128,18 +128,32 @@ def delete_schedule(schedule_id: int, *, by: str) -> None:
 
 
 def upcoming(schedule: Schedule, count: int = UPCOMING) -> list[datetime]:
-    """Return the next times of a schedule (UTC), as they would be if it is not paused."""
-    zone = here()
-    begin = max(datetime.fromisoformat(schedule.settled_until), _now(zone))
-    slots = islice(schedule.recurrence.after(begin), count)
-    return [due_at(schedule, slot, zone) for slot in slots]
+    """Return the next times of a schedule (UTC), as they are unless it is paused."""
+    return _coming(schedule, count, here(), registry_now(db.session()))
 
 
 def next_planned(limit: int = UPCOMING) -> list[Planned]:
     """Return what comes next of all schedules that are not paused, soonest first."""
-    going = [schedule for schedule in list_schedules() if not schedule.is_paused]
-    coming = [Planned(schedule, upcoming(schedule, 1)[0]) for schedule in going]
+    zone, now = here(), registry_now(db.session())
+    coming = (
+        Planned(schedule, _coming(schedule, 1, zone, now)[0])
+        for schedule in list_schedules()
+        if not schedule.is_paused
+    )
     return nsmallest(limit, coming, key=lambda one: one.due_at)
+
+
+def latest_of_each() -> dict[int, Occurrence]:
+    """Return the newest slot of each schedule that has had one, by the schedule's number."""
+    newest = select(func.max(Occurrence.id)).group_by(Occurrence.schedule_id)
+    found = db.session.scalars(select(Occurrence).where(Occurrence.id.in_(newest)))
+    return {one.schedule_id: one for one in found}
+
+
+def _coming(schedule: Schedule, count: int, zone: ZoneInfo, now: datetime) -> list[datetime]:
+    begin = max(datetime.fromisoformat(schedule.settled_until), local_time(now, zone))
+    slots = islice(schedule.recurrence.after(begin), count)
+    return [due_at(schedule, slot, zone) for slot in slots]
 
 
 def occurrences_of(
@@ -167,10 +181,6 @@ def here() -> ZoneInfo:
 def now_here(moment: datetime) -> str:
     """Return a moment as schedules note it: local, ISO, whole seconds."""
     return local_time(moment, here()).isoformat(timespec="seconds")
-
-
-def _now(zone: ZoneInfo) -> datetime:
-    return local_time(registry_now(db.session()), zone)
 
 
 def _refuse_taken(name: str) -> None:

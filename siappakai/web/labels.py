@@ -11,6 +11,7 @@ from flask_babel import lazy_gettext as _
 
 from siappakai.ansible.plays import CATALOGUE
 from siappakai.domain.alerts import AlertState, DeliveryState, Severity
+from siappakai.domain.schedules import OccurrenceState
 from siappakai.domain.states import RunState, ServerState, SiteState, StepState
 from siappakai.models import Role
 
@@ -69,6 +70,12 @@ _LABELS: Final[dict[type[StrEnum], dict[StrEnum, Label]]] = {
         DeliveryState.SENT: Label(_("Terkirim"), "good", "circle-check"),
         DeliveryState.FAILED: Label(_("Gagal, dicoba lagi"), "warn", "refresh-cw"),
         DeliveryState.GIVEN_UP: Label(_("Gagal, tidak dicoba lagi"), "bad", "circle-x"),
+    OccurrenceState: {
+        OccurrenceState.FIRED: Label(_("Dijalankan"), "good", "circle-check"),
+        OccurrenceState.CAUGHT_UP: Label(_("Disusulkan"), "good", "refresh-cw"),
+        OccurrenceState.MISSED: Label(_("Terlewat"), "warn", "clock"),
+        OccurrenceState.REFUSED: Label(_("Ditolak"), "bad", "ban"),
+    },
         DeliveryState.DROPPED: Label(_("Tidak perlu lagi"), "idle", "circle-minus"),
     },
 }

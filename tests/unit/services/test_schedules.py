@@ -53,7 +53,6 @@ def test_a_schedule_is_kept_as_it_was_ordered_and_its_making_is_noted():
         (replace(DAILY, action="prepare", district="51.02.01"), "district"),
         (replace(DAILY, action="prune", server_id=1), "server_id"),
         (replace(DAILY, action="prune", district="51.02.01"), "district"),
-        (replace(DAILY, server_id=1, district="51.02.01"), "server_id"),
         (replace(DAILY, grace_minutes=4), "grace_minutes"),
         (replace(DAILY, grace_minutes=7 * 24 * 60 + 1), "grace_minutes"),
         (replace(DAILY, spread_minutes=-1), "spread_minutes"),
