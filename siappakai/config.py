@@ -43,11 +43,18 @@ class Settings(BaseSettings):
     secure_cookies: bool = False
     # How many proxies in front of the panel to believe about caller, scheme and host.
     trusted_proxies: int = Field(default=0, ge=0, le=5)
+    # Of the service (`siappakai service`): nginx answers the network by these, loopback without.
+    certificate: str = ""
+    certificate_key: str = ""
+    # Whether this machine may be a server itself, prepared by the panel through sudo.
+    local_server: bool = True
     session_key: SecretStr = SecretStr("")
     # Who may read /readyz and /metrics without a login: networks, or who knows the token that
     # has this SHA-256.
     metrics_allowed: list[IPvAnyNetwork] = Field(default_factory=lambda: list(_LOOPBACK))
     metrics_token_sha256: str = Field(default="", pattern="^([0-9a-f]{64})?$")
+    # What one API token may ask of each panel process.
+    api_requests_per_minute: int = Field(default=600, ge=1)
     workers: int = Field(default=2, ge=1, le=64)
     release_source: str = OPENSID_SOURCE
     release_sources_allowed: list[str] = Field(default_factory=lambda: [OPENSID_SOURCE])

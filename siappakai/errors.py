@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import ClassVar
 
 
@@ -19,6 +20,12 @@ class SiapPakaiError(Exception):
         super().__init__(what)
         self.what = what
         self.todo = todo
+
+    @property
+    def kind(self) -> str:
+        """Its class in snake case, for programs: `NotFoundError` is `not_found`."""
+        name = type(self).__name__.removesuffix("Error")
+        return re.sub(r"(?<!^)(?=[A-Z])", "_", name).lower()
 
     def __str__(self) -> str:
         return f"{self.what} {self.todo}".strip()

@@ -20,8 +20,10 @@ _PLACES = {
     "run": "siappakai.cli.runs:run",
     "schedule": "siappakai.cli.schedules:schedule",
     "server": "siappakai.cli.enrolment:server",
+    "service": "siappakai.cli.service:service",
     "settings": "siappakai.cli.settings:settings",
     "site": "siappakai.cli.sites:site",
+    "token": "siappakai.cli.tokens:token",
     "user": "siappakai.cli.accounts:user",
     "village": "siappakai.cli.imports:village",
 }

@@ -70,7 +70,14 @@ def list_users() -> Listing[UserRecord]:
 @click.argument("username")
 def get_user(username: str) -> UserRecord:
     """Show one account."""
-    return _record(_user(username))
+    return _record(user_named(username))
+
+
+@user.command("first", example="siappakai user first")
+def first_user() -> NewPassword:
+    """Make the first administrator of a new installation; nothing when there are accounts."""
+    made = accounts.ensure_first_admin(by=actor())
+    return NewPassword(*(made or ("", "")))
 
 
 @user.command("add", example='siappakai user add wayan --role operator --name "I Wayan"')
@@ -96,28 +103,28 @@ def create_user(username: str, *, role: str, name: str, password_stdin: bool) ->
 @click.argument("role", type=_ROLES)
 def set_role(username: str, role: str) -> UserRecord:
     """Change what an account may do."""
-    return _record(accounts.set_role(_user(username).id, Role(role), by=actor()))
+    return _record(accounts.set_role(user_named(username).id, Role(role), by=actor()))
 
 
 @user.command("disable", changes=True, example="siappakai user disable wayan")
 @click.argument("username")
 def disable_user(username: str) -> UserRecord:
     """Shut an account and end its sessions."""
-    return _record(accounts.disable_user(_user(username).id, by=actor()))
+    return _record(accounts.disable_user(user_named(username).id, by=actor()))
 
 
 @user.command("enable", changes=True, example="siappakai user enable wayan")
 @click.argument("username")
 def enable_user(username: str) -> UserRecord:
     """Open a disabled account again."""
-    return _record(accounts.enable_user(_user(username).id, by=actor()))
+    return _record(accounts.enable_user(user_named(username).id, by=actor()))
 
 
 @user.command("sessions", example="siappakai user sessions wayan")
 @click.argument("username")
 def list_sessions(username: str) -> Listing[SessionRecord]:
     """List the browsers an account is signed in with, the one used last first."""
-    return Listing.of(_session(one) for one in sessions.list_live(_user(username).id))
+    return Listing.of(_session(one) for one in sessions.list_live(user_named(username).id))
 
 
 @user.command("end-sessions", changes=True, example="siappakai user end-sessions wayan")
@@ -125,7 +132,7 @@ def list_sessions(username: str) -> Listing[SessionRecord]:
 @click.option("--session", "session_id", type=int, help="Only the session with this number.")
 def end_sessions(username: str, session_id: int | None) -> UserRecord:
     """Sign an account out, everywhere or in one browser."""
-    found = _user(username)
+    found = user_named(username)
     if session_id is None:
         return _record(accounts.end_sessions(found.id, by=actor()))
     sessions.end(found.id, session_id, by=actor())
@@ -136,18 +143,19 @@ def end_sessions(username: str, session_id: int | None) -> UserRecord:
 @click.argument("username")
 def reset_totp(username: str) -> UserRecord:
     """Forget an account's phone (TOTP), for a person who lost it, and end their sessions."""
-    return _record(totp.reset(_user(username).id, by=actor()))
+    return _record(totp.reset(user_named(username).id, by=actor()))
 
 
 @user.command("password", example="siappakai user password wayan")
 @click.argument("username")
 def reset_password(username: str) -> NewPassword:
     """Give an account a random password, shown once, to be changed at the next login."""
-    found = _user(username)
+    found = user_named(username)
     return NewPassword(found.username, accounts.reset_password(found.id, by=actor()))
 
 
-def _user(username: str) -> User:
+def user_named(username: str) -> User:
+    """Return an account by its name; raises NotFoundError."""
     found = accounts.find_user(username)
     if found is None:
         raise NotFoundError(f"Pengguna “{username}” tidak ada.", "Lihat: siappakai user list.")

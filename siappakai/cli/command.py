@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import re
+from contextlib import AbstractContextManager
 from importlib import import_module
 from typing import Any
 
 import click
 
-from siappakai.cli.context import installation
+from siappakai.cli.context import Caller, installation, machine
 from siappakai.cli.output import Ended, emit, note
 from siappakai.errors import InvalidInputError, SiapPakaiError
 
@@ -43,11 +43,15 @@ class Command(click.Command):
         _note_json(ctx, args)
         return super().parse_args(ctx, args)
 
+    def place(self, *, is_rehearsal: bool) -> AbstractContextManager[Caller]:
+        """Return where it runs: on the registry, as the user who owns it."""
+        return installation(is_rehearsal=is_rehearsal)
+
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command, print what it returns, end with its exit code."""
         as_json = ctx.params.pop("as_json")
         is_rehearsal = ctx.params.pop("dry_run", False)
-        with installation(is_rehearsal=is_rehearsal) as ctx.obj:
+        with self.place(is_rehearsal=is_rehearsal) as ctx.obj:
             result = super().invoke(ctx)
         value = result.value if isinstance(result, Ended) else result
         emit(value, as_json=as_json)
@@ -59,6 +63,13 @@ class Command(click.Command):
         super().format_epilog(ctx, formatter)
         with formatter.section("Example"):
             formatter.write(f"  {self.example}\n")
+
+
+class MachineCommand(Command):
+    """A command over the machine itself: run as root, the registry left closed."""
+
+    def place(self, *, is_rehearsal: bool) -> AbstractContextManager[Caller]:
+        return machine(is_rehearsal=is_rehearsal)
 
 
 class Group(click.Group):
@@ -122,7 +133,7 @@ def _note_json(ctx: click.Context, args: list[str]) -> None:
 def _tell(ctx: click.Context, error: SiapPakaiError) -> None:
     field = error.field if isinstance(error, InvalidInputError) else ""
     if ctx.meta[_JSON]:
-        _tell_json(_kind(error), error.what, error.todo, field, error.exit_code)
+        _tell_json(error.kind, error.what, error.todo, field, error.exit_code)
         return
     note(f"{error.what} [{field}]" if field else error.what)
     if error.todo:
@@ -132,9 +143,3 @@ def _tell(ctx: click.Context, error: SiapPakaiError) -> None:
 def _tell_json(kind: str, what: str, todo: str, field: str, exit_code: int) -> None:
     error = {"kind": kind, "what": what, "todo": todo, "field": field, "exit_code": exit_code}
     note(json.dumps({"error": error}, ensure_ascii=False, indent=2))
-
-
-def _kind(error: SiapPakaiError) -> str:
-    """Return the error's class in snake case: `NotFoundError` is `not_found`."""
-    name = type(error).__name__.removesuffix("Error")
-    return re.sub(r"(?<!^)(?=[A-Z])", "_", name).lower()

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from siappakai.domain.states import SiteState
-from siappakai.errors import ConflictError, InvalidInputError, SiapPakaiError
+from siappakai.errors import ConflictError, InvalidInputError, NotFoundError, SiapPakaiError
 from siappakai.models import Run, Site, Village
 from siappakai.models.transactions import transaction
 from siappakai.services import servers, sites, villages
@@ -24,6 +24,21 @@ class Placement:
 def lives(site: Site | None) -> bool:
     """Tell whether a village's site is there or planned, rather than removed or never made."""
     return site is not None and site.state is not SiteState.REMOVED
+
+
+def site_ids(codes: Sequence[str]) -> list[int]:
+    """Return the ids of villages' sites; raises NotFoundError for a village without one."""
+    return [_living(villages.get_village(code)).id for code in codes]
+
+
+def _living(village: Village) -> Site:
+    site = sites.find_site(village.id)
+    if site is None or not lives(site):
+        raise NotFoundError(
+            say("%(village)s belum punya situs.", village=village.name),
+            say("Pasang situsnya dahulu."),
+        )
+    return site
 
 
 def install_villages(

@@ -28,7 +28,7 @@ PER_ACCOUNT_CODES = 10
 
 _ACTION = "login.fail"
 _CODE_ACTION = "login.fail_code"
-_TOKEN_ACTION = "token.fail"
+_REFUSED_ACTION = "token.fail"
 # A password typed into the wrong field must not be kept, so unknown names are not written down.
 _UNKNOWN = "?"
 
@@ -76,10 +76,10 @@ def note_token_failure(subject: str | None, address: str) -> None:
     Asked for after the token was looked at: nobody guesses one, so a right one is let in from
     wherever a forgotten program keeps sending an old one. The limit spares the audit trail.
     """
-    if _failures(_TOKEN_ACTION, AuditEntry.actor == address) >= PER_ADDRESS:
+    if _failures(_REFUSED_ACTION, AuditEntry.actor == address) >= PER_ADDRESS:
         raise _too_many()
     with transaction():
-        audit.record(_TOKEN_ACTION, subject or _UNKNOWN, by=address)
+        audit.record(_REFUSED_ACTION, subject or _UNKNOWN, by=address)
 
 
 def _too_many() -> TooManyAttemptsError:

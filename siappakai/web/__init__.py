@@ -30,6 +30,7 @@ from siappakai.web import (
     servers,
     sessions,
     sites,
+    tokens,
     totp,
     users,
     villages,
@@ -37,10 +38,12 @@ from siappakai.web import (
 from siappakai.web import (
     settings as settings_pages,
 )
+from siappakai.web.api import routes as api
 from siappakai.web.security import refuse_undeclared, secure
 
 _BLUEPRINTS: Final = (
     alerts.blueprint,
+    api.blueprint,
     auth.blueprint,
     audit.blueprint,
     channels.blueprint,
@@ -51,11 +54,12 @@ _BLUEPRINTS: Final = (
     preferences.blueprint,
     releases.blueprint,
     runs.blueprint,
+    schedules.blueprint,
     servers.blueprint,
     sessions.blueprint,
     settings_pages.blueprint,
-    schedules.blueprint,
     sites.blueprint,
+    tokens.blueprint,
     totp.blueprint,
     users.blueprint,
     villages.blueprint,
@@ -74,6 +78,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     presentation.init(app)
     secure(app, settings)
     confirmation.init(app)
+    api.limiter.init_app(app)
     _believe_proxies(app, settings.trusted_proxies)
     error_pages.init(app)
     for blueprint in _BLUEPRINTS:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Final
+from collections.abc import Callable
+from functools import partial
+from typing import Any, Final
 
 from flask import Flask, render_template
 from flask.typing import ResponseReturnValue
@@ -12,6 +14,8 @@ from sqlalchemy.exc import OperationalError
 from werkzeug.exceptions import HTTPException, InternalServerError, SecurityError
 
 from siappakai.errors import SiapPakaiError
+from siappakai.web.api import problems
+from siappakai.web.bearer import is_api_request
 from siappakai.web.languages import retell
 
 _EXPLANATIONS: Final = {
@@ -40,12 +44,23 @@ _REGISTRY_AWAY: Final = (
 
 
 def init(app: Flask) -> None:
-    """Register the error pages on `app`."""
-    app.register_error_handler(SiapPakaiError, _show_expected)
-    app.register_error_handler(CSRFError, _show_expired)
-    app.register_error_handler(SecurityError, _show_foreign_host)
-    app.register_error_handler(OperationalError, _show_registry_away)
-    app.register_error_handler(HTTPException, _show_http)
+    """Register the error pages on `app`, and what programs are told instead of a page."""
+    for kind, show, tell in (
+        (SiapPakaiError, _show_expected, problems.tell_refusal),
+        (CSRFError, _show_expired, problems.tell_http),
+        (SecurityError, _show_foreign_host, problems.tell_http),
+        (OperationalError, _show_registry_away, problems.tell_registry_away),
+        (HTTPException, _show_http, problems.tell_http),
+    ):
+        app.register_error_handler(kind, partial(_told, show, tell))
+
+
+def _told(
+    show: Callable[[Any], ResponseReturnValue],
+    tell: Callable[[Any], ResponseReturnValue],
+    error: Exception,
+) -> ResponseReturnValue:
+    return tell(error) if is_api_request() else show(error)
 
 
 def _show_expected(error: SiapPakaiError) -> ResponseReturnValue:

@@ -114,6 +114,11 @@ def _person(found: LoginSession) -> Person:
     )
 
 
+def owes_first_steps(user: User) -> bool:
+    """Tell whether a person has to choose a password or set up codes before anything else."""
+    return user.must_change_password or _must_set_up_totp(user)
+
+
 def _must_set_up_totp(user: User) -> bool:
     if user.role is not Role.ADMIN or user.totp_since is not None:
         return False

@@ -13,6 +13,7 @@ from siappakai.ansible.plays import CATALOGUE
 from siappakai.domain.alerts import AlertState, DeliveryState, Severity
 from siappakai.domain.schedules import OccurrenceState
 from siappakai.domain.states import RunState, ServerState, SiteState, StepState
+from siappakai.domain.tokens import Scope, TokenState
 from siappakai.models import Role
 
 
@@ -54,6 +55,11 @@ _LABELS: Final[dict[type[StrEnum], dict[StrEnum, Label]]] = {
         SiteState.BROKEN: Label(_("Bermasalah"), "bad", "triangle-alert"),
         SiteState.REMOVED: Label(_("Dihapus"), "idle", "circle-minus"),
     },
+    TokenState: {
+        TokenState.LIVE: Label(_("Berlaku"), "good", "circle-check"),
+        TokenState.EXPIRED: Label(_("Kedaluwarsa"), "idle", "clock"),
+        TokenState.REVOKED: Label(_("Dicabut"), "idle", "ban"),
+    },
     Severity: {
         Severity.INFO: Label(_("Info"), "idle", "circle-help"),
         Severity.WARNING: Label(_("Waspada"), "warn", "triangle-alert"),
@@ -64,18 +70,18 @@ _LABELS: Final[dict[type[StrEnum], dict[StrEnum, Label]]] = {
         AlertState.ACKNOWLEDGED: Label(_("Diketahui"), "idle", "user"),
         AlertState.ENDED: Label(_("Berakhir"), "good", "circle-check"),
     },
-    DeliveryState: {
-        DeliveryState.QUEUED: Label(_("Menunggu"), "idle", "clock"),
-        DeliveryState.SENDING: Label(_("Sedang dikirim"), "busy", "loader"),
-        DeliveryState.SENT: Label(_("Terkirim"), "good", "circle-check"),
-        DeliveryState.FAILED: Label(_("Gagal, dicoba lagi"), "warn", "refresh-cw"),
-        DeliveryState.GIVEN_UP: Label(_("Gagal, tidak dicoba lagi"), "bad", "circle-x"),
     OccurrenceState: {
         OccurrenceState.FIRED: Label(_("Dijalankan"), "good", "circle-check"),
         OccurrenceState.CAUGHT_UP: Label(_("Disusulkan"), "good", "refresh-cw"),
         OccurrenceState.MISSED: Label(_("Terlewat"), "warn", "clock"),
         OccurrenceState.REFUSED: Label(_("Ditolak"), "bad", "ban"),
     },
+    DeliveryState: {
+        DeliveryState.QUEUED: Label(_("Menunggu"), "idle", "clock"),
+        DeliveryState.SENDING: Label(_("Sedang dikirim"), "busy", "loader"),
+        DeliveryState.SENT: Label(_("Terkirim"), "good", "circle-check"),
+        DeliveryState.FAILED: Label(_("Gagal, dicoba lagi"), "warn", "refresh-cw"),
+        DeliveryState.GIVEN_UP: Label(_("Gagal, tidak dicoba lagi"), "bad", "circle-x"),
         DeliveryState.DROPPED: Label(_("Tidak perlu lagi"), "idle", "circle-minus"),
     },
 }
@@ -90,6 +96,20 @@ ROLE_MEANINGS: Final = {
     Role.VIEWER: _("hanya melihat"),
     Role.OPERATOR: _("melihat dan menjalankan pekerjaan"),
     Role.ADMIN: _("semuanya, termasuk server, pengguna, dan penghapusan"),
+}
+
+SCOPES: Final = {
+    Scope.VILLAGES_READ: _("Melihat desa dan situsnya"),
+    Scope.VILLAGES_WRITE: _("Mendaftarkan desa dan mengganti namanya"),
+    Scope.SERVERS_READ: _("Melihat server"),
+    Scope.SERVERS_CHECK: _("Memeriksa server"),
+    Scope.RELEASES_READ: _("Melihat rilis"),
+    Scope.SITES_INSTALL: _("Memasang situs"),
+    Scope.SITES_CHECK: _("Memeriksa situs"),
+    Scope.SITES_REMOVE: _("Menghapus situs"),
+    Scope.RUNS_READ: _("Melihat pekerjaan dan log-nya"),
+    Scope.RUNS_WRITE: _("Membatalkan dan mengulang pekerjaan"),
+    Scope.ALERTS_READ: _("Melihat peringatan"),
 }
 
 _PLAYS: Final = {

@@ -16,13 +16,14 @@ from siappakai.domain.codes import dotted
 from siappakai.models import Alert, Role, Site, utc_now
 from siappakai.services import alerts, places, sources
 from siappakai.services import settings as registry_settings
+from siappakai.services.tokens import state_of
 from siappakai.services.villages import Filters
 from siappakai.web.identity import signed_in
 from siappakai.web.labels import label_of, play_title, role_name
 from siappakai.web.languages import LANGUAGES, language_in_use, retell
 from siappakai.web.messages import explain
-from siappakai.web.preferences import theme
 from siappakai.web.planning import action_title, refusal_words, rule_words, scope_words
+from siappakai.web.preferences import theme
 from siappakai.web.security import may
 from siappakai.web.steps import step_detail, step_name
 
@@ -49,8 +50,8 @@ _NAVIGATION: Final = (
     NavigationItem("dashboard.show", _("Dasbor"), "layout-dashboard"),
     NavigationItem("villages.show_list", _("Desa"), "map-pinned"),
     NavigationItem("runs.show_list", _("Pekerjaan"), "circle-play"),
-    NavigationItem("alerts.show_list", _("Peringatan"), "bell"),
     NavigationItem("schedules.show_list", _("Jadwal"), "clock"),
+    NavigationItem("alerts.show_list", _("Peringatan"), "bell"),
     NavigationItem("servers.show_list", _("Server"), "server"),
     NavigationItem("releases.show_list", _("Rilis"), "package"),
     NavigationItem("users.show_list", _("Pengguna"), "users", Role.ADMIN),
@@ -70,8 +71,8 @@ _QUERY: Final = {
     "alerts.show_list": frozenset({"state", "severity", "page"}),
     "alerts.show": frozenset({"page"}),
     "channels.show": frozenset({"page"}),
-    "audit.show_list": frozenset({"actor", "action", "subject", "page"}),
     "schedules.show": frozenset({"page"}),
+    "audit.show_list": frozenset({"actor", "action", "subject", "page"}),
 }
 
 
@@ -89,14 +90,19 @@ def init(app: Flask) -> None:
         role=role_name,
         site_url=site_url,
         story=story,
-    )
         action=action_title,
         rule=rule_words,
         scope=scope_words,
         refusal=refusal_words,
+    )
     app.jinja_env.add_extension("jinja2.ext.do")
     app.jinja_env.globals.update(
-        label_of=label_of, may=may, Role=Role, page_url=page_url, explain=explain
+        label_of=label_of,
+        may=may,
+        Role=Role,
+        page_url=page_url,
+        explain=explain,
+        token_state=state_of,
     )
     app.context_processor(_surroundings)
 

@@ -11,15 +11,16 @@ from pathlib import Path
 from typing import Any, Final, TypeVar
 from urllib.parse import urlsplit
 
-from flask import Flask, Response, abort, current_app, redirect, request, url_for
+from flask import Flask, Response, abort, current_app, g, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_wtf.csrf import CSRFProtect
 from werkzeug.exceptions import SecurityError
 
 from siappakai.config import Settings
 from siappakai.models import Role
+from siappakai.services.permissions import reaches
 from siappakai.services.settings import LONGEST_SESSION_HOURS
-from siappakai.web import watchers
+from siappakai.web import bearer, watchers
 from siappakai.web.identity import Person, signed_in
 
 # Reached without a login. A name added here is a decision about the whole panel.
@@ -34,7 +35,6 @@ _ALWAYS: Final = {
     "totp.show": frozenset({"auth.logout", "totp.begin", "totp.qr", "totp.confirm"}),
 }
 
-_RANK: Final = {Role.VIEWER: 0, Role.OPERATOR: 1, Role.ADMIN: 2}
 _ROLE_ATTRIBUTE: Final = "siappakai_role"
 
 _POLICY: Final = (
@@ -76,7 +76,7 @@ def role_of(app: Flask, endpoint: str) -> Role | None:
 def may(role: Role) -> bool:
     """Tell whether the person signed in has `role` or a higher one."""
     person = signed_in()
-    return person is not None and _RANK[person.role] >= _RANK[role]
+    return person is not None and reaches(person.role, role)
 
 
 def secure(app: Flask, settings: Settings) -> None:
@@ -101,10 +101,14 @@ def secure(app: Flask, settings: Settings) -> None:
 
 
 def refuse_undeclared(app: Flask) -> None:
-    """Raise RuntimeError when a route neither declares a role nor is public."""
+    """Raise RuntimeError when a route neither declares a role nor is public.
+
+    A route of the API declares the scope it needs as well.
+    """
     for rule in app.url_map.iter_rules():
         if rule.endpoint not in PUBLIC | WATCHED and role_of(app, rule.endpoint) is None:
             raise RuntimeError(f"route {rule.rule} ({rule.endpoint}) declares no role")
+    bearer.refuse_unscoped(app)
 
 
 def safe_next(target: str | None) -> str:
@@ -122,11 +126,17 @@ def safe_next(target: str | None) -> str:
 def _gate() -> ResponseReturnValue | None:
     if isinstance(request.routing_exception, SecurityError):
         raise request.routing_exception  # a foreign Host: no address can be built for it
-    endpoint = request.endpoint
-    if endpoint in PUBLIC:
+    if bearer.is_api_request():
+        _admit_program(request.endpoint)
         return None
-    if endpoint in WATCHED:
+    if request.endpoint in PUBLIC:
+        return None
+    if request.endpoint in WATCHED:
         return watchers.admit()
+    return _admit_person(request.endpoint)
+
+
+def _admit_person(endpoint: str | None) -> ResponseReturnValue | None:
     person = signed_in()
     if person is None:
         return _ask_login()
@@ -139,6 +149,16 @@ def _gate() -> ResponseReturnValue | None:
     if role is None or not may(role):
         abort(403)
     return None
+
+
+def _admit_program(endpoint: str | None) -> None:
+    # Whoever sends a cookie is nobody here: the API needs no CSRF token because of that.
+    g.person = None
+    bearer.admit()
+    if endpoint is None:
+        return
+    bearer.require_role(role_of(current_app, endpoint) or Role.ADMIN)
+    bearer.require_scope(endpoint)
 
 
 def _due_first(person: Person) -> str:

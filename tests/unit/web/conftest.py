@@ -13,16 +13,17 @@ from flask.testing import FlaskClient
 from jinja2 import FileSystemBytecodeCache
 
 from siappakai.config import Settings
-from siappakai.models import Role, Setting, db
+from siappakai.models import Role, Setting, User, db
 from siappakai.models.transactions import transaction
-from siappakai.services import sessions
+from siappakai.services import sessions, tokens
 from siappakai.services.settings import REQUIRE_TOTP_FOR_ADMINS
 from siappakai.web import create_app
 from siappakai.web.identity import COOKIE_KEY
-from tests.factories import make_user
+from tests.factories import BY, make_user
 
 NewPanel = Callable[[Settings], Flask]
 SignIn = Callable[..., FlaskClient]
+NewProgram = Callable[..., FlaskClient]
 
 
 @pytest.fixture
@@ -118,6 +119,21 @@ def operator(sign_in: SignIn) -> FlaskClient:
 @pytest.fixture
 def admin(sign_in: SignIn) -> FlaskClient:
     return sign_in(Role.ADMIN)
+
+
+@pytest.fixture
+def program(panel: Flask) -> NewProgram:
+    """Return a program that sends a token of a new person, or of `owner`, with these scopes."""
+
+    def make(*scopes: str, role: Role = Role.ADMIN, owner: User | None = None) -> FlaskClient:
+        user = owner or make_user(role=role)
+        text = tokens.create_token(user.id, name="Uji", scopes=scopes, days=1, by=BY)[1]
+        db.session.commit()
+        client = panel.test_client()
+        client.environ_base["HTTP_AUTHORIZATION"] = f"Bearer {text}"
+        return client
+
+    return make
 
 
 @pytest.fixture

@@ -9,6 +9,7 @@ from werkzeug.routing import Rule
 
 from siappakai.config import Settings
 from siappakai.models import Role
+from siappakai.web.bearer import is_api_endpoint
 from siappakai.web.security import refuse_undeclared
 from tests.unit.web.conftest import NewPanel
 
@@ -16,18 +17,37 @@ ANYBODY = "auth.code auth.login health.healthz preferences.save static"
 # By address or token; test clients are on this machine.
 MACHINES = "health.readyz metrics.show"
 OPEN = {*ANYBODY.split(), *MACHINES.split()}
+# By a token with this scope, never by a login; tests/unit/web/test_api_access.py walks them.
+WITH_SCOPE = {
+    "": "api.show_document",
+    "villages:read": "api.list_villages api.show_village",
+    "villages:write": "api.register_village api.update_village",
+    "servers:read": "api.list_servers api.show_server",
+    "servers:check": "api.check_server",
+    "releases:read": "api.list_releases",
+    "sites:install": "api.install_sites",
+    "sites:check": "api.check_sites",
+    "sites:remove": "api.remove_sites",
+    "runs:read": "api.list_runs api.show_run api.list_targets api.show_log",
+    "runs:write": "api.cancel_run api.retry_run",
+    "alerts:read": "api.list_alerts",
+}
+SCOPE = {name: scope for scope, names in WITH_SCOPE.items() for name in names.split()}
 WHO_MAY = {
     Role.VIEWER: (
         "alerts.show alerts.show_list "
         "auth.logout auth.password dashboard.show imports.export releases.show_list runs.live "
         "runs.log runs.show runs.show_list servers.show servers.show_list villages.show "
         "villages.show_list "
-        "sessions.end sessions.end_others sessions.show_list totp.begin totp.confirm totp.qr "
+        "schedules.show schedules.show_list "
+        "sessions.end sessions.end_others sessions.show_list tokens.create tokens.revoke "
+        "tokens.show_list totp.begin totp.confirm totp.qr "
         "totp.renew_recovery_codes totp.show totp.switch_off"
     ),
     Role.OPERATOR: (
         "alerts.acknowledge alerts.acknowledge_all "
         "imports.confirm imports.discard imports.show imports.upload runs.cancel runs.retry "
+        "schedules.pause schedules.resume "
         "servers.probe sites.check_health sites.choose_install sites.install "
         "villages.create villages.rename"
     ),
@@ -38,9 +58,11 @@ WHO_MAY = {
         "audit.show_list audit.verify_chain releases.ask_source releases.note_seen releases.pin "
         "releases.use_source servers.enrol servers.enrol_local servers.forget servers.inspect "
         "servers.inspect_host_key servers.pin_host_key servers.prepare servers.update "
+        "schedules.create schedules.remove schedules.update "
         "settings.load_official_list settings.set_drain settings.set_fleet settings.set_regency "
         "settings.set_security settings.show sites.choose_remove sites.remove "
-        "sites.reveal_admin_login users.create users.disable users.enable users.end_session "
+        "sites.reveal_admin_login tokens.revoke_any tokens.show_all users.create users.disable "
+        "users.enable users.end_session "
         "users.end_sessions users.reset_password users.reset_totp users.set_role users.show_list "
         "users.show_sessions villages.delete villages.set_certificate"
     ),
@@ -56,10 +78,12 @@ ARGUMENTS = {
     "filename": "base.css",
     "kind": "configured",
     "run_id": 999,
+    "schedule_id": 999,
     "server_id": 999,
     "session_id": 999,
     "site_id": 999,
     "state": "off",
+    "token_id": 999,
     "user_id": 999,
     "verb": "enable",
     "version": "v2401.0.0",
@@ -68,14 +92,14 @@ REFUSED = "Peran Anda tidak mengizinkan tindakan ini."
 
 
 def test_the_table_above_names_exactly_the_routes_there_are(panel: Flask):
-    declared = {*OPEN, *LOWEST}
+    declared = {*OPEN, *LOWEST, *SCOPE}
 
     assert declared == {rule.endpoint for rule in panel.url_map.iter_rules()}
 
 
 @pytest.mark.walk
 def test_a_stranger_gets_no_further_than_the_login(panel: Flask, stranger: FlaskClient):
-    for rule, method, url in _calls(panel):
+    for rule, method, url in calls(panel):
         answer = stranger.open(url, method=method, buffered=True)
         if rule.endpoint in OPEN and method in (rule.methods or set()):
             assert answer.status_code != 401, (method, url)
@@ -91,7 +115,7 @@ def test_a_stranger_gets_no_further_than_the_login(panel: Flask, stranger: Flask
 @pytest.mark.parametrize("role", Role)
 def test_a_role_reaches_what_is_declared_for_it_and_no_more(panel: Flask, sign_in, role: Role):
     browser = sign_in(role)
-    for rule, method, url in _calls(panel):
+    for rule, method, url in calls(panel):
         if rule.endpoint in {"auth.logout", *OPEN}:
             continue
         answer = browser.open(url, method=method, buffered=True)
@@ -121,8 +145,8 @@ def test_a_route_that_declares_no_role_is_refused_when_the_panel_is_made(
         refuse_undeclared(panel)
 
 
-def _calls(panel: Flask) -> list[tuple[Rule, str, str]]:
-    """Return every rule with its own methods, HEAD, OPTIONS and one that is foreign to it."""
+def calls(panel: Flask, *, of_api: bool = False) -> list[tuple[Rule, str, str]]:
+    """Return every rule of pages, or of the API, with its methods, HEAD, OPTIONS and DELETE."""
     with panel.test_request_context():
         adapter = panel.create_url_adapter(None) or panel.url_map.bind("localhost")
         return list(
@@ -132,6 +156,7 @@ def _calls(panel: Flask) -> list[tuple[Rule, str, str]]:
                     for method in sorted({*(rule.methods or set()), "HEAD", "OPTIONS", "DELETE"})
                 ]
                 for rule in panel.url_map.iter_rules()
+                if is_api_endpoint(rule.endpoint) is of_api
             )
         )
 

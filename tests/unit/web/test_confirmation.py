@@ -29,6 +29,7 @@ DANGEROUS = {
     "settings.set_security",
     "sites.remove",
     "sites.reveal_admin_login",
+    "tokens.create",
     "totp.begin",
     "totp.renew_recovery_codes",
     "totp.switch_off",

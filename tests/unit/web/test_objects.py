@@ -11,10 +11,13 @@ from sqlalchemy import select
 from werkzeug.routing import Rule
 
 from siappakai.domain.alerts import AlertKind, Severity
+from siappakai.domain.recurrence import Every, Recurrence
 from siappakai.domain.states import RunState
-from siappakai.models import Alert, Base, Role, db, utc_now
+from siappakai.models import Alert, ApiToken, Base, Role, db, utc_now
 from siappakai.models.transactions import transaction
-from siappakai.services import channels, imports, sessions
+from siappakai.services import channels, imports, schedules, sessions, tokens
+from siappakai.services.schedule_orders import Order
+from siappakai.web.bearer import is_api_endpoint
 from tests.factories import (
     BY,
     make_regency,
@@ -43,8 +46,8 @@ ODD = ("0", "2147483647", "2147483648", "-1", "1%20OR%201%3D1", "..%2f1", "1;ls"
 REACHING = {"servers.inspect_host_key", "servers.pin_host_key", "servers.probe"}
 # Its version is one of the release source, which is asked for it; the registry has none yet.
 OF_THE_SOURCE = {"releases.pin"}
-# Tried by tests of their own: ending the session one is in, and what reaches beyond the registry.
-ELSEWHERE = {*REACHING, *OF_THE_SOURCE, "sessions.end"}
+# Tried by tests of their own: what is one's own alone, and what reaches beyond the registry.
+ELSEWHERE = {*REACHING, *OF_THE_SOURCE, "sessions.end", "tokens.revoke"}
 # The least a form must say for its route to look at the id at all.
 FORMS: dict[str, dict[str, str]] = {
     "releases.note_seen": {"php": "8.2"},
@@ -101,12 +104,29 @@ def _channel() -> int:
     return channels.create_channel(name=name, kind="webhook", address=address, by=BY)[0].id
 
 
+def _schedule() -> int:
+    order = Order("health", Recurrence(Every.DAY, "02:00"))
+    name = f"Jadwal {utc_now().timestamp()}"
+    return schedules.create_schedule(name=name, order=order, by=BY).id
+
+
 OBJECTS["alert_id"] = _alert
+
+
+def _token() -> int:
+    made = tokens.create_token(make_user().id, name="Laporan", scopes=["runs:read"], days=1, by=BY)
+    return made[0].id
+
+
 OBJECTS["channel_id"] = _channel
+OBJECTS["schedule_id"] = _schedule
+OBJECTS["token_id"] = _token
 
 
 def _rules(panel: Flask) -> list[Rule]:
-    return [rule for rule in panel.url_map.iter_rules() if set(rule.arguments) - NO_IDS]
+    # The API has a matrix of its own: test_api_access.py.
+    rules = [rule for rule in panel.url_map.iter_rules() if not is_api_endpoint(rule.endpoint)]
+    return [rule for rule in rules if set(rule.arguments) - NO_IDS]
 
 
 def _calls(panel: Flask, ids: Callable[[Rule], dict[str, Any]]) -> Iterator[tuple[Rule, str, str]]:
@@ -211,6 +231,15 @@ def test_somebody_elses_session_is_not_found_under_ones_own(panel: Flask, sign_i
 
     assert browser.post(f"/sessions/{foreign}/end").status_code == 404
     assert sessions.list_live(person.id)
+
+
+@pytest.mark.parametrize("role", Role)
+def test_somebody_elses_token_is_not_found_under_ones_own(panel: Flask, sign_in, role: Role):
+    browser, foreign = sign_in(role), _token()
+    db.session.commit()
+
+    assert browser.post(f"/tokens/{foreign}/revoke").status_code == 404
+    assert db.session.get_one(ApiToken, foreign).revoked_at is None
 
 
 def test_a_session_is_not_found_under_another_person(admin: FlaskClient):
