@@ -39,6 +39,15 @@ run: $(VENV)/.synced ## Run the panel here, with three demonstration villages (D
 	  -e panel_state=$(STATE) -e panel_python=$(PYTHON) playbooks/panel.yml
 	@cd / && $(AS_PANEL) $(PROGRAM)/python -m siappakai.supervisor $(if $(filter 0,$(DEMO)),,--demo)
 
+.PHONY: service
+service: $(VENV)/.synced ## Install the panel as a service of this machine (systemd, nginx)
+	@command -v sudo >/dev/null || { apt-get update -q && apt-get install -qy sudo; }
+	$(SUDO) $(VENV)/bin/siappakai service install
+
+.PHONY: upgrade
+upgrade: $(VENV)/.synced ## Bring the service to this checkout; back again if that does not come up
+	$(SUDO) $(VENV)/bin/siappakai service upgrade
+
 .PHONY: clean-demo
 clean-demo: ## Remove every trace of the demonstration
 	@cd / && $(AS_PANEL) $(PROGRAM)/siappakai demo remove --yes

@@ -18,6 +18,8 @@ from siappakai.models.app import open_registry
 from siappakai.models.transactions import transaction
 
 _UMASK = 0o027
+# Of root, who lays down programs and settings for others to read.
+_MACHINE_UMASK = 0o022
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +77,15 @@ def installation(*, is_rehearsal: bool) -> Iterator[Caller]:
             f"Registri tidak dapat dipakai: {error.orig}",
             "Jalankan: siappakai doctor. Registri baru atau lama: siappakai registry upgrade.",
         ) from error
+
+
+@contextmanager
+def machine(*, is_rehearsal: bool) -> Iterator[Caller]:
+    """Stay root, for what concerns the machine; raises RefusedError for anybody else."""
+    if os.geteuid() != 0:
+        raise RefusedError("Perintah ini hanya untuk root.", "Jalankan dengan sudo.")
+    os.umask(_MACHINE_UMASK)
+    yield Caller(f"cli:{_user_name(os.getuid())}", _settings(), is_rehearsal)
 
 
 @contextmanager

@@ -1,0 +1,154 @@
+"""Copies of the registry: SQLite by its online backup, PostgreSQL by pg_dump.
+
+The processes of the panel need not stop for a copy; they must for a restoration.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+from sqlalchemy import URL, make_url
+
+from siappakai.errors import RefusedError, SiapPakaiError
+from siappakai.wording import say
+
+_PATH = "/usr/local/bin:/usr/bin:/bin"
+
+# What a registry is made of. The schema itself stays: it may be another's.
+_EMPTY = """\
+DO $$ DECLARE found record; BEGIN
+  FOR found IN SELECT oid::regclass AS name FROM pg_class
+      WHERE relkind = 'r' AND relnamespace = current_schema()::regnamespace LOOP
+    EXECUTE format('DROP TABLE IF EXISTS %s CASCADE', found.name);
+  END LOOP;
+  FOR found IN SELECT oid::regprocedure AS name FROM pg_proc
+      WHERE pronamespace = current_schema()::regnamespace LOOP
+    EXECUTE format('DROP FUNCTION IF EXISTS %s CASCADE', found.name);
+  END LOOP;
+END $$;
+"""
+
+
+def save_registry(url: str, file: Path) -> None:
+    """Copy the registry at `url` into a new file (0600) and read the copy back.
+
+    Raises RefusedError for a database this cannot copy, SiapPakaiError when it fails.
+    """
+    where = make_url(url)
+    os.close(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
+    if _is_sqlite(where):
+        _copy_sqlite(_sqlite_file(where), file)
+        _check_sqlite(_sqlite_file(where), file)
+    else:
+        _postgres("pg_dump", where, "--format=custom", f"--file={file}")
+        _check_dump(file)
+
+
+def restore_registry(url: str, file: Path) -> None:
+    """Make the registry at `url` what it was when `file` was saved, wholly or not at all."""
+    where = make_url(url)
+    if _is_sqlite(where):
+        _copy_sqlite(file, _sqlite_file(where))
+        return
+    with tempfile.TemporaryDirectory(prefix="siappakai-restore-") as folder:
+        empty, script = Path(folder, "empty.sql"), Path(folder, "registry.sql")
+        empty.write_text(_EMPTY)
+        _run(["pg_restore", "--no-owner", "--no-privileges", f"--file={script}", str(file)])
+        options = ["--no-psqlrc", "--quiet", "--single-transaction", "--set=ON_ERROR_STOP=1"]
+        _postgres("psql", where, *options, f"--file={empty}", f"--file={script}")
+
+
+def _is_sqlite(url: URL) -> bool:
+    """Tell SQLite from PostgreSQL; raises RefusedError for any other."""
+    kind = url.get_backend_name()
+    if kind not in {"sqlite", "postgresql"}:
+        raise RefusedError(
+            say("Registri %(kind)s tidak dapat dicadangkan dari sini.", kind=kind),
+            say("Cadangkan dengan alatnya sendiri, lalu mutakhirkan menurut docs/operations.md."),
+        )
+    return kind == "sqlite"
+
+
+def _sqlite_file(url: URL) -> Path:
+    return Path(url.database or "")
+
+
+def _copy_sqlite(source: Path, target: Path) -> None:
+    # Called by root, SQLite gives the files it makes beside a database to that one's owner.
+    with closing(_opened(source)) as given, closing(_opened(target)) as taken:
+        given.backup(taken)
+
+
+def _opened(file: Path) -> sqlite3.Connection:
+    if not file.exists():
+        raise SiapPakaiError(
+            say("Berkas %(file)s tidak ada.", file=file), say("Periksa database_url.")
+        )
+    return sqlite3.connect(file, timeout=60)
+
+
+def _check_sqlite(source: Path, copy: Path) -> None:
+    with closing(_opened(source)) as given, closing(_opened(copy)) as taken:
+        sound = taken.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+        if not sound or _tables(given) != _tables(taken):
+            raise _unusable(copy)
+        # A copy is one file, whatever becomes of what lies beside it.
+        taken.execute("PRAGMA journal_mode=DELETE")
+
+
+def _tables(database: sqlite3.Connection) -> list[str]:
+    found = database.execute("SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY name")
+    return [str(name) for (name,) in found]
+
+
+def _check_dump(copy: Path) -> None:
+    """Read a dump to its end, as a restoration would."""
+    _run(["pg_restore", "--file=/dev/null", str(copy)])
+    if " TABLE DATA " not in _run(["pg_restore", "--list", str(copy)]):
+        raise _unusable(copy)
+
+
+def _unusable(copy: Path) -> SiapPakaiError:
+    return SiapPakaiError(
+        say("Cadangan registri %(file)s tidak dapat dibaca kembali.", file=copy),
+        say("Periksa disk dan basis data, lalu ulangi; tidak ada yang diubah."),
+    )
+
+
+def _postgres(program: str, url: URL, *options: str) -> str:
+    with _password_file(url) as environment:
+        plain = url.set(drivername="postgresql", password=None)
+        return _run(
+            [program, *options, f"--dbname={plain.render_as_string(hide_password=False)}"],
+            environment,
+        )
+
+
+@contextmanager
+def _password_file(url: URL) -> Iterator[dict[str, str]]:
+    """Yield what tells PostgreSQL's programs the URL's password: neither argument nor variable."""
+    if not url.password:
+        yield {}
+        return
+    escaped = str(url.password).replace("\\", "\\\\").replace(":", "\\:")
+    with tempfile.NamedTemporaryFile("w", prefix="siappakai-pgpass-") as file:
+        file.write(f"*:*:*:*:{escaped}\n")
+        file.flush()
+        yield {"PGPASSFILE": file.name}
+
+
+def _run(argv: list[str], environment: dict[str, str] | None = None) -> str:
+    known = {"PATH": _PATH, "LC_ALL": "C.UTF-8", **(environment or {})}
+    done = subprocess.run(argv, capture_output=True, text=True, check=False, env=known)
+    if done.returncode != 0:
+        raise SiapPakaiError(
+            say("%(program)s gagal: %(reason)s", program=argv[0], reason=done.stderr.strip()),
+            say("Perbaiki sebabnya, lalu ulangi perintah ini."),
+        )
+    return done.stdout

@@ -1,0 +1,63 @@
+"""Playbooks played on this very machine by root, apart from servers and runs."""
+
+from __future__ import annotations
+
+import tempfile
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+from siappakai.ansible.events import TaskEnded, read_event
+from siappakai.ansible.runner import PlayRequest, play
+from siappakai.errors import SiapPakaiError
+from siappakai.wording import say
+
+_HERE: Final = {"ansible_connection": "local", "ansible_become": False}
+_PLAY_SECONDS: Final = 3600
+
+
+@dataclass
+class _Listener:
+    """Hears what a play did."""
+
+    changed: list[str] = field(default_factory=list)
+    failed: list[str] = field(default_factory=list)
+    process: tuple[int, int] | None = None
+
+    def on_start(self, pid: int, started: int) -> None:
+        self.process = (pid, started)
+
+    def on_event(self, event: dict[str, Any]) -> None:
+        ended = read_event(event)
+        if isinstance(ended, TaskEnded) and ended.has_failed:
+            self.failed.append(f"{ended.task}: {ended.message}")
+        elif isinstance(ended, TaskEnded) and ended.changed:
+            self.changed.append(ended.task)
+
+    def should_stop(self) -> bool:
+        return False
+
+
+def play_here(playbook: str, **extra_vars: object) -> list[str]:
+    """Play a playbook; return the tasks that changed something, raise SiapPakaiError."""
+    listener = _Listener()
+    with tempfile.TemporaryDirectory(prefix="siappakai-service-") as folder:
+        request = PlayRequest(
+            playbook=playbook,
+            inventory={"all": {"hosts": {"localhost": _HERE}}},
+            extra_vars=extra_vars,
+            workspace=Path(folder) / "play",
+            forks=1,
+            timeout_seconds=_PLAY_SECONDS,
+        )
+        outcome = play(request, listener)
+    if outcome.return_code != 0:
+        raise SiapPakaiError(
+            say(
+                "%(playbook)s gagal: %(reason)s",
+                playbook=playbook,
+                reason="; ".join(listener.failed) or outcome.status,
+            ),
+            say("Perbaiki sebabnya, lalu ulangi perintah ini."),
+        )
+    return listener.changed

@@ -1,0 +1,237 @@
+"""The panel as a service of this machine: laid down, looked at, taken away. Root's business.
+
+Programs lie side by side in folders named for what they hold. Each lays down its own units and
+settings (`activate`), so that going back to a program brings back what belongs to it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import shutil
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from siappakai import __version__
+from siappakai.config import Settings
+from siappakai.domain.naming import check_certificate
+from siappakai.errors import ConflictError, InvalidInputError, RefusedError
+from siappakai.gateways.program import Program
+from siappakai.gateways.systemd import TARGET, Systemd, verify_nginx, verify_units
+from siappakai.services.local_plays import play_here
+from siappakai.wording import say
+
+# What makes a program what it is; its dependencies are pinned by the lock.
+_SOURCES: Final = ("siappakai", "playbooks", "templates", "pyproject.toml", "uv.lock")
+# A name nginx may be told to answer to.
+_HOST: Final = re.compile(r"\.?[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*")
+_LOOPBACK: Final = frozenset({"127.0.0.1", "localhost"})
+_IPV6: Final = Path("/proc/net/if_inet6")
+
+
+@dataclass(frozen=True, slots=True)
+class Places:
+    """Where a service lies on its machine."""
+
+    root: Path = Path("/opt/siappakai")
+    etc: Path = Path("/etc")
+    backups: Path = Path("/var/backups/siappakai")
+    socket: Path = Path("/run/siappakai-panel/http.sock")
+    command: Path = Path("/usr/local/bin/siappakai")
+    account: str = "siappakai"
+
+    @property
+    def programs(self) -> Path:
+        return self.root / "programs"
+
+    @property
+    def current(self) -> Path:
+        """A link to the program in use."""
+        return self.root / "current"
+
+    @property
+    def units(self) -> Path:
+        return self.etc / "systemd" / "system"
+
+
+PLACES = Places()
+
+
+@dataclass(frozen=True, slots=True)
+class Laid:
+    """What laying a program down came to: the tasks that changed something, what was checked."""
+
+    changed: list[str]
+    is_checked: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Installed:
+    """A service. `first_admin` and `password` are empty unless the first account was made now."""
+
+    program: str
+    changed: list[str]
+    is_started: bool
+    first_admin: str = ""
+    password: str = ""
+
+
+def installed_program() -> Program | None:
+    """Return the program in use; None when there is no service."""
+    return Program(PLACES.current.resolve()) if PLACES.current.is_symlink() else None
+
+
+def checkout() -> Path:
+    """Return the checkout this program runs from; raises RefusedError for an installed one."""
+    folder = Path(__file__).parents[2]
+    if not (folder / "uv.lock").is_file() or not (folder / ".uv" / "bin" / "uv").is_file():
+        raise RefusedError(
+            say("Program ini sudah terpasang; yang baru dipasang dari foldernya sendiri."),
+            say("Di folder sumber SiapPakai: make service, atau make upgrade."),
+        )
+    return folder
+
+
+def lay_program(settings: Settings, source: Path) -> Program:
+    """Put the program of a checkout beside those that are there; nothing is switched."""
+    program = Program(PLACES.programs / f"{__version__}-{fingerprint(source)}")
+    play_here(
+        "panel.yml",
+        panel_checkout=str(source),
+        panel_uv=str(source / ".uv" / "bin" / "uv"),
+        panel_state=str(settings.state),
+        panel_run_dir=str(settings.run_dir),
+        panel_program=str(PLACES.root),
+        panel_environment=str(program.folder),
+        panel_is_service=True,
+        panel_local_server=settings.local_server,
+    )
+    return program
+
+
+def fingerprint(source: Path) -> str:
+    """Return twelve hexadecimal digits that stand for everything a checkout's program holds."""
+    found = hashlib.sha256()
+    for part in _SOURCES:
+        for file in sorted(_files(source / part)):
+            content = hashlib.sha256(file.read_bytes()).hexdigest()
+            found.update(f"{file.relative_to(source)} {content}\n".encode())
+    return found.hexdigest()[:12]
+
+
+def _files(path: Path) -> list[Path]:
+    if path.is_file():
+        return [path]
+    return [one for one in path.rglob("*") if one.is_file() and one.parent.name != "__pycache__"]
+
+
+def install(settings: Settings, systemd: Systemd) -> Installed:
+    """Make the panel a service, from the checkout this runs from; a second time nothing changes.
+
+    Raises ConflictError when another program is in use.
+    """
+    before = installed_program()
+    program = lay_program(settings, checkout())
+    if before is not None and before.folder != program.folder:
+        raise ConflictError(
+            say("Layanan sudah terpasang dengan program %(program)s.", program=before.name),
+            say("Untuk program yang baru: make upgrade."),
+        )
+    changed = program.call("service", "activate")["changed"]
+    program.call("registry", "upgrade")
+    first = program.call("user", "first")
+    if systemd.is_running:
+        systemd.start()
+        systemd.reload_nginx()
+    return Installed(
+        program.name, changed, systemd.is_running, first["username"], first["password"]
+    )
+
+
+def activate(settings: Settings) -> Laid:
+    """Lay down what systemd, nginx and logrotate need to run this very program, and check it.
+
+    Raises SiapPakaiError with the complaint of systemd or nginx.
+    """
+    changed = play_here("service.yml", **variables(settings, Path(sys.prefix)))
+    laid = [PLACES.units / TARGET, *sorted(PLACES.units.glob("siappakai-*.service"))]
+    is_checked = verify_units(laid)
+    verify_nginx(PLACES.etc / "nginx" / "nginx.conf")
+    return Laid(changed, is_checked)
+
+
+def variables(settings: Settings, program: Path) -> dict[str, object]:
+    """Return what the playbook is told; raises InvalidInputError for settings that cannot be."""
+    chain, key = check_certificate(settings.certificate, settings.certificate_key)
+    told = [f"SIAPPAKAI_TRUSTED_PROXIES={max(1, settings.trusted_proxies)}"]
+    if chain:
+        told.append("SIAPPAKAI_SECURE_COOKIES=true")
+    return {
+        "service_state": str(settings.state),
+        "service_run_dir": str(settings.run_dir),
+        "service_account": PLACES.account,
+        "service_backups": str(PLACES.backups),
+        "service_certificate": chain,
+        "service_certificate_key": key,
+        "service_command": str(PLACES.command),
+        "service_etc": str(PLACES.etc),
+        "service_hosts": _hosts(settings),
+        "service_ipv6": _IPV6.exists(),
+        "service_listen": f"{settings.host}:{settings.port}",
+        "service_local_server": settings.local_server,
+        "service_program": str(program),
+        "service_redis": not settings.redis_url,
+        "service_root": str(PLACES.root),
+        "service_settings": told,
+        "service_socket": str(PLACES.socket),
+        "service_workers": settings.workers,
+    }
+
+
+def _hosts(settings: Settings) -> list[str]:
+    """Return the names nginx answers to; behind a certificate those people type alone."""
+    found = list(settings.allowed_hosts)
+    if settings.certificate:
+        found = [host for host in found if host not in _LOOPBACK]
+    wrong = [host for host in found if not _HOST.fullmatch(host)]
+    if wrong or not found:
+        raise InvalidInputError(
+            say("allowed_hosts tidak menyebut nama panel yang sah: %(hosts)s.", hosts=wrong),
+            say("Isi di siappakai.toml, misalnya allowed_hosts = [“panel.tabanan.go.id”]."),
+            field="allowed_hosts",
+        )
+    return found
+
+
+def units(settings: Settings) -> list[str]:
+    """Return the units there are, one for each process and the target that groups them."""
+    laid = sorted(path.name for path in PLACES.units.glob("siappakai-*.service"))
+    single = [name for name in laid if "@." not in name]
+    workers = [f"siappakai-worker@{one}.service" for one in range(1, settings.workers + 1)]
+    return [TARGET, *single, *workers] if laid else []
+
+
+def uninstall(settings: Settings, systemd: Systemd, *, is_purge: bool) -> list[str]:
+    """Stop the service and take it away; return what changed.
+
+    Registry, keys and copies stay, unless `is_purge`.
+    """
+    if systemd.is_running and (PLACES.units / TARGET).exists():
+        systemd.stop()
+    changed = play_here(
+        "service_remove.yml",
+        service_etc=str(PLACES.etc),
+        service_command=str(PLACES.command),
+        service_sudo_rule=str(PLACES.etc / "sudoers.d" / "siappakai"),
+    )
+    if systemd.is_running:
+        systemd.reload()
+        systemd.reload_nginx()
+    PLACES.current.unlink(missing_ok=True)
+    gone = [PLACES.programs, *((settings.state, PLACES.backups) if is_purge else ())]
+    for folder in (one for one in gone if one.exists()):
+        shutil.rmtree(folder)
+        changed.append(str(folder))
+    return changed
