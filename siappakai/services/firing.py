@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
 from itertools import takewhile
+from zoneinfo import ZoneInfo
 
 from sqlalchemy import func, select
 from sqlalchemy.exc import IntegrityError
@@ -47,9 +48,9 @@ class _Result:
 
 def fire_due(now: datetime | None = None) -> None:
     """Fire every schedule whose time has come; two clocks at once do no harm."""
-    now = now or registry_now(db.session())
+    now, zone = now or registry_now(db.session()), here()
     going = select(Schedule).where(Schedule.is_paused.is_(False)).order_by(Schedule.id)
-    due = [schedule.id for schedule in db.session.scalars(going) if _due_slots(schedule, now)]
+    due = [schedule.id for schedule in db.session.scalars(going) if _due_slots(schedule, now, zone)]
     for schedule_id in due:
         try:
             with transaction() as session:
@@ -63,7 +64,7 @@ def _fire(session: Session, schedule_id: int, now: datetime) -> None:
     schedule = session.get(Schedule, schedule_id, with_for_update=True)
     if schedule is None or schedule.is_paused:
         return
-    slots = _due_slots(schedule, now)
+    slots = _due_slots(schedule, now, here())
     for slot in slots[:-1]:
         _note(session, schedule, slot, now, _too_late())
     for slot in slots[-1:]:
@@ -81,8 +82,7 @@ def _settle(schedule: Schedule, slot: datetime, now: datetime) -> _Result:
     return _do(schedule, done)
 
 
-def _due_slots(schedule: Schedule, now: datetime) -> list[datetime]:
-    zone = here()
+def _due_slots(schedule: Schedule, now: datetime, zone: ZoneInfo) -> list[datetime]:
     slots = schedule.recurrence.after(datetime.fromisoformat(schedule.settled_until))
     past = takewhile(lambda slot: slot <= local_time(now, zone), slots)
     return [slot for slot in past if due_at(schedule, slot, zone) <= now]
