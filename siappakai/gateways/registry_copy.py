@@ -10,7 +10,7 @@ import sqlite3
 import subprocess
 import tempfile
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 
 from sqlalchemy import URL, make_url
@@ -41,13 +41,17 @@ def save_registry(url: str, file: Path) -> None:
     Raises RefusedError for a database this cannot copy, SiapPakaiError when it fails.
     """
     where = make_url(url)
+    is_sqlite = _is_sqlite(where)
     os.close(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
-    if _is_sqlite(where):
-        _copy_sqlite(_sqlite_file(where), file)
-        _check_sqlite(_sqlite_file(where), file)
-    else:
-        _postgres("pg_dump", where, "--format=custom", f"--file={file}")
-        _check_dump(file)
+    with ExitStack() as undo:
+        undo.callback(file.unlink)
+        if is_sqlite:
+            _copy_sqlite(_sqlite_file(where), file)
+            _check_sqlite(_sqlite_file(where), file)
+        else:
+            _postgres("pg_dump", where, "--format=custom", f"--file={file}")
+            _check_dump(file)
+        undo.pop_all()
 
 
 def restore_registry(url: str, file: Path) -> None:
@@ -123,7 +127,8 @@ def _unusable(copy: Path) -> SiapPakaiError:
 
 def _postgres(program: str, url: URL, *options: str) -> str:
     with _password_file(url) as environment:
-        plain = url.set(drivername="postgresql", password=None)
+        place = (url.host, url.port, url.database, url.query)
+        plain = URL.create("postgresql", url.username, None, *place)
         return _run(
             [program, *options, f"--dbname={plain.render_as_string(hide_password=False)}"],
             environment,
