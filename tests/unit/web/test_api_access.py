@@ -37,8 +37,10 @@ def _of(program: NewProgram, role: Role) -> FlaskClient:
 
 def _ids() -> dict[str, Any]:
     """Ids of things that are there."""
-    site = make_site(release=make_release())
-    run = make_run(targets=[site], state=RunState.FAILED)
+    release = make_release()
+    site = make_site(release=release)
+    wanted = {"release_id": release.id}
+    run = make_run(targets=[site], state=RunState.FAILED, options=wanted)
     return {"code": site.village.code, "run_id": run.id, "server_id": site.server_id}
 
 

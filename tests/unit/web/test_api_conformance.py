@@ -39,7 +39,9 @@ def fast(panel: Flask, monkeypatch: pytest.MonkeyPatch) -> Flask:
     changed = present.model_copy(update={"api_requests_per_minute": 1_000_000})
     monkeypatch.setitem(panel.extensions, "siappakai.settings", changed)
     for state in (RunState.QUEUED, RunState.FAILED, RunState.SUCCEEDED):
-        make_run(targets=[make_site(release=make_release())], state=state)
+        release = make_release()
+        options = {"release_id": release.id}
+        make_run(targets=[make_site(release=release)], state=state, options=options)
     return panel
 
 
