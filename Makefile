@@ -10,6 +10,7 @@ VENV := .venv
 RUN := $(UV) run --frozen --no-sync
 PROGRAM := /opt/siappakai/venv/bin
 STATE ?= /var/lib/siappakai
+DIST ?= dist
 AS_PANEL = $(SUDO) env HOME=$(STATE) SIAPPAKAI_STATE=$(STATE) \
   setpriv --reuid siappakai --regid siappakai --init-groups --
 DEMO ?= 1
@@ -51,6 +52,14 @@ upgrade: $(VENV)/.synced ## Bring the service to this checkout; back again if th
 .PHONY: clean-demo
 clean-demo: ## Remove every trace of the demonstration
 	@cd / && $(AS_PANEL) $(PROGRAM)/siappakai demo remove --yes
+
+.PHONY: release
+release: | $(UV) ## The wheel, the list of its parts (SBOM) and their checksums, for signing: dist/
+	rm -rf $(DIST)
+	$(UV) build --quiet --wheel --out-dir $(DIST)
+	$(UV) export --quiet --frozen --no-dev --no-emit-project --format cyclonedx1.5 \
+	  --output-file $(DIST)/siappakai.cdx.json
+	cd $(DIST) && sha256sum *.whl *.json > SHA256SUMS
 
 .PHONY: check
 check: $(VENV)/.synced ## Format, lint, types, layers, templates, playbooks
