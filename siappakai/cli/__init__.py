@@ -22,6 +22,7 @@ _PLACES = {
     "server": "siappakai.cli.enrolment:server",
     "service": "siappakai.cli.service:service",
     "settings": "siappakai.cli.settings:settings",
+    "setup": "siappakai.cli.setup:setup",
     "site": "siappakai.cli.sites:site",
     "token": "siappakai.cli.tokens:token",
     "user": "siappakai.cli.accounts:user",

@@ -25,6 +25,7 @@ from siappakai.web.messages import explain
 from siappakai.web.planning import action_title, refusal_words, rule_words, scope_words
 from siappakai.web.preferences import theme
 from siappakai.web.security import may
+from siappakai.web.setup import guide, step_title
 from siappakai.web.steps import step_detail, step_name
 
 _MINUTE: Final = 60
@@ -90,6 +91,7 @@ def init(app: Flask) -> None:
         role=role_name,
         site_url=site_url,
         story=story,
+        setup_step=step_title,
         action=action_title,
         rule=rule_words,
         scope=scope_words,
@@ -198,6 +200,7 @@ def _surroundings() -> dict[str, Any]:
         around["navigation"] = _navigation(around["village_word"])
         around["noun"] = _PART_OF.get(request.blueprint or "", request.blueprint or "")
         around["open_alerts"] = alerts.count_open()
+        around["guide"] = guide() if may(Role.ADMIN) else None
         around["draining"] = registry_settings.is_draining()
         around["stand_in"] = sources.source_status().stand_in
     return around
