@@ -35,6 +35,7 @@ class Bearer:
     token_id: int
     name: str
     role: Role
+    language: str
     scopes: frozenset[str]
 
 
@@ -88,6 +89,12 @@ def admit() -> Bearer:
     return present()
 
 
+def language() -> str | None:
+    """Return the language of the token's owner; None before somebody was let in."""
+    found: Bearer | None = g.get("bearer")
+    return found.language if found is not None else None
+
+
 def present() -> Bearer:
     """Return who calls, where the gate lets in nobody else."""
     found: Bearer = g.bearer
@@ -133,5 +140,6 @@ def _bearer(token: ApiToken) -> Bearer:
         token_id=token.id,
         name=f"api:{tokens.subject_of(token)}",
         role=token.user.role,
+        language=token.user.language,
         scopes=frozenset(token.scopes),
     )

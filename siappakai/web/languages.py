@@ -11,6 +11,7 @@ from flask_babel import Babel, get_locale, gettext
 from siappakai.config import Settings
 from siappakai.models.app import current_settings
 from siappakai.services import settings as registry_settings
+from siappakai.web import bearer
 from siappakai.web.identity import signed_in
 from siappakai.wording import Wording
 
@@ -27,7 +28,12 @@ def init(app: Flask, settings: Settings) -> None:
 
 
 def language() -> str:
-    """Return the language of this request: the person's, the cookie's or the panel's."""
+    """Return the language of this request: the person's, the cookie's or the panel's.
+
+    A program is told in the language of its token's owner; a cookie of its is not looked at.
+    """
+    if bearer.is_api_request():
+        return bearer.language() or current_settings().language
     person = signed_in()
     if person is not None:
         return person.language

@@ -13,6 +13,7 @@ from siappakai.models import Alert as AlertRow
 from siappakai.services import alerts
 from siappakai.web.api.operations import operation
 from siappakai.web.api.values import Listed, Paged
+from siappakai.web.presentation import story
 
 
 class Alert(BaseModel):
@@ -50,16 +51,16 @@ def list_alerts(query: AlertQuery) -> Listed[Alert]:
 
 
 def _record(found: AlertRow) -> Alert:
-    story = alerts.indonesian_story(found)
+    told = story(found)
     return Alert(
         id=found.id,
         kind=found.kind,
         severity=found.severity,
         state=found.state,
         subject=found.subject,
-        title=story.title,
-        meaning=story.meaning,
-        todo=story.todo,
+        title=told.title,
+        meaning=told.meaning,
+        todo=told.todo,
         count=found.count,
         raised_at=found.raised_at,
         last_seen_at=found.last_seen_at,

@@ -64,7 +64,7 @@ class Problem(BaseModel):
     type: Annotated[str, Field(description="stable name of the kind of problem, a URN")]
     title: Annotated[str, Field(description="what its status is called")]
     status: Annotated[int, Field(description="HTTP status")]
-    detail: Annotated[str, Field(description="what happened, in the language of the panel")]
+    detail: Annotated[str, Field(description="what happened, in the language of the owner")]
     todo: Annotated[str, Field(description="what to do now, in the same language")]
     errors: Annotated[list[FieldProblem], Field(description="the fields concerned")]
 

@@ -17,6 +17,7 @@ from siappakai.services.permissions import least_role
 from siappakai.web.api.operations import Query, operation
 from siappakai.web.api.values import Listed, Number, Paged
 from siappakai.web.bearer import actor, require_role
+from siappakai.web.languages import retell
 
 _MOST_LINES = 1000
 
@@ -141,7 +142,7 @@ def run_record(run: RunRow) -> Run:
         play=run.play,
         state=run.state,
         requested_by=run.requested_by,
-        message=run.message,
+        message=retell(run.message),
         retry_of=run.retry_of_id,
         created_at=run.created_at,
         started_at=run.started_at,
@@ -153,7 +154,7 @@ def _target(found: TargetRow) -> Target:
     return Target(
         label=found.label,
         state=found.state,
-        message=found.message,
+        message=retell(found.message),
         error=found.error.get("code"),
         started_at=found.started_at,
         ended_at=found.ended_at,

@@ -18,6 +18,7 @@ from siappakai.services.villages import Filters, VillageRow
 from siappakai.web.api.operations import Body, operation
 from siappakai.web.api.values import Listed, Paged, Text, Version, VillageCode
 from siappakai.web.bearer import actor
+from siappakai.web.languages import retell
 
 
 class VillageState(StrEnum):
@@ -167,7 +168,7 @@ def _site(site: Site) -> VillageSite:
         php=site.php,
         state=site.state,
         release=site.release.version if site.release else None,
-        message=site.message,
+        message=retell(site.message),
         checked_at=site.checked_at,
         installed_at=site.installed_at,
     )

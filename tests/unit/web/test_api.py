@@ -154,6 +154,19 @@ def test_an_error_of_ours_tells_nothing_of_its_cause(
     assert "secret" not in answer.text
 
 
+def test_refusals_are_told_in_the_language_of_the_owner(panel: Flask, program: NewProgram):
+    owner = make_user()
+    client = program("runs:read", owner=owner)
+    client.set_cookie("language", "en")
+    assert client.get(f"{V1}/runs/9").json["detail"] == "Pekerjaan 9 tidak ada."
+    accounts.set_language(owner.id, "en", by=BY)
+
+    assert client.get(f"{V1}/runs/9").json["detail"] == "There is no run 9."
+    assert client.get(f"{V1}/villages").json["detail"].startswith("This token does not have")
+    stranger = panel.test_client().get(f"{V1}/runs/9")
+    assert stranger.json["detail"] == "Permintaan ini tanpa token."
+
+
 def test_servers_and_releases_are_told_without_secrets(client: FlaskClient):
     release, server = make_release(), make_server()
     listed = client.get(f"{V1}/servers").json["items"]
