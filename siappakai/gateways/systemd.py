@@ -35,6 +35,12 @@ class Systemd:
         self._do("daemon-reload")
         self._do("start", TARGET)
 
+    def restart(self) -> None:
+        """Read the units anew, stop what runs, start all; raises SiapPakaiError."""
+        self._do("daemon-reload")
+        self._do("stop", TARGET)
+        self._do("start", TARGET)
+
     def stop(self) -> None:
         """Stop all processes and wait for their end; raises SiapPakaiError."""
         self._do("stop", TARGET)

@@ -21,6 +21,7 @@ from siappakai.errors import ConflictError, InvalidInputError, RefusedError
 from siappakai.gateways.program import Program
 from siappakai.gateways.systemd import TARGET, Systemd, verify_nginx, verify_units
 from siappakai.services.local_plays import play_here
+from siappakai.services.readiness import await_ready
 from siappakai.wording import say
 
 # What makes a program what it is; its dependencies are pinned by the lock.
@@ -143,8 +144,12 @@ def install(settings: Settings, systemd: Systemd) -> Installed:
     program.call("registry", "upgrade")
     first = program.call("user", "first")
     if systemd.is_running:
-        systemd.start()
+        if changed:
+            systemd.restart()
+        else:
+            systemd.start()
         systemd.reload_nginx()
+        await_ready(settings, PLACES.socket)
     return Installed(
         program.name, changed, systemd.is_running, first["username"], first["password"]
     )

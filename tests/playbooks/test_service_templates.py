@@ -58,6 +58,9 @@ def _known(**changes: object) -> dict[str, Any]:
         _filled(process, known)
         for process in ([redis] if known["service_redis"] else []) + programs
     ]
+    names = [process["name"] for process in known["service_processes"]]
+    workers = [f"worker-{one}" for one in range(1, int(known["service_workers"]) + 1)]
+    known["service_logs"] = [name for name in names if name != "worker@"] + workers
     return known
 
 
@@ -211,12 +214,15 @@ def test_the_folders_on_run_come_back_at_boot(tmp_path: Path) -> None:
     if program is None:
         pytest.skip("systemd is not installed (Debian package systemd)")
     file = tmp_path / "siappakai.conf"
+    (tmp_path / "log").mkdir()
     told = {"service_run_dir": str(tmp_path / "run"), "service_account": "nobody"}
+    told["service_state"] = str(tmp_path)
     socket = str(tmp_path / "panel" / "http.sock")
     text = _render("tmpfiles.conf.j2", service_socket=socket, **told)
     file.write_text(text.replace("nobody nobody", "nobody nogroup"))
     subprocess.run([program, "--create", file], check=True)
     assert (tmp_path / "run").owner() == "nobody"
+    assert (tmp_path / "log/worker-2.log").owner() == "nobody"
     panel = tmp_path / "panel"
     assert (panel.owner(), panel.group(), panel.stat().st_mode & 0o777) == (
         "nobody",
