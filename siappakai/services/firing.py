@@ -129,7 +129,7 @@ def _do(schedule: Schedule, done: OccurrenceState) -> _Result:
 
 def _do_on(server: Server, schedule: Schedule, action: Action, result: _Result) -> bool:
     """Do an action on a server; what a rule forbids there is undone and left out."""
-    if action.on_server is None or _is_busy(server, action.play):
+    if _is_busy(server, action.play):
         result.left.append(_Left(Refusal.BUSY, server.name))
         return False
     district, by = schedule.district_code or "", actor_of(schedule)

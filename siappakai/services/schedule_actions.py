@@ -19,9 +19,13 @@ OnServer = Callable[[Server, str, str], list[Run]]
 AtOnce = Callable[[str], object]
 
 
+def _nothing(_server: Server, _district: str, _by: str) -> list[Run]:
+    return []
+
+
 @dataclass(frozen=True, slots=True)
 class Action:
-    """Something a schedule can do: on each server of its scope, or at once for everything.
+    """Something a schedule can do: on each server of its scope, or `at_once` for everything.
 
     `play` is what its runs play: while one of it is unfinished on a server, no second is asked
     for there. `has_districts`: it can be kept to the villages of one district.
@@ -30,7 +34,7 @@ class Action:
     name: str
     play: str = ""
     has_districts: bool = False
-    on_server: OnServer | None = None
+    on_server: OnServer = _nothing
     at_once: AtOnce | None = None
 
 

@@ -70,7 +70,7 @@ def _check_action(name: str) -> Action:
 
 
 def _check_scope(action: Action, server_id: int | None, district: str) -> dict[str, Any]:
-    if server_id is not None and action.on_server is None:
+    if server_id is not None and action.at_once is not None:
         raise InvalidInputError(
             say("Tindakan ini bukan tentang server."),
             say("Pilih seluruh armada."),
