@@ -19,6 +19,8 @@ from siappakai.web.api.routes import document
 from tests.factories import make_release, make_run, make_site
 from tests.unit.web.conftest import NewProgram
 
+pytestmark = pytest.mark.walk
+
 schema = schemathesis.openapi.from_dict(document.document()).exclude(operation_id="check_server")
 
 bounded = settings(
