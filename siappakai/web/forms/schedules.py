@@ -13,7 +13,7 @@ from siappakai.domain.recurrence import Every, Recurrence, Weekday
 from siappakai.models import Schedule
 from siappakai.services import places, servers
 from siappakai.services.schedule_actions import ACTIONS
-from siappakai.services.schedule_orders import Order
+from siappakai.services.schedule_orders import Order, order_of
 from siappakai.web.forms import PanelForm
 from siappakai.web.planning import ACTION_TITLES, EVERY_NAMES, WEEKDAY_NAMES
 
@@ -77,13 +77,20 @@ class ScheduleForm(PanelForm):
     @classmethod
     def of(cls, schedule: Schedule) -> ScheduleForm:
         """Return the form of a schedule as it is."""
-        return cls(
-            formdata=None,
-            obj=schedule,
-            server_id=str(schedule.server_id or ""),
-            district=schedule.district_code or "",
-            every=schedule.every.value,
-        )
+        order, rule = order_of(schedule), schedule.recurrence
+        data = {
+            "name": schedule.name,
+            "action": order.action,
+            "server_id": str(order.server_id or ""),
+            "district": order.district,
+            "every": rule.every.value,
+            "weekdays": rule.weekdays,
+            "month_day": rule.month_day,
+            "at": rule.at,
+            "spread_minutes": order.spread_minutes,
+            "grace_minutes": order.grace_minutes,
+        }
+        return cls(formdata=None, data=data)
 
     def order(self) -> Order:
         """Return what the form says, still to be checked by the service."""

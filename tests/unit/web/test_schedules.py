@@ -1,8 +1,10 @@
 """Pages of schedules: what they show, what they change, what they refuse."""
 
+import re
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy import select
 
@@ -12,6 +14,7 @@ from siappakai.models import Alert, Run, Schedule, db, utc_now
 from siappakai.models.transactions import transaction
 from siappakai.services import alerts, firing, schedules, settings
 from siappakai.services.schedule_orders import Order
+from siappakai.web.forms.schedules import ScheduleForm
 from tests.factories import BY, make_district, make_release, make_server, make_site, make_village
 
 DAILY = Order("health", Recurrence(Every.DAY, "02:00"))
@@ -124,6 +127,25 @@ def test_it_is_changed_by_its_own_page(admin: FlaskClient, schedule: Schedule):
     changed = schedules.get_schedule(schedule.id)
     assert (changed.name, changed.every) == ("Baru", Every.WEEK)
     assert admin.post(url, data=fields(at="")).status_code == 422
+
+
+def test_its_page_shows_it_as_it_is(admin: FlaskClient, panel: Flask):
+    order = Order(
+        "health",
+        Recurrence(Every.WEEK, "23:15", ("tu", "sa")),
+        server_id=make_server().id,
+        district=make_district("510201").code,
+        spread_minutes=7,
+        grace_minutes=45,
+    )
+    made = schedules.create_schedule(name="Sempit", order=order, by=BY)
+    page = admin.get(f"/schedules/{made.id}").text
+    for value in ("health", order.server_id, "510201"):
+        assert f'<option selected value="{value}"' in page
+    for value in ("week", "tu", "sa"):
+        assert re.search(rf'<input checked [^>]*value="{value}"', page)
+    with panel.test_request_context():
+        assert ScheduleForm.of(schedules.get_schedule(made.id)).order() == order
 
 
 def test_an_operator_pauses_and_resumes(operator: FlaskClient, schedule: Schedule):
