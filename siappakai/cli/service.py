@@ -83,7 +83,7 @@ def install() -> InstalledRecord:
     Settings are those of siappakai.toml. Where systemd does not run, everything is laid down and
     checked, and nothing started.
     """
-    done = machine_service.install(settings(), Systemd())
+    done = machine_service.install(settings(), _systemd())
     if not done.is_started:
         note("systemd tidak berjalan di mesin ini: semua sudah ditata, tidak ada yang dijalankan.")
         note("Di mesin seperti ini panel dijalankan dengan: make run")
@@ -108,14 +108,14 @@ def upgrade(*, patience: int, yes: bool) -> UpgradedRecord:
     whether it is ready. Exit code 7: it was not, and everything is as before.
     """
     agree("Hentikan panel sebentar dan mutakhirkan?", yes=yes)
-    done = upgrades.upgrade(settings(), Systemd(), patience_seconds=patience * _MINUTE)
+    done = upgrades.upgrade(settings(), _systemd(), patience_seconds=patience * _MINUTE)
     return UpgradedRecord(done.before, done.now, done.copy)
 
 
 @service.command("status", example="siappakai service status")
 def status() -> Listing[UnitRecord]:
     """Show the units of the service and their state."""
-    systemd = Systemd()
+    systemd = _systemd()
     names = machine_service.units(settings())
     return Listing.of(UnitRecord(name, systemd.state(name)) for name in names)
 
@@ -142,8 +142,12 @@ def uninstall(*, purge: bool, count: int | None, yes: bool) -> UninstalledRecord
     agree("Hentikan dan lepas layanan ini?", yes=yes)
     if purge:
         _confirm_purge(count)
-    removed = machine_service.uninstall(settings(), Systemd(), is_purge=purge)
+    removed = machine_service.uninstall(settings(), _systemd(), is_purge=purge)
     return UninstalledRecord(removed, purge)
+
+
+def _systemd() -> Systemd:
+    return Systemd(machine_service.PLACES.folders)
 
 
 def _confirm_purge(given: int | None) -> None:

@@ -17,12 +17,20 @@ _NOT_FOUND = 127
 
 
 class Systemd:
-    """Starts and stops the service. `booted` exists while systemd runs; `program` is systemctl."""
+    """Starts and stops the service, whose `folders` on /run are listed in a file.
+
+    `booted` exists while systemd runs; `program` is systemctl.
+    """
 
     def __init__(
-        self, program: str = "systemctl", booted: Path = Path("/run/systemd/system")
+        self,
+        folders: Path,
+        *,
+        program: str = "systemctl",
+        booted: Path = Path("/run/systemd/system"),
     ) -> None:
         self._machine = LocalMachine(_SECONDS)
+        self._folders = folders
         self._program = program
         self._booted = booted
 
@@ -31,15 +39,19 @@ class Systemd:
         return self._booted.is_dir()
 
     def start(self) -> None:
-        """Read the units anew, start what does not run; raises SiapPakaiError."""
+        """Read the units anew, make their folders and logs, start what does not run.
+
+        Raises SiapPakaiError.
+        """
         self._do("daemon-reload")
+        _must(self._machine, ["systemd-tmpfiles", "--create", str(self._folders)])
         self._do("start", TARGET)
 
     def restart(self) -> None:
-        """Read the units anew, stop what runs, start all; raises SiapPakaiError."""
+        """Stop what runs and start all anew; raises SiapPakaiError."""
         self._do("daemon-reload")
-        self._do("stop", TARGET)
-        self._do("start", TARGET)
+        self.stop()
+        self.start()
 
     def stop(self) -> None:
         """Stop all processes and wait for their end; raises SiapPakaiError."""

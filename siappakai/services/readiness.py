@@ -19,9 +19,9 @@ _ASK_SECONDS: Final = 10.0
 _OK: Final = 200
 
 
-def await_ready(settings: Settings, panel: Path, seconds: float = _READY_SECONDS) -> None:
+def await_ready(settings: Settings, panel: Path, seconds: float | None = None) -> None:
     """Wait until the panel says it can answer people and play runs; raises SiapPakaiError."""
-    until = time.monotonic() + seconds
+    until = time.monotonic() + (_READY_SECONDS if seconds is None else seconds)
     while (told := _ask(settings, panel)) != "":
         if time.monotonic() > until:
             raise SiapPakaiError(

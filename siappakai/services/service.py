@@ -56,6 +56,11 @@ class Places:
     def units(self) -> Path:
         return self.etc / "systemd" / "system"
 
+    @property
+    def folders(self) -> Path:
+        """What systemd-tmpfiles makes at boot."""
+        return self.etc / "tmpfiles.d" / "siappakai.conf"
+
 
 PLACES = Places()
 

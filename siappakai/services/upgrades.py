@@ -75,7 +75,7 @@ def upgrade(settings: Settings, systemd: Systemd, *, patience_seconds: float) ->
     when the new program did not come up.
     """
     _refuse_without(systemd)
-    _take_back_unfinished(settings, systemd)
+    take_back_unfinished(settings, systemd)
     old = _program_in_use()
     new = service.lay_program(settings, service.checkout())
     if new.folder == old.folder:
@@ -159,8 +159,8 @@ def _save(settings: Settings, old: Program) -> Path:
 
 
 def _start(settings: Settings, systemd: Systemd, program: Program) -> None:
-    program.call("service", "activate")
     program.call("registry", "upgrade")
+    program.call("service", "activate")
     systemd.start()
     systemd.reload_nginx()
     await_ready(settings, service.PLACES.socket)
@@ -173,7 +173,8 @@ def _take_back(settings: Settings, systemd: Systemd, begun: _Begun) -> None:
         if begun.copy:
             systemd.stop()
             restore_registry(settings.registry_url, Path(begun.copy))
-            old.call("service", "activate")
+            if service.installed_program() != old:
+                old.call("service", "activate")
         systemd.start()
         systemd.reload_nginx()
         await_ready(settings, service.PLACES.socket)
@@ -189,7 +190,8 @@ def _take_back(settings: Settings, systemd: Systemd, begun: _Begun) -> None:
     begun.file().unlink()
 
 
-def _take_back_unfinished(settings: Settings, systemd: Systemd) -> None:
+def take_back_unfinished(settings: Settings, systemd: Systemd) -> None:
+    """Take back an upgrade that was cut short, if there is one; raises SiapPakaiError."""
     begun = _Begun.found()
     if begun is not None:
         _take_back(settings, systemd, begun)
