@@ -18,6 +18,8 @@ from siappakai.wording import say
 
 MEDIA_TYPE: Final = "application/problem+json"
 
+# A body of 8 MB can be wrong in a million places.
+_MOST_ERRORS: Final = 20
 _KIND: Final = "urn:siappakai:problem:"
 # What services call fields that have another name here.
 _ALSO_CALLED: Final = {"kode_desa": "code", "nama_desa": "name", "district": "district_name"}
@@ -80,11 +82,12 @@ class MalformedRequestError(InvalidInputError):
 
     @classmethod
     def of(cls, error: ValidationError) -> MalformedRequestError:
-        """Return what pydantic found, without what was sent: it may be secret."""
+        """Return what pydantic found first, without what was sent: it may be secret."""
+        found = error.errors(include_input=False, include_context=False)[:_MOST_ERRORS]
         return cls(
             [
                 FieldProblem(field=".".join(map(str, one["loc"])), message=one["msg"])
-                for one in error.errors(include_input=False, include_context=False)
+                for one in found
             ]
         )
 

@@ -124,6 +124,13 @@ def test_a_body_that_is_none_changes_nothing(
     assert db.session.scalar(select(Village.name)) == "Bajera"
 
 
+def test_an_answer_is_not_as_long_as_a_wrong_question(client: FlaskClient):
+    codes = [{"code": "x", **dict.fromkeys(map(str, range(100)), 1)} for _ in range(400)]
+    answer = client.post(f"{V1}/sites/install", json={"villages": codes})
+
+    assert (answer.status_code, len(answer.json["errors"])) == (422, 20)
+
+
 def test_other_errors_are_problems_too(client: FlaskClient, monkeypatch: pytest.MonkeyPatch):
     missing, foreign = client.get(f"{V1}/nothing"), client.put(f"{V1}/villages")
     assert (missing.status_code, missing.content_type) == (404, PROBLEM)
