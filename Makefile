@@ -34,6 +34,8 @@ $(VENV)/.synced: pyproject.toml uv.lock | $(UV)
 
 .PHONY: run
 run: $(VENV)/.synced ## Run the panel here, with three demonstration villages (DEMO=0: without)
+	@[ ! -e /etc/systemd/system/siappakai.target ] || [ ! -d /run/systemd/system ] || \
+	  { echo "The panel is a service here: systemctl start siappakai.target"; exit 1; }
 	@command -v sudo >/dev/null || { apt-get update -q && apt-get install -qy sudo; }
 	$(SUDO) env ANSIBLE_CONFIG=playbooks/ansible.cfg $(VENV)/bin/ansible-playbook \
 	  -i localhost, -c local -e panel_checkout=$(CURDIR) -e panel_uv=$(CURDIR)/$(UV) \

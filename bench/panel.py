@@ -95,7 +95,7 @@ def _installation() -> Iterator[Settings]:
 def _prepare(settings: Settings, size: history.Size) -> tuple[int, dict[str, str]]:
     """Fill the registry; return the run that shall be at work, and the pages by name."""
     with registry_app(settings).app_context():
-        registry_settings.put(registry_settings.REQUIRE_TOTP_FOR_ADMINS, False, by=history.BY)
+        registry_settings.put(registry_settings.REQUIRE_TOTP_FOR_ADMINS, value=False, by=history.BY)
         accounts.create_user(username=_USER, password=_PASSWORD, role=Role.ADMIN, by=history.BY)
         live = history.fill(size)
         return live, _pages(live)

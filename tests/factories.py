@@ -128,8 +128,17 @@ def make_run(
 
     The queue is not told of it.
     """
-    rows = [_target(owner, state) for owner in (targets or [make_site()])]
+    targets = targets or [make_site()]
+    rows = [_target(owner, state) for owner in targets]
+    if play == "install" and "options" not in fields:
+        fields["options"] = {"release_id": _release_for(targets[0])}
     return _add(Run(play=play, state=state, requested_by=BY, targets=rows, **fields))
+
+
+def _release_for(site: Site | Server) -> int:
+    """The release an install of a site would be asked for."""
+    wanted = site.wanted_release_id if isinstance(site, Site) else None
+    return wanted or make_release().id
 
 
 def _target(owner: Site | Server, state: RunState) -> Target:

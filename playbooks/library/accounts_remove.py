@@ -9,7 +9,7 @@ from ansible.module_utils.variables import LayoutVars, SiteVars, argument
 
 DOCUMENTATION = """
 module: accounts_remove
-short_description: Remove the unix accounts and locks of sites that are gone
+short_description: Remove the unix accounts of sites that are gone
 description:
   - The last act of a removal, after PHP-FPM was reloaded; until then its workers run as these
     accounts. A site whose folder is still there keeps its account.

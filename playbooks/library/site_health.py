@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible.module_utils.closing import reopen
 from ansible.module_utils.health import examine
 from ansible.module_utils.orphans import settle
 from ansible.module_utils.outcome import EXPECTED, Refusal, failure
@@ -13,7 +14,7 @@ module: site_health
 short_description: Check sites through nginx, in their database, log and files
 description:
   - Reports per site whether it is installed and healthy, and each check. Fails when one of them
-    is not healthy, unless it only probes. Changes nothing of the sites.
+    is not healthy, unless it only probes.
 options:
   layout: {description: Where things lie on the server, type: dict, required: true}
   sites: {description: The sites to check, type: list, elements: dict, required: true}
@@ -21,7 +22,8 @@ options:
   play_id:
     description:
       - The play that asks, as run and token. With C(probe), whatever older plays of the run
-        left at work on the server is waited for, then ended, and fenced off from the sites.
+        left at work on the server is waited for, then ended, and fenced off from the sites. A
+        site that a removal had closed, and no more, is opened again.
     type: str
     default: ""
   patience_seconds:
@@ -45,10 +47,12 @@ def main() -> None:
     )
     layout, sites, play_id = (module.params[key] for key in ("layout", "sites", "play_id"))
     ended: list[str] = []
+    reopened: list[str] = []
     try:
         if module.params["probe"] and play_id and not module.check_mode:
             patience = module.params["patience_seconds"]
             ended = settle(layout["lock_dir"], play_id, sites, patience)
+            reopened = [site["slug"] for site in sites if reopen(site["folder"])]
         reports = examine(layout, sites)
     except (Refusal, *EXPECTED) as problem:
         module.fail_json(**failure(problem))
@@ -61,7 +65,7 @@ def main() -> None:
             error={"code": "unhealthy", "params": {"sites": ill}},
             sites=found,
         )
-    module.exit_json(changed=bool(ended), ended=ended, sites=found)
+    module.exit_json(changed=bool(ended or reopened), ended=ended, reopened=reopened, sites=found)
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import traceback
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -60,6 +61,9 @@ def _install(order: Order) -> dict[str, Any]:
         install(order, steps)
     except (Refusal, *EXPECTED) as problem:
         return {"failed": True, **failure(problem), **steps.result()}
+    except Exception as problem:  # noqa: BLE001 - not even our own mistake may stop the other villages
+        told = {"exception": traceback.format_exc(), **failure(problem)}
+        return {"failed": True, **told, **steps.result()}
     return {"failed": False, **steps.result()}
 
 

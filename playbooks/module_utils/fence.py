@@ -70,14 +70,6 @@ def hand_over(lock_dir: str, slug: str, token: int, *, patience: float) -> None:
         return
 
 
-def forget(lock_dir: str, slug: str) -> bool:
-    """Remove the site's lock file; call it while holding the lock, as the last thing."""
-    path = Path(lock_dir, slug)
-    existed = path.exists()
-    path.unlink(missing_ok=True)
-    return existed
-
-
 def _acquire(path: Path, deadline: float) -> int:
     while True:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)

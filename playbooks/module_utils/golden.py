@@ -46,10 +46,10 @@ def golden_folder(layout: LayoutVars, app: str, version: str) -> Path:
 
 
 def read_manifest(folder: Path) -> Manifest | None:
-    """Return the manifest of a snapshot, or None when there is no snapshot."""
+    """Return the manifest of a snapshot, or None when there is no whole one."""
     try:
         manifest: Manifest = json.loads((folder / MANIFEST).read_text())
-    except FileNotFoundError:
+    except (FileNotFoundError, ValueError):
         return None
     return manifest
 
@@ -58,7 +58,7 @@ def why_unusable(folder: Path, release: ReleaseVars) -> str:
     """Say why the snapshot cannot be cloned for this release; empty when it can."""
     manifest = read_manifest(folder)
     if manifest is None:
-        return "there is no golden snapshot"
+        return "there is no whole golden snapshot"
     for field in ("commit", "schema_version"):
         if manifest.get(field) != release[field]:
             return f"the golden snapshot is of another {field} ({manifest.get(field)})"
@@ -97,6 +97,7 @@ def keep(
         "sha256": {name: sha256(partial / name) for name in (DUMP, FILES)},
     }
     (partial / MANIFEST).write_text(json.dumps(manifest, indent=1) + "\n")
+    os.sync()
     shutil.rmtree(folder, ignore_errors=True)
     partial.rename(folder)
     return manifest
@@ -122,9 +123,9 @@ def clone_files(folder: Path, target: Path, account: Account, web_group: int) ->
             path = target / _inside(member.name)
             if member.isdir():
                 path.mkdir(exist_ok=True)
-                path.chmod(0o2775)
                 os.chown(path, account.uid, web_group)
-                path.chmod(0o2775)
+                # The top stays closed until all of it lies there.
+                path.chmod(0o2775 if path != target else 0o700)
             elif member.isfile():
                 content = archive.extractfile(member)
                 path.write_bytes(content.read() if content else b"")

@@ -183,12 +183,20 @@ def _inside_checks(site: SiteVars, inside: _Inside) -> list[Check]:
             f"has {', '.join(inside.schema_versions)}",
         ),
         Check("identity", inside.codes == [code], f"config.kode_desa is {inside.codes}"),
-        Check(
-            "default_login",
-            bool(inside.hashes) and not known.intersection(inside.hashes),
-            "" if not known.intersection(inside.hashes) else "the published password works",
-        ),
+        _default_login_check(known, set(inside.hashes)),
     ]
+
+
+def _default_login_check(known: set[str], hashes: set[str]) -> Check:
+    """Whether no account has a password of the fresh application, which everybody knows."""
+    detail = ""
+    if not known:
+        detail = "not known which passwords are the published ones. Install the site again."
+    elif not hashes:
+        detail = "there is no account"
+    elif known & hashes:
+        detail = "the published password works"
+    return Check("default_login", not detail, detail)
 
 
 def _log_check(site: SiteVars) -> Check:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from . import applog, golden, mariadb, opensid, seeding, site_tree, tree
 from .account import Account, create_account, find_account, group_id
 from .admission import admit
+from .closing import reopen
 from .driver import connect
 from .fence import fenced
 from .mariadb import State
@@ -60,6 +61,7 @@ def install(order: Order, steps: Steps) -> None:
         with steps.step("vhost") as step:
             vhost = _config(f"{site['slug']}.conf", order.files["vhost"])
             _ensure(layout["nginx_sites"], [vhost], order, step)
+            step.changed |= not order.dry and reopen(site["folder"])
 
 
 def _ensure_account(order: Order, step: Step) -> Account:

@@ -28,7 +28,10 @@ def release_folder(layout: LayoutVars, app: str, version: str) -> Path:
 
 
 def is_present(layout: LayoutVars, release: ReleaseVars) -> bool:
-    """Whether the release lies here; raises Refusal `release_moved` when it is another one."""
+    """Whether the release lies here; one of another commit that no site has counts as absent.
+
+    Raises Refusal `release_moved` when such a one is in use, or of unknown origin.
+    """
     folder = release_folder(layout, release["app"], release["version"])
     try:
         marker = json.loads((folder / MARKER).read_text())
@@ -36,17 +39,25 @@ def is_present(layout: LayoutVars, release: ReleaseVars) -> bool:
         if folder.exists():
             raise _moved(release, "of unknown origin") from None
         return False
-    if marker["commit"] != release["commit"]:
+    if marker["commit"] == release["commit"]:
+        return True
+    if _is_in_use(layout, release):
         raise _moved(release, f"commit {marker['commit'][:12]}")
-    return True
+    return False
+
+
+def _is_in_use(layout: LayoutVars, release: ReleaseVars) -> bool:
+    """Whether a site has a view of the version, be it served or not."""
+    views = Path(layout["sites"]).glob(f"{release['app']}-*/rel/{release['version']}")
+    return next(views, None) is not None
 
 
 def _moved(release: ReleaseVars, found: str) -> Refusal:
     return Refusal(
         "release_moved",
         f"The server has a release {release['version']} {found}, not commit"
-        f" {release['commit'][:12]}. A release never changes once it is in use: give the new"
-        " one a version of its own.",
+        f" {release['commit'][:12]}. A release never changes while sites have it: remove those"
+        " sites first, or give the new one a version of its own.",
         version=release["version"],
         commit=release["commit"],
     )
@@ -88,6 +99,8 @@ def unpack(layout: LayoutVars, release: ReleaseVars, archive: Path) -> None:
     (top / MARKER).write_text(json.dumps(marker) + "\n")
     _require_whole(written, _seal(top) - 1, release)
     os.sync()
+    if folder.exists():
+        shutil.rmtree(folder)
     top.rename(folder)
     if top != partial:
         partial.rmdir()

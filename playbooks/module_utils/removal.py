@@ -16,9 +16,10 @@ from typing import TYPE_CHECKING
 
 from . import archive, fastcgi, mariadb, site_tree, tree
 from .account import check_account, find_account, interrupt, remove_account
-from .fence import fenced, forget
+from .closing import close, reopen
+from .fence import fenced
 from .mariadb import State
-from .outcome import EXPECTED, Refusal
+from .outcome import Refusal
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -58,9 +59,10 @@ def remove(order: Order, steps: Steps) -> str:
         with steps.step("archive") as step:
             try:
                 kept = _archive(order, admin, state, step)
-            except (Refusal, *EXPECTED):
-                _reopen(order)
-                raise
+            finally:
+                # Without an archive the site stays; with one there is nothing to open.
+                if not order.dry:
+                    reopen(site["folder"])
         with steps.step("vhost") as step:
             _unlink(order, _configurations(order), step)
         with steps.step("database") as step:
@@ -86,23 +88,15 @@ def _check(order: Order, admin: Link) -> State:
 
 def _close(order: Order, step: Step) -> None:
     """Let nobody in any more, give running requests a moment, then end them."""
-    folder = Path(order.site["folder"])
     account = find_account(order.site["unix_user"])
-    if not folder.is_dir() or account is None:
+    if not Path(order.site["folder"]).is_dir() or account is None:
         return
-    flag = tree.Entry(site_tree.MAINTENANCE, 0o644, content=b"")
-    step.changed = bool(tree.differing(str(folder), [flag]))
+    step.changed = close(order.site["folder"], dry=order.dry)
     if order.dry:
         return
-    tree.apply(str(folder), [flag])
     if Path(order.site["socket"]).exists():
         _drain(order.site["socket"])
     step.detail = f"{interrupt(account)} processes ended"
-
-
-def _reopen(order: Order) -> None:
-    """Serve the site on: it was not archived, so it stays."""
-    Path(order.site["folder"], site_tree.MAINTENANCE).unlink(missing_ok=True)
 
 
 def _drain(listener: str) -> None:
@@ -126,12 +120,14 @@ def _archive(order: Order, admin: Link, state: State, step: Step) -> str:
     note = site_tree.read_note(site["folder"])
     done = str(note.get("removing", ""))
     has_files = Path(site["folder"], "desa").is_dir()
-    if done or state is State.REMOVING or not (has_files or state is State.COMPLETE):
+    # The village could write the database's own mark; only the note, which is root's, counts.
+    has_database = state in {State.COMPLETE, State.REMOVING}
+    if done or not (has_files or has_database):
         return done
     step.changed = True
     if order.dry:
         return ""
-    kept = archive.write_archive(order.layout, site, admin, with_database=state is State.COMPLETE)
+    kept = archive.write_archive(order.layout, site, admin, with_database=has_database)
     step.detail = str(kept)
     if has_files:
         tree.apply(site["folder"], [site_tree.note_entry({**note, "removing": str(kept)})])
@@ -182,23 +178,21 @@ def _remove_folder(order: Order, step: Step) -> None:
 
 
 def remove_accounts(layout: LayoutVars, sites: Sequence[SiteVars], *, dry: bool) -> list[str]:
-    """Remove the accounts and locks of sites that are gone; return their slugs.
+    """Remove the accounts of sites that are gone; return their slugs.
 
-    To be called once PHP-FPM has forgotten their pools: until then its workers run as them.
-    Raises Refusal `processes_remain`.
+    Their locks stay, with the token in them: a play that slept through the removal is still
+    refused. To be called once PHP-FPM has forgotten their pools: until then its workers run as
+    them. Raises Refusal `processes_remain`.
     """
     return [site["slug"] for site in sites if _remove_account(layout, site, dry=dry)]
 
 
 def _remove_account(layout: LayoutVars, site: SiteVars, *, dry: bool) -> bool:
-    account = find_account(site["unix_user"])
-    lock = Path(layout["lock_dir"], site["slug"])
-    if Path(site["folder"]).exists() or (account is None and not lock.exists()):
+    if Path(site["folder"]).exists() or find_account(site["unix_user"]) is None:
         return False
     if dry:
         return True
     with fenced(layout["lock_dir"], site["slug"], site["run_token"]):
         check_account(site["unix_user"])
         remove_account(site["unix_user"], layout["lock_dir"])
-        forget(layout["lock_dir"], site["slug"])
     return True

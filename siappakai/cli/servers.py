@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import click
 
-from siappakai.cli.asking import agree, yes_option
+from siappakai.cli.asking import agree, typed_count, yes_option
 from siappakai.cli.command import Group
 from siappakai.cli.context import actor
 from siappakai.cli.following import RunRecord, follow_option, requested
@@ -16,7 +16,7 @@ from siappakai.cli.output import Column, Ended, Listing
 from siappakai.domain.hostkeys import HostKey
 from siappakai.errors import NotFoundError
 from siappakai.models import Server
-from siappakai.services import servers
+from siappakai.services import abandonment, servers
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +67,14 @@ class ForgottenServer:
     """The server that left the fleet."""
 
     name: Annotated[str, Column("Server", "its name until now")]
+
+
+@dataclass(frozen=True, slots=True)
+class AbandonedServer:
+    """The server that was given up, and how many sites went with it."""
+
+    name: Annotated[str, Column("Server", "its name until now")]
+    sites: Annotated[int, Column("Situs", "how many sites it held")]
 
 
 server = Group("server", help="Enrol, prepare and look after servers.")
@@ -130,6 +138,19 @@ def forget_server(name: str, *, yes: bool) -> ForgottenServer:
     agree(f"Lupakan server {name}?", yes=yes)
     servers.forget_server(found.id, by=actor())
     return ForgottenServer(name)
+
+
+@server.command("abandon", changes=True, example="siappakai server abandon server1 --count 12")
+@click.argument("name")
+@click.option("--count", type=int, help="How many sites it held; asked for otherwise.")
+def abandon_server(name: str, *, count: int | None) -> AbandonedServer:
+    """Take a machine that is gone for good off the fleet, with all sites it held."""
+    found = server_named(name)
+    held = servers.count_sites(found.id)
+    question = f"Server {name} dan {held} situsnya ditinggalkan tanpa arsip. Ketik jumlah situsnya"
+    counted = typed_count(question, count, held)
+    lost = abandonment.abandon_server(found.id, confirmed_count=counted, by=actor())
+    return AbandonedServer(name, lost)
 
 
 def server_named(name: str) -> Server:

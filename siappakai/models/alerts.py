@@ -25,7 +25,7 @@ class Alert(Base):
     id: Mapped[int] = mapped_column(primary_key=True)
     kind: Mapped[AlertKind] = mapped_column(state_column(AlertKind))
     subject: Mapped[str] = mapped_column(String(80))
-    label: Mapped[str] = mapped_column(String(160))
+    label: Mapped[str] = mapped_column(String(255))
     severity: Mapped[Severity] = mapped_column(state_column(Severity))
     params: Mapped[dict[str, Any]] = mapped_column(default=dict)
     sighting: Mapped[str] = mapped_column(String(80))

@@ -63,7 +63,7 @@ class Target(Base):
     server_id: Mapped[int] = mapped_column(ForeignKey("servers.id"))
     site_id: Mapped[int | None] = mapped_column(ForeignKey("sites.id"))
     host: Mapped[str] = mapped_column(String(80))
-    label: Mapped[str] = mapped_column(String(160))
+    label: Mapped[str] = mapped_column(String(255))
     state: Mapped[RunState] = mapped_column(state_column(RunState), default=RunState.QUEUED)
     message: Mapped[str] = mapped_column(Text, default="")
     error: Mapped[dict[str, Any]] = mapped_column(default=dict)

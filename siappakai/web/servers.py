@@ -8,10 +8,17 @@ from flask_babel import gettext as _
 
 from siappakai.domain.hostkeys import HostKey
 from siappakai.models import Role, Server
-from siappakai.services import enrolment, keys, servers
+from siappakai.services import abandonment, enrolment, keys, servers
 from siappakai.services.permissions import least_role
 from siappakai.web.confirmation import asks_again
-from siappakai.web.forms.servers import AddressForm, ArrangementForm, EnrolForm, PinForm, ServerForm
+from siappakai.web.forms.servers import (
+    AbandonForm,
+    AddressForm,
+    ArrangementForm,
+    EnrolForm,
+    PinForm,
+    ServerForm,
+)
 from siappakai.web.identity import actor
 from siappakai.web.security import requires
 
@@ -140,6 +147,27 @@ def forget(server_id: int) -> ResponseReturnValue:
     servers.forget_server(server_id, by=actor())
     flash(_("Server dilupakan."))
     return redirect(url_for("servers.show_list"), 303)
+
+
+@blueprint.route("/<int(max=2147483647):server_id>/abandon", methods=["GET", "POST"])
+@requires(Role.ADMIN)
+@asks_again
+def abandon(server_id: int) -> ResponseReturnValue:
+    form = AbandonForm()
+    if form.accepted():
+        count = form.confirmed_count.data
+        lost = form.attempt(
+            abandonment.abandon_server, server_id, confirmed_count=count, by=actor()
+        )
+        if lost is not None:
+            flash(_("Server ditinggalkan."))
+            return redirect(url_for("servers.show_list"), 303)
+    return render_template(
+        "servers/abandon.html",
+        server=servers.get_server(server_id),
+        site_count=servers.count_sites(server_id),
+        form=form,
+    ), form.status
 
 
 def _offer(form: AddressForm, key: HostKey) -> EnrolForm:

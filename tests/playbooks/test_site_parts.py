@@ -176,7 +176,7 @@ def test_a_cut_off_archive_is_not_whole(tmp_path: Path) -> None:
 
 def test_a_snapshot_that_does_not_fit_is_not_used(tmp_path: Path) -> None:
     release: Any = {"commit": "a" * 40, "schema_version": "2024100101"}
-    assert golden.why_unusable(tmp_path, release) == "there is no golden snapshot"
+    assert golden.why_unusable(tmp_path, release) == "there is no whole golden snapshot"
     for name in (golden.DUMP, golden.FILES):
         (tmp_path / name).write_bytes(gzip.compress(name.encode()))
     sums = {name: golden.sha256(tmp_path / name) for name in (golden.DUMP, golden.FILES)}
@@ -187,3 +187,5 @@ def test_a_snapshot_that_does_not_fit_is_not_used(tmp_path: Path) -> None:
     assert "schema" in golden.why_unusable(tmp_path, release | {"schema_version": "1"})
     (tmp_path / golden.DUMP).write_bytes(b"cut")
     assert "damaged" in golden.why_unusable(tmp_path, release)
+    (tmp_path / golden.MANIFEST).write_text('{"commit": "aa')
+    assert golden.why_unusable(tmp_path, release) == "there is no whole golden snapshot"

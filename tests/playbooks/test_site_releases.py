@@ -37,8 +37,14 @@ FILES = {
 }
 
 
-def _archive(path: Path, files: dict[str, bytes], *odd: tarfile.TarInfo, top: str = "") -> Path:
-    headers = {"comment": COMMIT}
+def _archive(
+    path: Path,
+    files: dict[str, bytes],
+    *odd: tarfile.TarInfo,
+    top: str = "",
+    commit: str = COMMIT,
+) -> Path:
+    headers = {"comment": commit}
     with tarfile.open(path, "w:gz", format=tarfile.PAX_FORMAT, pax_headers=headers) as archive:
         for name, content in files.items():
             member = tarfile.TarInfo(top + name)
@@ -66,6 +72,7 @@ def _layout(root: Path) -> Any:
     return {
         "lock_dir": lock_dir,
         "releases": releases,
+        "sites": str(root / "sites"),
         "php": [{"version": "8.1"}, {"version": "8.2"}],
     }
 
@@ -180,10 +187,11 @@ def test_an_archive_cut_off_is_an_expected_failure(tmp_path: Path, size: int) ->
     assert failure(problem.value)["error"]["code"] == "archive_damaged"
 
 
-def test_another_commit_under_the_same_version_is_refused(tmp_path: Path) -> None:
+def test_another_commit_under_a_version_that_sites_have_is_refused(tmp_path: Path) -> None:
     archive = _archive(tmp_path / "a.tar.gz", FILES)
     layout, release = _layout(tmp_path), _release(archive)
     unpack(layout, release, archive)
+    (tmp_path / "sites/opensid-5102012001/rel/v2410.0.0").mkdir(parents=True)
     with pytest.raises(Refusal) as refusal:
         is_present(layout, release | {"commit": "f" * 40})
     assert refusal.value.code == "release_moved"
@@ -218,3 +226,17 @@ def test_a_view_links_into_the_release_and_owns_what_must_be_real(tmp_path: Path
     assert (view / "desa").readlink() == Path("../../desa")
     assert (view / "storage/framework").readlink() == Path("../../../storage/fw/v2410.0.0")
     assert not (view / "composer.json").exists()
+
+
+def test_a_release_no_site_has_makes_room_for_another_commit(tmp_path: Path) -> None:
+    first = _archive(tmp_path / "a.tar.gz", FILES)
+    layout = _layout(tmp_path)
+    unpack(layout, _release(first), first)
+    changed = FILES | {"index.php": b"<?php // new"}
+    second = _archive(tmp_path / "b.tar.gz", changed, commit="f" * 40)
+    release = _release(second) | {"commit": "f" * 40}
+    assert not is_present(layout, release)
+    assert bring(layout, release, second)
+    folder = release_folder(layout, "opensid", "v2410.0.0")
+    assert (folder / "index.php").read_bytes() == b"<?php // new"
+    assert is_present(layout, release)

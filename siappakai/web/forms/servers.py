@@ -136,3 +136,11 @@ class ServerForm(PanelForm):
 
 class PinForm(PanelForm):
     fingerprint = HiddenField(validators=[InputRequired()])
+
+
+class AbandonForm(PanelForm):
+    confirmed_count = IntegerField(
+        _("Jumlah situs di server itu"),
+        [InputRequired(_("Ketik jumlahnya."))],
+        description=_("Ketik jumlahnya untuk menegaskan."),
+    )

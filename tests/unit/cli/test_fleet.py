@@ -51,6 +51,16 @@ def test_a_server_with_sites_is_not_forgotten(siappakai: Call):
     assert siappakai("server", "forget", "satu", "--yes").exit_code == 4
 
 
+def test_a_server_that_is_gone_is_abandoned_by_number_only(siappakai: Call):
+    make_site(server=make_server("satu"))
+    said = siappakai("server", "abandon", "satu", "--count", "1", "--dry-run", "--json")
+    assert said.json == {"name": "satu", "sites": 1}
+    assert siappakai("server", "abandon", "satu", "--json").error["field"] == "count"
+    assert siappakai("server", "abandon", "satu", "--count", "3").exit_code == 2
+    assert siappakai("server", "abandon", "satu", "--count", "1").exit_code == 0
+    assert siappakai("server", "list", "--json").json["items"] == []
+
+
 def test_enrolling_asks_for_a_confirmed_fingerprint(siappakai: Call):
     said = siappakai("server", "enrol", "satu", "192.0.2.1", "--user", "admin", "--json")
     assert (said.exit_code, said.error["field"]) == (2, "fingerprint")

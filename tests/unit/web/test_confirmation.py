@@ -25,6 +25,7 @@ DANGEROUS = {
     "schedules.create",
     "schedules.remove",
     "schedules.update",
+    "servers.abandon",
     "servers.pin_host_key",
     "settings.set_security",
     "sites.remove",

@@ -51,6 +51,7 @@ ELSEWHERE = {*REACHING, *OF_THE_SOURCE, "sessions.end", "tokens.revoke"}
 # The least a form must say for its route to look at the id at all.
 FORMS: dict[str, dict[str, str]] = {
     "releases.note_seen": {"php": "8.2"},
+    "servers.abandon": {"confirmed_count": "0"},
     "servers.update": {"name": "Baru", "parallelism": "2"},
     "users.set_role": {"role": "viewer"},
     "villages.rename": {"nama_desa": "Baru"},

@@ -6,7 +6,7 @@ from sqlalchemy import select
 
 from siappakai.domain.states import ServerState
 from siappakai.models import Run, Server, db
-from tests.factories import make_server
+from tests.factories import make_release, make_server, make_site
 
 SERVER = {
     "name": "Kominfo 1",
@@ -36,6 +36,17 @@ def test_a_server_is_prepared_or_forgotten(admin: FlaskClient):
     admin.post(f"/runs/{run.id}/cancel")
     admin.post(f"/servers/{server.id}/forget")
     assert admin.get(f"/servers/{server.id}").status_code == 404
+
+
+def test_a_machine_that_is_gone_is_abandoned_once_its_sites_were_counted(admin: FlaskClient):
+    site = make_site(release=make_release())
+    path = f"/servers/{site.server_id}/abandon"
+    assert path in admin.get(f"/servers/{site.server_id}").text
+    assert "memuat 1 situs" in admin.get(path).text
+    assert admin.post(path, data={"confirmed_count": "2"}).status_code == 422
+    assert admin.get(f"/servers/{site.server_id}").status_code == 200
+    assert admin.post(path, data={"confirmed_count": "1"}).headers["Location"] == "/servers/"
+    assert admin.get(f"/servers/{site.server_id}").status_code == 404
 
 
 def test_a_servers_ports_and_pace_are_changed(admin: FlaskClient):

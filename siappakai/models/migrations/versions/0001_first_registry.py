@@ -83,7 +83,7 @@ def upgrade() -> None:
             nullable=False,
         ),
         sa.Column("subject", sa.String(length=80), nullable=False),
-        sa.Column("label", sa.String(length=160), nullable=False),
+        sa.Column("label", sa.String(length=255), nullable=False),
         sa.Column(
             "severity",
             sa.Enum("info", "warning", "critical", name="severity", native_enum=False, length=20),
@@ -498,7 +498,7 @@ def upgrade() -> None:
         sa.Column("server_id", sa.Integer(), nullable=False),
         sa.Column("site_id", sa.Integer(), nullable=True),
         sa.Column("host", sa.String(length=80), nullable=False),
-        sa.Column("label", sa.String(length=160), nullable=False),
+        sa.Column("label", sa.String(length=255), nullable=False),
         sa.Column(
             "state",
             sa.Enum(
