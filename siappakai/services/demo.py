@@ -18,7 +18,7 @@ from siappakai.ansible.inventory import ServerHost, build_inventory
 from siappakai.ansible.runner import PlayRequest, play
 from siappakai.domain.naming import ServerLayout, server_layout
 from siappakai.domain.servers import Arrangement
-from siappakai.domain.states import TERMINAL, RunState, SiteState
+from siappakai.domain.states import TERMINAL, RunState, ServerState, SiteState
 from siappakai.errors import ConflictError, SiapPakaiError
 from siappakai.models import (
     District,
@@ -31,6 +31,7 @@ from siappakai.models import (
     Target,
     Village,
     db,
+    registry_now,
 )
 from siappakai.models.app import current_settings
 from siappakai.models.transactions import transaction
@@ -102,7 +103,7 @@ def remove() -> bool:
     if server is None and not Path(_ROOT).exists():
         return forget_places()
     if server is not None:
-        _refuse_while_running(server)
+        take_out_of_service(server.id)
     _play_now("purge.yml", servers.layout_of(server) if server else _bare_layout())
     if server is not None:
         forget_server(server.id)
@@ -183,7 +184,7 @@ def _plan(server: Server, say: Say) -> list[Site]:
 
 def _plan_one(village: Village, server: Server, release_id: int) -> Site:
     site = sites.find_site(village.id)
-    if site is None:
+    if site is None or site.state is SiteState.REMOVED:
         domain = f"{village.name.lower()}.localhost"
         site = sites.plan_site(village=village, server=server, domain=domain, by=ACTOR)
     if site.wanted_release_id is None:
@@ -258,17 +259,22 @@ class _Listener:
         return False
 
 
-def _refuse_while_running(server: Server) -> None:
-    running = db.session.scalar(
-        select(Run.id)
-        .join(Target, Target.run_id == Run.id)
-        .where(Target.server_id == server.id, Run.state == RunState.RUNNING)
-    )
-    if running is not None:
-        raise ConflictError(
-            f"Pekerjaan {running} sedang mengerjakan peragaan.",
-            "Tunggu selesai atau batalkan dahulu.",
-        )
+def take_out_of_service(server_id: int) -> None:
+    """Let no run begin on the server any more; raises ConflictError while one is at work."""
+    with transaction() as session:
+        server = session.get_one(Server, server_id, with_for_update=True)
+        query = select(Run).join(Run.targets).where(Target.server_id == server_id).distinct()
+        now = registry_now(session)
+        for run in session.scalars(query.where(Run.state.not_in(TERMINAL))):
+            # A lost run that nobody settles is forgotten with its server.
+            if run.state is RunState.QUEUED:
+                runs.cancel_queued(run)
+            elif run.lease_until is not None and run.lease_until > now:
+                raise ConflictError(
+                    f"Pekerjaan {run.id} sedang mengerjakan peragaan.",
+                    "Tunggu selesai atau batalkan dahulu.",
+                )
+        server.state = ServerState.ENROLLED
 
 
 def forget_server(server_id: int) -> None:

@@ -273,13 +273,18 @@ def _end_target(run: Run, target: Target, verdict: outcomes.Verdict | None, mess
 def _abort(tenure: Tenure, message: str) -> None:
     """End a run that broke in our own hands; one that had begun is left to be probed."""
     still_open = _open_targets(tenure)
-    is_lost = tenure.lease.state is RunState.LOST
-    is_begun = is_lost or any(target.state is not RunState.QUEUED for target in still_open)
-    unseen = {target.host for target in still_open} if is_begun else set()
+    unseen = {target.host for target in still_open} if _has_begun(tenure, still_open) else set()
     try:
         _finish(tenure, {}, message, unseen=unseen, reason=message)
     except LeaseLostError:
         log.warning("run %s had already ended", tenure.lease.run_id)
+
+
+def _has_begun(tenure: Tenure, still_open: Collection[Target]) -> bool:
+    """Tell whether anything of a run may have reached a server."""
+    run = db.session.get_one(Run, tenure.lease.run_id, populate_existing=True)
+    is_touched = any(target.state is not RunState.QUEUED for target in still_open)
+    return is_touched or run.pid is not None or tenure.lease.state is RunState.LOST
 
 
 def _ring_waiting() -> None:

@@ -11,6 +11,7 @@ from siappakai.ansible.inventory import ServerHost, SiteHost
 from siappakai.ansible.plays import Certificate, Identity, ReleaseVars, SiteSecrets, SiteVars
 from siappakai.credentials import KeyRing, load_key_ring
 from siappakai.domain.naming import ServerLayout, site_names
+from siappakai.domain.states import RunState, SiteState
 from siappakai.errors import ConflictError, SiapPakaiError
 from siappakai.models import Release, Run, Server, Site, Target, Village, db
 from siappakai.models.app import current_settings
@@ -89,6 +90,8 @@ def _check_fit(run: Run, target: Target, ring: KeyRing) -> None:
     if target.site_id is None:
         return
     site = db.session.get_one(Site, target.site_id)
+    if target.state is RunState.QUEUED:
+        _check_wanted(run, site)
     if site.server_id != target.server_id:
         raise ConflictError(
             say(
@@ -102,8 +105,25 @@ def _check_fit(run: Run, target: Target, ring: KeyRing) -> None:
     _secrets(site, ring)
 
 
+def _check_wanted(run: Run, site: Site) -> None:
+    """Raise ConflictError when what was asked for makes no sense any more: runs take turns."""
+    if site.state is SiteState.REMOVED:
+        raise ConflictError(
+            say("Situs %(village)s sudah dihapus.", village=site.village.name),
+            say("Rencanakan situsnya lagi dahulu."),
+        )
+    if run.play == "install" and site.release_id not in {None, run.options["release_id"]}:
+        raise ConflictError(
+            say("%(name)s sudah memakai rilis lain.", name=site.village.name),
+            say("Pindah rilis adalah pembaruan, bukan pemasangan."),
+        )
+
+
 def _release_of(run: Run, site: Site) -> Release:
-    release = site.wanted_release if run.play == "install" else site.release or site.wanted_release
+    """Return the release an install was asked for, or else the one a site has or shall have."""
+    release = site.release or site.wanted_release
+    if run.play == "install":
+        release = db.session.get(Release, run.options["release_id"])
     if release is None:
         raise ConflictError(
             say("Situs %(domain)s belum punya rilis.", domain=site.domain),

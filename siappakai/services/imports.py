@@ -38,7 +38,7 @@ from siappakai.models import (
     utc_now,
 )
 from siappakai.models.transactions import transaction
-from siappakai.services import audit, places, sites, villages
+from siappakai.services import audit, places, servers, sites, villages
 from siappakai.services.tables import read_table, write_csv, write_xlsx
 from siappakai.wording import pack, say, unpack
 
@@ -257,13 +257,22 @@ def _plan(
     wanted = select(Release).where(Release.app == sites.OPENSID, Release.version == version)
     sites.plan_site(
         village=village,
-        server=db.session.scalars(select(Server).where(Server.name == row.server)).one(),
+        server=_server_called(row.server),
         domain=row.domain,
         release=db.session.scalar(wanted) if version else None,
         php=php or None,
         secrets=secrets,
         by=by,
     )
+
+
+def _server_called(name: str) -> Server:
+    server = servers.find_server(name)
+    if server is None:
+        raise NotFoundError(
+            say("Server “%(server)s” tidak terdaftar.", server=name), say("Daftarkan dahulu.")
+        )
+    return server
 
 
 def _known() -> Known:
@@ -278,7 +287,7 @@ def _known() -> Known:
         regency_name=regency.name,
         districts=districts,
         official={line.code: line.name for line in official},
-        servers={server.name: server.php_versions for server in db.session.scalars(select(Server))},
+        servers={server.name: server.php_versions for server in servers.list_servers()},
         releases=frozenset(
             db.session.scalars(select(Release.version).where(Release.app == sites.OPENSID))
         ),

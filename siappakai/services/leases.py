@@ -134,12 +134,16 @@ def _obstacle(session: Session, run: Run, keys: list[str]) -> str:
 
 
 def _over_limit(session: Session, run: Run, server_ids: set[int]) -> str:
-    running = session.scalars(select(Run).where(Run.state == RunState.RUNNING)).all()
+    # What a lost run left may still be at work on its server until somebody has looked.
+    at_work = session.scalars(
+        select(Run).where(Run.state.in_((RunState.RUNNING, RunState.LOST)))
+    ).all()
+    running = [other for other in at_work if other.state is RunState.RUNNING]
     wanted = forks_of(run)
     allowed = settings.global_parallelism()
     if running and sum(map(forks_of, running)) + wanted > allowed:
         return f"Menunggu giliran: batas {allowed} pekerjaan serentak."
-    here = [other for other in running if server_ids & {t.server_id for t in other.targets}]
+    here = [other for other in at_work if server_ids & {t.server_id for t in other.targets}]
     server = session.get_one(Server, next(iter(server_ids)))
     if here and sum(map(forks_of, here)) + wanted > server.parallelism:
         return (

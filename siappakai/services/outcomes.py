@@ -77,15 +77,27 @@ def _conclude_site(site: Site, target: Target, state: RunState) -> None:
     if target.run.play == "remove":
         _conclude_removal(site, target, state)
     elif state is RunState.SUCCEEDED:
-        site.state = SiteState.ACTIVE
-        if target.run.play == "install" or site.release_id is None:
-            site.release_id = site.wanted_release_id
-            site.installed_at = site.installed_at or utc_now()
-    elif target.result.get("state") == _ABSENT and site.state in UNBUILT:
+        _serve(site, target)
+    else:
+        _leave(site, target)
+
+
+def _serve(site: Site, target: Target) -> None:
+    site.state = SiteState.ACTIVE
+    if target.run.play == "install":
+        site.release_id = target.run.options["release_id"]
+        site.installed_at = site.installed_at or utc_now()
+
+
+def _leave(site: Site, target: Target) -> None:
+    """Note what a site is after what was asked for did not succeed."""
+    if target.result.get("state") == _ABSENT and site.state in UNBUILT:
         return  # there is nothing, as there should be
-    elif target.run.play == "install" and target.result.get("state") == _ABSENT:
+    if target.result.get("state") == _ABSENT and target.run.play == "install":
         site.state = SiteState.PLANNED
-    elif target.started_at is None:
+    elif target.result.get("healthy") and site.release_id is not None:
+        site.state = SiteState.ACTIVE
+    elif target.started_at is None and not target.result:
         _put_back(site)
     elif target.result or site.state is SiteState.INSTALLING:
         site.state = SiteState.BROKEN

@@ -76,13 +76,17 @@ class Recorder:
         return not self.has_reached and not self.at_work
 
     def on_start(self, pid: int, started: int) -> None:
-        """Store the process of the play, for a person who looks for it."""
+        """Store the process of the play, for a person who looks for it.
+
+        At once: whoever ends the run from here on must look at its sites first.
+        """
 
         def note(session: Session) -> None:
             run = session.get_one(Run, self.run_id)
             run.pid, run.pid_started = pid, started
 
         self.pending.append(note)
+        self._flush_or_wait()
 
     def on_event(self, event: dict[str, Any]) -> None:
         """Take one event of ansible-runner."""
@@ -137,8 +141,10 @@ class Recorder:
                 return
 
     def _flush_in_time(self) -> None:
-        if time.monotonic() - self.flushed_at <= _FLUSH_SECONDS:
-            return
+        if time.monotonic() - self.flushed_at > _FLUSH_SECONDS:
+            self._flush_or_wait()
+
+    def _flush_or_wait(self) -> None:
         try:
             self.flush()
         except OperationalError as error:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Sequence
 
 from sqlalchemy import select
@@ -20,7 +19,7 @@ REMOVE = "remove"
 
 
 def retry_failed(run_id: int, *, by: str) -> list[Run]:
-    """Ask again for the targets of a run that did not succeed; one run per server and release.
+    """Ask again for the targets of a run that did not succeed; one run per server.
 
     Raises ConflictError when the run has not ended, nothing in it failed or it is being
     repeated already, RefusedError for a removal, and the errors of the request itself.
@@ -94,20 +93,8 @@ def _removal_refused(run: Run, found: Sequence[Site]) -> RefusedError:
 
 
 def _again(run: Run, found: Sequence[Site], *, by: str) -> list[Run]:
+    ids = [site.id for site in found]
     if run.play == "health":
-        return sites.request_health(site_ids=[site.id for site in found], by=by, retry_of=run.id)
-    by_release: dict[int, list[int]] = defaultdict(list)
-    for site in found:
-        if site.wanted_release_id is None:
-            raise ConflictError(
-                say("Situs %(village)s belum punya rilis.", village=site.village.name),
-                say("Pasang situs itu dengan memilih rilisnya."),
-            )
-        by_release[site.wanted_release_id].append(site.id)
-    return [
-        again
-        for release_id, ids in by_release.items()
-        for again in sites.request_install(
-            site_ids=ids, release_id=release_id, by=by, retry_of=run.id
-        )
-    ]
+        return sites.request_health(site_ids=ids, by=by, retry_of=run.id)
+    release = run.options["release_id"]
+    return sites.request_install(site_ids=ids, release_id=release, by=by, retry_of=run.id)

@@ -149,7 +149,7 @@ def forget_server(server_id: int, *, by: str) -> None:
                     server=server.name,
                     sites=sites,
                 ),
-                say("Hapus atau pindahkan situsnya lebih dulu."),
+                say("Hapus situsnya dahulu, atau tinggalkan server yang tidak akan kembali."),
             )
         if _has_open_runs(session, server_id):
             raise ConflictError(
@@ -157,13 +157,18 @@ def forget_server(server_id: int, *, by: str) -> None:
                     "Server %(server)s sedang dikerjakan atau belum diperiksa ulang.",
                     server=server.name,
                 ),
-                say("Tunggu sampai selesai, atau batalkan pekerjaannya."),
+                say("Tunggu atau batalkan dahulu, atau tinggalkan server yang tidak akan kembali."),
             )
         audit.record("server.forget", server.name, by=by, detail={"address": server.address})
-        suffix = f" #{server.id}"
-        server.name = server.name[: _NAME_LENGTH - len(suffix)] + suffix
-        server.state = ServerState.FORGOTTEN
-        server.host_key = ""
+        retire(server)
+
+
+def retire(server: Server) -> None:
+    """Free a server's name and pinned key; its row stays for the history of its runs."""
+    suffix = f" #{server.id}"
+    server.name = server.name[: _NAME_LENGTH - len(suffix)] + suffix
+    server.state = ServerState.FORGOTTEN
+    server.host_key = ""
 
 
 def request_prepare(server_id: int, *, by: str, retry_of: int | None = None) -> Run:

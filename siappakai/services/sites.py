@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
+from typing import Any
 
 import bcrypt
 from sqlalchemy import select
@@ -228,7 +229,8 @@ def request_install(
         for site in sites:
             _check_installable(site, release)
             site.wanted_release_id = release.id
-        return _per_server("install", sites, by=by, retry_of=retry_of)
+        options = {"release_id": release.id}
+        return _per_server("install", sites, by=by, retry_of=retry_of, options=options)
 
 
 def _check_installable(site: Site, release: Release) -> None:
@@ -322,11 +324,17 @@ def _refuse_removed(site: Site) -> None:
 
 
 def _per_server(
-    play: str, sites: Sequence[Site], *, by: str, retry_of: int | None = None
+    play: str,
+    sites: Sequence[Site],
+    *,
+    by: str,
+    retry_of: int | None = None,
+    options: dict[str, Any] | None = None,
 ) -> list[Run]:
     groups: dict[int, list[Site]] = defaultdict(list)
     for site in sites:
         groups[site.server_id].append(site)
     return [
-        runs.create_site_run(play, group, by=by, retry_of=retry_of) for group in groups.values()
+        runs.create_site_run(play, group, by=by, retry_of=retry_of, options=options)
+        for group in groups.values()
     ]

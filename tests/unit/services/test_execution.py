@@ -1,5 +1,6 @@
 """Runs that end before Ansible begins, and what is swept up after workers that died."""
 
+import os
 import subprocess
 import time
 from collections.abc import Iterator
@@ -14,7 +15,8 @@ from siappakai.domain.states import RunState, ServerState, SiteState
 from siappakai.models import Run, RunLock, Server, Site, db, utc_now
 from siappakai.models.app import current_settings
 from siappakai.models.transactions import transaction
-from siappakai.services import execution, hosts, leases
+from siappakai.services import execution, hosts, leases, outcomes
+from siappakai.services.recorder import Recorder
 from tests.factories import make_release, make_run, make_server, make_site, make_village
 
 pytestmark = pytest.mark.usefixtures("registry")
@@ -173,3 +175,46 @@ def test_a_play_at_work_is_left_alone(workspace: Path, orphan: subprocess.Popen[
 def expire(run: Run) -> None:
     with transaction() as session:
         session.get_one(Run, run.id).lease_until = utc_now() - timedelta(seconds=1)
+
+
+def test_a_site_removed_meanwhile_is_not_brought_back() -> None:
+    site = make_site(release=make_release())
+    late = make_run("install", [site])
+    with transaction() as session:
+        outcomes.mark_removed(session.get_one(Site, site.id))
+    execution.execute(late.id)
+    assert fresh(late).state is RunState.FAILED
+    assert "sudah dihapus" in fresh(late).targets[0].message
+    assert db.session.get_one(Site, site.id, populate_existing=True).state is SiteState.REMOVED
+
+
+def test_an_install_at_another_release_than_the_one_before_it_is_refused_in_its_turn() -> None:
+    site = make_site()
+    first = make_run("install", [site], options={"release_id": make_release("v2409.0.0").id})
+    second = make_run("install", [site], options={"release_id": make_release("v2410.0.0").id})
+    with transaction() as session:
+        outcomes.conclude(session, session.get_one(Run, first.id).targets[0], RunState.SUCCEEDED)
+    served = db.session.get_one(Site, site.id, populate_existing=True).release
+    assert served is not None
+    assert served.version == "v2409.0.0"
+    execution.execute(second.id)
+    assert "memakai rilis lain" in fresh(second).targets[0].message
+    assert db.session.get_one(Site, site.id, populate_existing=True).state is SiteState.ACTIVE
+
+
+def test_an_error_of_ours_once_ansible_was_started_leaves_the_sites_to_be_looked_at(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    run = make_run("install", [make_site(release=make_release(), state=SiteState.PLANNED)])
+
+    def break_down(_request: object, watcher: Recorder) -> None:
+        watcher.on_start(os.getpid(), 1)
+        raise RuntimeError("disk full")
+
+    monkeypatch.setattr(execution, "play", break_down)
+    monkeypatch.setattr(hosts.releases, "release_vars", hosts.releases.unshipped_vars)
+    execution.execute(run.id)
+    kept = fresh(run)
+    assert kept.state is RunState.LOST
+    assert "disk full" in kept.message
+    assert db.session.scalar(select(RunLock.run_id)) == run.id

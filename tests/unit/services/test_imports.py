@@ -11,7 +11,7 @@ from siappakai.domain.states import SiteState
 from siappakai.errors import ConflictError, InvalidInputError, NotFoundError
 from siappakai.models import ImportDraft, Site, Village, db, utc_now
 from siappakai.models.transactions import transaction
-from siappakai.services import audit, imports, official, places, villages
+from siappakai.services import audit, imports, official, places, servers, villages
 from siappakai.services.imports import ImportResult, Preview
 from siappakai.services.tables import read_table
 from tests.databases import every_database
@@ -190,6 +190,14 @@ def test_rows_with_domain_and_server_plan_sites() -> None:
     wanted = [site.wanted_release.version if site.wanted_release else "" for site in _sites()]
     assert wanted == ["", "v2410.0.0"]
     assert all(site.db_password_sealed for site in _sites())
+
+
+def test_a_forgotten_server_takes_no_sites() -> None:
+    make_regency()
+    server = make_server("lama")
+    servers.forget_server(server.id, by=BY)
+    preview = _preview(_site_line(server=server.name))
+    assert [(found.column, found.level) for found in preview.problems] == [("server", "error")]
 
 
 def test_importing_again_plans_only_what_differs_and_keeps_what_is_left_empty() -> None:

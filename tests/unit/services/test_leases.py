@@ -188,3 +188,16 @@ def test_only_the_newest_play_of_a_run_is_at_work_by_right() -> None:
 def hurry(registry: Flask) -> None:
     quick = {"lease_seconds": 0.5, "heartbeat_seconds": 0.1}
     registry.extensions["siappakai.settings"] = current_settings().model_copy(update=quick)
+
+
+def test_what_a_lost_run_may_still_do_counts_on_its_server_alone() -> None:
+    one, other = make_server(parallelism=1), make_server(parallelism=1)
+    lost = make_run("install", [make_site(server=one)])
+    waiting = make_run("install", [make_site(server=one)])
+    elsewhere = make_run("install", [make_site(server=other)])
+    assert leases.claim(lost.id) is not None
+    expire(lost)
+    assert leases.expired() == [lost.id]
+    assert leases.claim(waiting.id) is None
+    assert fresh(waiting).message.startswith(f"Menunggu pekerjaan {lost.id}")
+    assert leases.claim(elsewhere.id) is not None

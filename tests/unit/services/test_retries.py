@@ -80,10 +80,12 @@ def test_the_rules_of_today_apply() -> None:
         retries.retry_failed(run.id, by=BY)
 
 
-def test_a_site_without_a_release_is_not_installed_again() -> None:
-    run = make_run("install", [make_site()], state=RunState.FAILED)
-    with pytest.raises(ConflictError, match="belum punya rilis"):
-        retries.retry_failed(run.id, by=BY)
+def test_a_retry_keeps_the_release_it_was_asked_for() -> None:
+    asked, since = make_release("v2409.0.0"), make_release("v2410.0.0")
+    site = make_site(release=since, state=SiteState.PLANNED, release_id=None)
+    run = make_run("install", [site], state=RunState.FAILED, options={"release_id": asked.id})
+    (again,) = retries.retry_failed(run.id, by=BY)
+    assert again.options == {"release_id": asked.id}
 
 
 def test_a_server_is_prepared_again() -> None:
