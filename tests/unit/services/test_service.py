@@ -1,0 +1,115 @@
+"""What the service's playbook is told, and how programs are told apart."""
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from siappakai.config import Settings
+from siappakai.errors import InvalidInputError
+from siappakai.services import service
+
+ROOT = Path(__file__).parents[3]
+PROGRAM = Path("/opt/siappakai/programs/one")
+PAIR = {"certificate": "/etc/ssl/chain.pem", "certificate_key": "/etc/ssl/key.pem"}
+
+
+def _told(**changes: object) -> dict[str, object]:
+    return service.variables(Settings(**changes), PROGRAM)
+
+
+def test_the_role_is_told_all_it_specifies_and_nothing_else():
+    specs = yaml.safe_load((ROOT / "playbooks/roles/service/meta/argument_specs.yml").read_text())
+    specified = set(specs["argument_specs"]["main"]["options"])
+
+    assert set(_told()) | {"service_sudo_rule"} == specified
+
+
+def test_without_a_certificate_it_stays_on_loopback():
+    told = _told()
+
+    assert told["service_listen"] == "127.0.0.1:8080"
+    assert told["service_certificate"] == ""
+    assert told["service_hosts"] == ["127.0.0.1", "localhost"]
+    assert told["service_settings"] == ["SIAPPAKAI_TRUSTED_PROXIES=1"]
+
+
+def test_with_a_certificate_cookies_are_secure_and_loopback_is_no_name():
+    told = _told(**PAIR, allowed_hosts=["localhost", "panel.tabanan.example"])
+
+    assert told["service_hosts"] == ["panel.tabanan.example"]
+    assert "SIAPPAKAI_SECURE_COOKIES=true" in told["service_settings"]
+
+
+def test_a_proxy_before_nginx_is_counted_too():
+    assert _told(trusted_proxies=2)["service_settings"] == ["SIAPPAKAI_TRUSTED_PROXIES=2"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "field"),
+    [
+        ({"certificate": "/etc/ssl/chain.pem"}, "certificate_key"),
+        ({**PAIR, "certificate": "chain.pem"}, "certificate"),
+        ({**PAIR, "certificate": "/etc/ssl/a;b.pem"}, "certificate"),
+        (PAIR, "allowed_hosts"),
+        ({"allowed_hosts": []}, "allowed_hosts"),
+        ({"allowed_hosts": ["panel.example; return 200"]}, "allowed_hosts"),
+        ({"allowed_hosts": ["panel.example\n"]}, "allowed_hosts"),
+    ],
+)
+def test_what_nginx_could_stumble_over_is_refused(changes: dict[str, object], field: str):
+    with pytest.raises(InvalidInputError) as caught:
+        _told(**changes)
+    assert caught.value.field == field
+
+
+def test_a_queue_elsewhere_means_no_redis_here():
+    assert _told()["service_redis"] is True
+    assert _told(redis_url="rediss://queue.example/0")["service_redis"] is False
+
+
+def test_no_password_is_told():
+    told = _told(
+        redis_url="rediss://:hemlig@queue.example/0",
+        database_url="postgresql+psycopg://panel:hemlig@db.example/registry",
+        session_key="hemlig-session",
+    )
+
+    assert "hemlig" not in str(told)
+
+
+def test_a_program_is_named_for_what_it_holds(tmp_path: Path):
+    for name in (
+        "siappakai/a.py",
+        "playbooks/b.yml",
+        "templates/c.j2",
+        "pyproject.toml",
+        "uv.lock",
+    ):
+        file = tmp_path / name
+        file.parent.mkdir(exist_ok=True)
+        file.write_text(name)
+    before = service.fingerprint(tmp_path)
+    (tmp_path / "siappakai/__pycache__").mkdir()
+    (tmp_path / "siappakai/__pycache__/a.pyc").write_text("compiled")
+    (tmp_path / "README.md").write_text("read")
+
+    assert service.fingerprint(tmp_path) == before
+    (tmp_path / "playbooks/b.yml").write_text("changed")
+    assert service.fingerprint(tmp_path) != before
+
+
+def test_units_are_those_laid_down_and_each_worker(tmp_path: Path, monkeypatch):
+    monkeypatch.setattr(service, "PLACES", service.Places(etc=tmp_path))
+    units = tmp_path / "systemd" / "system"
+    units.mkdir(parents=True)
+    assert service.units(Settings(workers=2)) == []
+    for name in ("siappakai-clock.service", "siappakai-worker@.service"):
+        (units / name).touch()
+
+    assert service.units(Settings(workers=2)) == [
+        "siappakai.target",
+        "siappakai-clock.service",
+        "siappakai-worker@1.service",
+        "siappakai-worker@2.service",
+    ]
