@@ -100,8 +100,8 @@ test: ## Everything CI runs; installs what is missing
 gate: testbed check
 	$(SUDO) env SIAPPAKAI_TEST_STRICT=1 $(RUN) pytest tests/unit -n 2 --dist worksteal \
 	  -m "not soak and not opensid"
-	$(SUDO) env SIAPPAKAI_TEST_STRICT=1 $(RUN) pytest --ignore tests/unit \
-	  -m "not soak and not opensid"
+	$(SUDO) env SIAPPAKAI_TEST_STRICT=1 $(RUN) pytest --ignore tests/unit -n 2 \
+	  --dist loadfile --no-loadscope-reorder -m "not soak and not opensid"
 
 .PHONY: soak
 soak: testbed ## What takes longer: 133 villages, kill storms, the real OpenSID

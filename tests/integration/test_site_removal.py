@@ -5,16 +5,20 @@ import json
 import os
 import pwd
 import subprocess
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from playbooks.module_utils.archive import rows_in_dump
+from playbooks.module_utils.closing import close
+from playbooks.module_utils.driver import connect
 from playbooks.module_utils.installation import install
 from playbooks.module_utils.mariadb import State
 from playbooks.module_utils.outcome import Refusal, Steps
 from siappakai.ansible.inventory import SiteHost
 from tests.sites import OLD, Fleet
+from tests.visits import get
 
 pytestmark = [
     pytest.mark.integration,
@@ -73,6 +77,39 @@ def test_a_removal_cut_short_is_finished_with_its_one_archive(fleet: Fleet) -> N
     assert _traces(fleet, host) == []
 
 
+def test_a_removal_killed_before_its_archive_was_whole_leaves_a_site_that_serves(
+    fleet: Fleet,
+) -> None:
+    host = fleet.village("5102010013", OLD)
+    assert fleet.play("install", host).succeeded
+    assert close(host.site.folder), "as a kill in the middle of archiving leaves it"
+    assert get(fleet, host, "/")[0] == 503
+    # The panel's look at what a lost run left.
+    probe = ("-e", "probe=true", "-e", f"play_id=1-{host.site.run_token + 1}")
+    assert fleet.play("health", fleet.again(host), options=probe).succeeded
+    assert get(fleet, host, "/")[0] == 200
+    close(host.site.folder)
+    assert fleet.play("install", fleet.again(host)).succeeded
+    assert get(fleet, host, "/")[0] == 200
+
+
+def test_a_village_cannot_talk_its_removal_out_of_an_archive(fleet: Fleet) -> None:
+    host = fleet.village("5102010014", OLD)
+    assert fleet.play("install", host).succeeded
+    # Its own user may change the mark on its database.
+    comment = f"siappakai {host.site.slug} {State.REMOVING}"
+    link = connect(
+        fleet.layout.db_socket, host.site.db_user, host.secrets.db_password, host.site.database
+    )
+    with closing(link), link.cursor() as cursor:
+        cursor.execute(f"ALTER DATABASE `{host.site.database}` COMMENT = '{comment}'")
+    assert fleet.state(host) is State.REMOVING
+    assert fleet.play("remove", fleet.again(host)).succeeded
+    (kept,) = Path(fleet.layout.archive).glob(f"{host.site.slug}-*")
+    assert json.loads((kept / "manifest.json").read_text())["rows"]["config"] == 1
+    assert _traces(fleet, host) == []
+
+
 def _traces(fleet: Fleet, host: SiteHost) -> list[str]:
     """Everything on this server that still carries the village's name."""
     slug, layout = host.site.slug, fleet.layout
@@ -81,6 +118,8 @@ def _traces(fleet: Fleet, host: SiteHost) -> list[str]:
         for root in (layout.root, layout.run_dir)
         for path in Path(root).rglob(f"*{host.site.code}*")
         if not path.is_relative_to(layout.archive)
+        # The lock keeps its token: a play that slept through the removal is still refused.
+        and not path.is_relative_to(layout.lock_dir)
     ]
     found += [name for (name,) in fleet.query("SHOW DATABASES") if host.site.code in name]
     users = fleet.query("SELECT User FROM mysql.global_priv")
