@@ -25,11 +25,6 @@ class Program:
     def name(self) -> str:
         return self.folder.name
 
-    @property
-    def is_whole(self) -> bool:
-        """Whether its installation came to an end."""
-        return (self.folder / "complete").exists()
-
     def call(self, *words: str) -> dict[str, Any]:
         """Return what a command prints as JSON; raises SiapPakaiError with its own words."""
         argv = [str(self.folder / "bin" / "siappakai"), *words, "--json"]

@@ -6,6 +6,7 @@ settings (`activate`), so that going back to a program brings back what belongs 
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import re
 import shutil
@@ -100,9 +101,13 @@ def checkout() -> Path:
     return folder
 
 
-def lay_program(settings: Settings, source: Path) -> Program:
+def program_of(source: Path) -> Program:
+    """Return the program a checkout holds, installed or not yet."""
+    return Program(PLACES.programs / f"{__version__}-{fingerprint(source)}")
+
+
+def lay_program(settings: Settings, source: Path) -> None:
     """Put the program of a checkout beside those that are there; nothing is switched."""
-    program = Program(PLACES.programs / f"{__version__}-{fingerprint(source)}")
     play_here(
         "panel.yml",
         panel_checkout=str(source),
@@ -110,11 +115,10 @@ def lay_program(settings: Settings, source: Path) -> Program:
         panel_state=str(settings.state),
         panel_run_dir=str(settings.run_dir),
         panel_program=str(PLACES.root),
-        panel_environment=str(program.folder),
+        panel_environment=str(program_of(source).folder),
         panel_is_service=True,
         panel_local_server=settings.local_server,
     )
-    return program
 
 
 def fingerprint(source: Path) -> str:
@@ -136,15 +140,16 @@ def _files(path: Path) -> list[Path]:
 def install(settings: Settings, systemd: Systemd) -> Installed:
     """Make the panel a service, from the checkout this runs from; a second time nothing changes.
 
-    Raises ConflictError when another program is in use.
+    Raises ConflictError when another program is in use, or `make run` is at work.
     """
-    before = installed_program()
-    program = lay_program(settings, checkout())
+    before, program = installed_program(), program_of(checkout())
     if before is not None and before.folder != program.folder:
         raise ConflictError(
             say("Layanan sudah terpasang dengan program %(program)s.", program=before.name),
             say("Untuk program yang baru: make upgrade."),
         )
+    _refuse_beside_make_run(settings)
+    lay_program(settings, checkout())
     changed = program.call("service", "activate")["changed"]
     program.call("registry", "upgrade")
     first = program.call("user", "first")
@@ -158,6 +163,20 @@ def install(settings: Settings, systemd: Systemd) -> Installed:
     return Installed(
         program.name, changed, systemd.is_running, first["username"], first["password"]
     )
+
+
+def _refuse_beside_make_run(settings: Settings) -> None:
+    file = settings.run_dir / "supervisor.lock"
+    if not file.exists():
+        return
+    with file.open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise ConflictError(
+                say("SiapPakai sedang berjalan dengan make run."),
+                say("Hentikan dahulu (Ctrl-C), lalu ulangi perintah ini."),
+            ) from None
 
 
 def activate(settings: Settings) -> Laid:

@@ -76,10 +76,10 @@ def upgrade(settings: Settings, systemd: Systemd, *, patience_seconds: float) ->
     """
     _refuse_without(systemd)
     take_back_unfinished(settings, systemd)
-    old = _program_in_use()
-    new = service.lay_program(settings, service.checkout())
+    old, new = _program_in_use(), service.program_of(service.checkout())
     if new.folder == old.folder:
         return Upgraded(old.name, new.name, "")
+    service.lay_program(settings, service.checkout())
     return change_program(settings, systemd, old, new, patience_seconds=patience_seconds)
 
 

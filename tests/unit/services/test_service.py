@@ -1,12 +1,14 @@
 """What the service's playbook is told, and how programs are told apart."""
 
+import fcntl
 from pathlib import Path
 
 import pytest
 import yaml
 
 from siappakai.config import Settings
-from siappakai.errors import InvalidInputError
+from siappakai.errors import ConflictError, InvalidInputError
+from siappakai.gateways.systemd import Systemd
 from siappakai.services import service
 
 ROOT = Path(__file__).parents[3]
@@ -113,3 +115,21 @@ def test_units_are_those_laid_down_and_each_worker(tmp_path: Path, monkeypatch):
         "siappakai-worker@1.service",
         "siappakai-worker@2.service",
     ]
+
+
+def test_nothing_is_installed_beside_make_run(tmp_path: Path, monkeypatch):
+    """The supervisor of `make run` holds this lock as long as it lives."""
+    monkeypatch.setattr(service, "PLACES", service.Places(root=tmp_path))
+    monkeypatch.setattr(service, "checkout", lambda: tmp_path)
+    with (tmp_path / "supervisor.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        with pytest.raises(ConflictError, match="make run"):
+            service.install(Settings(run_dir=tmp_path), Systemd(tmp_path))
+
+
+def test_another_program_is_for_an_upgrade(tmp_path: Path, monkeypatch):
+    monkeypatch.setattr(service, "PLACES", service.Places(root=tmp_path))
+    monkeypatch.setattr(service, "checkout", lambda: tmp_path)
+    (tmp_path / "current").symlink_to(tmp_path / "programs" / "another")
+    with pytest.raises(ConflictError, match="another"):
+        service.install(Settings(run_dir=tmp_path), Systemd(tmp_path))
