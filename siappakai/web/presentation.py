@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final
 
 from flask import Flask, request, url_for
-from flask_babel import format_datetime, gettext
+from flask_babel import format_date, format_datetime, gettext
 from flask_babel import lazy_gettext as _
 
 from siappakai import __version__
@@ -81,6 +82,7 @@ def init(app: Flask) -> None:
     """Give the templates of `app` their filters and globals."""
     app.jinja_env.filters.update(
         when=when,
+        day=day,
         duration=duration,
         size=size,
         code=dotted,
@@ -112,6 +114,11 @@ def init(app: Flask) -> None:
 def when(moment: datetime | None) -> str:
     """Show a time in the regency's zone."""
     return format_datetime(moment, "d MMM yyyy, HH.mm") if moment is not None else "—"
+
+
+def day(date: dt.date) -> str:
+    """Show a day of this year."""
+    return str(format_date(date, "d MMM"))
 
 
 def duration(started: datetime | float | None, ended: datetime | None = None) -> str:

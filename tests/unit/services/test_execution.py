@@ -17,9 +17,10 @@ from siappakai.models.app import current_settings
 from siappakai.models.transactions import transaction
 from siappakai.services import execution, hosts, leases, outcomes
 from siappakai.services.recorder import Recorder
+from tests.databases import every_database
 from tests.factories import make_release, make_run, make_server, make_site, make_village
 
-pytestmark = pytest.mark.usefixtures("registry")
+pytestmark = [every_database, pytest.mark.usefixtures("registry")]
 
 
 def fresh(run: Run) -> Run:

@@ -13,9 +13,10 @@ from siappakai.models.app import current_settings
 from siappakai.models.transactions import transaction
 from siappakai.services import leases, runs, settings
 from siappakai.services.leases import LeaseLostError, Tenure
+from tests.databases import every_database
 from tests.factories import BY, make_run, make_server, make_site
 
-pytestmark = pytest.mark.usefixtures("registry")
+pytestmark = [every_database, pytest.mark.usefixtures("registry")]
 
 
 def keys() -> set[str]:

@@ -1,11 +1,9 @@
 """A play's events become steps, states and log of its targets, for whoever holds the lease."""
 
-import sqlite3
-import threading
 from typing import Any
 
 import pytest
-from sqlalchemy import event, select
+from sqlalchemy import select
 
 from siappakai.domain.states import RunState, SiteState, StepState
 from siappakai.models import Run, Site, Step, Target, db
@@ -13,9 +11,10 @@ from siappakai.models.transactions import transaction
 from siappakai.services import leases, outcomes, runs
 from siappakai.services.leases import LeaseLostError, Tenure
 from siappakai.services.recorder import Prober, Recorder
+from tests.databases import every_database
 from tests.factories import make_run, make_server, make_site
 
-pytestmark = pytest.mark.usefixtures("registry")
+pytestmark = [every_database, pytest.mark.usefixtures("registry")]
 MODULE = [
     {"name": "check", "seconds": 0.1, "changed": False, "detail": ""},
     {"name": "load", "seconds": 1.2, "changed": True, "detail": "cloned", "failed": True},
@@ -212,28 +211,6 @@ def test_whoever_lost_the_run_writes_nothing() -> None:
         recorder.flush()
     db.session.commit()
     assert db.session.scalar(select(Step)) is None
-
-
-def test_a_registry_busy_for_a_moment_costs_nothing() -> None:
-    recorder = watch()
-    db.session.remove()
-    event.listen(db.engine, "checkout", impatient)
-    other = sqlite3.connect(str(db.engine.url.database), check_same_thread=False)
-    other.execute("BEGIN IMMEDIATE")
-    release = threading.Timer(1.5, other.rollback)
-    release.start()
-    recorder.on_event({"event": "verbose", "stdout": "satu baris"})
-    recorder.flushed_at -= 10
-    recorder.on_event({"event": "verbose", "stdout": "dua baris"})
-    assert recorder.lines == ["satu baris", "dua baris"]
-    recorder.finish()
-    release.join()
-    other.close()
-    assert runs.log_page(recorder.run_id).lines == ["satu baris", "dua baris"]
-
-
-def impatient(connection: Any, *_: Any) -> None:
-    connection.execute("PRAGMA busy_timeout=20")
 
 
 def test_a_probe_records_what_it_sees_and_changes_no_target() -> None:

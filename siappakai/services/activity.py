@@ -1,0 +1,59 @@
+"""How the fleet's work went day by day, and which sites nobody has looked at lately."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from datetime import date, datetime, time, timedelta
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import func, or_, select
+
+from siappakai.domain.states import RunState, SiteState
+from siappakai.models import Run, Site, db, utc_now
+from siappakai.services import settings
+
+# A site nobody looked at for so long may have fallen ill unseen.
+STALE_AFTER = timedelta(days=7)
+
+
+@dataclass(frozen=True, slots=True)
+class Day:
+    """How many runs ended on one day of the regency's calendar, by how they ended."""
+
+    date: date
+    succeeded: int
+    failed: int
+
+
+@dataclass(frozen=True, slots=True)
+class Stale:
+    """The installed sites not looked at for STALE_AFTER: how many, and the longest unseen."""
+
+    count: int
+    oldest: list[Site]
+
+
+def daily_runs(days: int = 30, *, now: datetime | None = None) -> list[Day]:
+    """Return the last `days` days, oldest first, today last; cancelled runs count as neither."""
+    zone = ZoneInfo(str(settings.get(settings.TIMEZONE)))
+    today = (now or utc_now()).astimezone(zone).date()
+    dates = [today - timedelta(days=back) for back in reversed(range(days))]
+    since = datetime.combine(dates[0], time(), tzinfo=zone)
+    query = select(Run.ended_at, Run.state).where(
+        Run.ended_at >= since, Run.state.in_((RunState.SUCCEEDED, RunState.FAILED))
+    )
+    ended = Counter(
+        (at.astimezone(zone).date(), state) for at, state in db.session.execute(query) if at
+    )
+    return [Day(day, ended[day, RunState.SUCCEEDED], ended[day, RunState.FAILED]) for day in dates]
+
+
+def stale_sites(limit: int = 5, *, now: datetime | None = None) -> Stale:
+    """Return the installed sites that were not looked at lately."""
+    before = (now or utc_now()) - STALE_AFTER
+    unseen = or_(Site.checked_at.is_(None), Site.checked_at < before)
+    query = select(Site).where(Site.state == SiteState.ACTIVE, unseen)
+    count = db.session.scalar(select(func.count()).select_from(query.subquery())) or 0
+    oldest = query.order_by(Site.checked_at.is_not(None), Site.checked_at, Site.id).limit(limit)
+    return Stale(count, list(db.session.scalars(oldest)) if count else [])
