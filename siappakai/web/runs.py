@@ -10,7 +10,7 @@ from flask_babel import gettext as _
 
 from siappakai.domain.states import RETRYABLE, SETTLED, TERMINAL, RunState
 from siappakai.models import Role, Run
-from siappakai.services import retries, runs
+from siappakai.services import pace, retries, runs
 from siappakai.services.permissions import least_role
 from siappakai.web.identity import actor
 from siappakai.web.security import may, requires
@@ -91,6 +91,7 @@ def _live(run: Run) -> dict[str, Any]:
         "opened": request.args.get("target", type=int),
         "all_open": total <= _FEW,
         "waits": runs.waiting_for(run),
+        "time_left": pace.time_left(run),
         "is_live": run.state not in TERMINAL,
         "can_retry": can_retry and run.play != retries.REMOVE,
         "left": retries.failed_sites(run) if can_retry and run.play == retries.REMOVE else [],

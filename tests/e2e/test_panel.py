@@ -21,28 +21,6 @@ from tests.factories import (
 
 pytestmark = pytest.mark.e2e
 
-PAGES = (
-    "/",
-    "/villages/",
-    "/villages/5102012001",
-    "/import/",
-    "/runs/",
-    "/runs/1",
-    "/runs/1/log",
-    "/servers/",
-    "/servers/1",
-    "/servers/new",
-    "/releases/",
-    "/users/",
-    "/users/new",
-    "/tokens/",
-    "/tokens/all",
-    "/tokens/new",
-    "/audit/",
-    "/settings/",
-    "/password",
-)
-
 
 def _sign_in(page: Page) -> None:
     make_user("admin")
@@ -184,23 +162,6 @@ def test_a_person_is_added_and_signs_in_with_a_password_of_their_own(page: Page)
     page.get_by_role("button", name="Simpan").click()
     expect(page.get_by_role("heading", name="Dasbor")).to_be_visible()
     expect(page.get_by_role("link", name="Pengguna")).to_have_count(0)
-
-
-@pytest.mark.parametrize(
-    ("width", "scheme"), [(1280, "light"), (1280, "dark"), (390, "light")], ids=str
-)
-def test_every_page_fits_the_screen_and_breaks_no_policy(
-    page: Page, fleet: Run, tmp_path: Path, width: int, scheme: str
-):
-    page.set_viewport_size({"width": width, "height": 844})
-    page.emulate_media(color_scheme=scheme)
-    _sign_in(page)
-    for number, url in enumerate(PAGES):
-        answer = page.goto(url)
-        assert answer is not None
-        assert answer.ok, url
-        page.screenshot(path=tmp_path / f"{number:02}-{scheme}-{width}.png", full_page=True)
-        assert page.evaluate("document.documentElement.scrollWidth") <= width, url
 
 
 def test_the_keyboard_reaches_the_content_first(page: Page):
