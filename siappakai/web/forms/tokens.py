@@ -24,11 +24,8 @@ class TokenForm(PanelForm):
         [InputRequired(_("Isi nama token."))],
         description=_("Untuk apa token ini dipakai, misalnya: laporan mingguan."),
     )
-    scopes = SelectMultipleField(
-        _("Yang boleh dilakukan"),
-        [InputRequired(_("Pilih paling sedikit satu cakupan."))],
-        option_widget=CheckboxInput(),
-    )
+    # That there is one is the service's rule: required here, each box would have to be ticked.
+    scopes = SelectMultipleField(_("Yang boleh dilakukan"), option_widget=CheckboxInput())
     days = IntegerField(
         _("Berlaku berapa hari"),
         [
