@@ -1,0 +1,154 @@
+"""Whatever the panel does the command line does too, and the API nothing else."""
+
+from collections.abc import Iterator
+
+import click
+from flask import Flask
+
+from siappakai.cli import main
+from siappakai.cli.command import Command, MachineCommand
+from siappakai.web import create_app
+from siappakai.web.bearer import is_api_endpoint
+
+# The command for each thing a page can be told to do.
+COMMANDS = {
+    "alerts.acknowledge": "alert acknowledge",
+    "alerts.acknowledge_all": "alert acknowledge",
+    "channels.create": "channel add",
+    "channels.remove": "channel remove",
+    "channels.renew_secret": "channel renew-key",
+    "channels.set_enabled": "channel enable",
+    "channels.set_threshold": "settings set",
+    "channels.show": "channel update",
+    "channels.test": "channel test",
+    "imports.confirm": "village import",
+    "imports.upload": "village import",
+    "releases.ask_source": "release available",
+    "releases.note_seen": "release php-seen",
+    "releases.pin": "release pin",
+    "releases.use_source": "release source",
+    "runs.cancel": "run cancel",
+    "runs.retry": "run retry",
+    "schedules.create": "schedule create",
+    "schedules.pause": "schedule pause",
+    "schedules.remove": "schedule delete",
+    "schedules.resume": "schedule resume",
+    "schedules.update": "schedule edit",
+    "servers.abandon": "server abandon",
+    "servers.enrol": "server enrol",
+    "servers.enrol_local": "server enrol-local",
+    "servers.forget": "server forget",
+    "servers.inspect": "server inspect",
+    "servers.inspect_host_key": "server inspect",
+    "servers.pin_host_key": "server pin",
+    "servers.prepare": "server prepare",
+    "servers.probe": "server probe",
+    "servers.update": "server update",
+    "settings.load_official_list": "village official-list",
+    "settings.set_drain": "settings set",
+    "settings.set_fleet": "settings set",
+    "settings.set_regency": "regency set",
+    "settings.set_security": "settings set",
+    "sites.check_health": "site health",
+    "sites.install": "site install",
+    "sites.remove": "site remove",
+    "sites.reveal_admin_login": "site password",
+    "tokens.create": "token create",
+    "tokens.revoke": "token revoke",
+    "tokens.revoke_any": "token revoke",
+    "users.create": "user add",
+    "users.disable": "user disable",
+    "users.enable": "user enable",
+    "users.end_sessions": "user end-sessions",
+    "users.reset_password": "user password",
+    "users.reset_totp": "user reset-totp",
+    "users.set_role": "user role",
+    "villages.create": "village add",
+    "villages.delete": "village delete",
+    "villages.rename": "village update",
+    "villages.set_certificate": "site certificate",
+}
+# A browser's own: who sits before it, what it remembers, pages that lead to others.
+OF_A_BROWSER = {
+    *("auth.code", "auth.login", "auth.logout", "auth.password", "preferences.save"),
+    *("sessions.end", "sessions.end_others", "users.end_session"),
+    *("totp.begin", "totp.confirm", "totp.renew_recovery_codes", "totp.switch_off"),
+    *("imports.discard", "sites.choose_install", "sites.choose_remove"),
+}
+# Verbs that make no sense on a page: the machine itself, and what pages do in passing.
+OF_A_TERMINAL = {
+    "channel disable",
+    "demo remove",
+    "demo start",
+    "demo stop",
+    "regency set-district",
+    "registry rotate-key",
+    "registry upgrade",
+    "service activate",
+    "service install",
+    "service uninstall",
+    "service upgrade",
+    "site plan",
+    "user first",
+}
+# Changes that cannot be rehearsed: they reach beyond the registry, or show a secret once.
+NOT_REHEARSED = {
+    "demo remove",
+    "demo start",
+    "demo stop",
+    "registry rotate-key",
+    "registry upgrade",
+    "user first",
+    "release pin",
+    "release source",
+    "server enrol",
+    "server enrol-local",
+    "server pin",
+    "server probe",
+    "user add",
+    "user password",
+}
+READING = {"available", "follow", "inspect", "key", "next", "site password"}
+READING |= {"doctor", "download", "export", "get", "list", "log", "messages", "sessions"}
+READING |= {"setup", "show", "status", "verify", "districts"}
+
+
+def _commands(group: click.Group, above: tuple[str, ...] = ()) -> Iterator[tuple[str, Command]]:
+    context = click.Context(group)
+    for name in group.list_commands(context):
+        found = group.get_command(context, name)
+        if isinstance(found, click.Group):
+            yield from _commands(found, (*above, name))
+        elif isinstance(found, Command):
+            yield " ".join((*above, name)), found
+
+
+def test_whatever_a_page_does_a_command_does(registry: Flask) -> None:
+    panel = create_app(registry.extensions["siappakai.settings"])
+    posting = {
+        rule.endpoint
+        for rule in panel.url_map.iter_rules()
+        if "POST" in (rule.methods or ()) and not is_api_endpoint(rule.endpoint)
+    }
+    assert posting == {*COMMANDS, *OF_A_BROWSER}
+    assert set(COMMANDS.values()) <= dict(_commands(main)).keys()
+
+
+def test_whatever_a_command_changes_a_page_changes() -> None:
+    changing = {name for name, command in _commands(main) if _changes(name, command)}
+    assert changing - set(COMMANDS.values()) <= OF_A_TERMINAL
+    assert changing >= OF_A_TERMINAL
+
+
+def _changes(name: str, command: Command) -> bool:
+    return command.changes or not READING & {name, name.rpartition(" ")[2]}
+
+
+def test_what_changes_the_registry_can_be_rehearsed() -> None:
+    silent = {
+        name
+        for name, command in _commands(main)
+        if _changes(name, command) and not command.changes
+        if not isinstance(command, MachineCommand)
+    }
+    assert silent == NOT_REHEARSED
