@@ -113,9 +113,7 @@ def _csv_lines(text: str) -> Iterator[tuple[int, list[Cell]]]:
         raise _refusal(
             say("Berkas ini bukan teks CSV."), say("Simpan sebagai CSV UTF-8 atau XLSX.")
         )
-    heading = text.lstrip("\r\n").split("\n", 1)[0]
-    delimiter = max(",;\t", key=lambda mark: len(next(csv.reader([heading], delimiter=mark), [])))
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=_delimiter(text))
     try:
         for number, fields in enumerate(reader, start=1):
             yield number, [Cell(_GUARDED.sub("", field.strip(), count=1)) for field in fields]
@@ -124,6 +122,15 @@ def _csv_lines(text: str) -> Iterator[tuple[int, list[Cell]]]:
             say("Baris %(line_num)s tidak dapat dibaca.", line_num=reader.line_num),
             say("Periksa tanda kutipnya."),
         ) from error
+
+
+def _delimiter(text: str) -> str:
+    """Return the mark that makes most columns of the heading row."""
+    heading = text.lstrip("\r\n").splitlines()[:1]
+    try:
+        return max(",;\t", key=lambda mark: len(next(csv.reader(heading, delimiter=mark), [])))
+    except csv.Error:
+        return ","  # reading the rows tells what is wrong
 
 
 def _xlsx_lines(content: bytes) -> Iterator[tuple[int, list[Cell]]]:
