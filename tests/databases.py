@@ -95,15 +95,15 @@ def postgres_server() -> Iterator[URL]:
     if not found:
         pytest.skip("PostgreSQL is not installed (Debian package postgresql)")
     user = "postgres" if os.geteuid() == 0 else pwd.getpwuid(os.geteuid()).pw_name
-    with _folder("pg-", owner=user) as folder:
+    with daemon_folder("pg-", owner=user) as folder:
         initdb = [found[-1] / "initdb", "-D", folder / "data", "-U", "siappakai", "-A", "trust"]
-        _run([*initdb, "-E", "UTF8", "--locale=C.UTF-8", "--no-sync"], user, folder)
+        run_as([*initdb, "-E", "UTF8", "--locale=C.UTF-8", "--no-sync"], user, folder)
         server = [found[-1] / "postgres", "-D", folder / "data", "-k", folder]
         options = ["-c", "listen_addresses=", "-c", "fsync=off", "-c", "max_connections=40"]
         url = URL.create(
             "postgresql+psycopg", "siappakai", database="postgres", query={"host": str(folder)}
         )
-        with _daemon([*server, *options], user, folder, url):
+        with daemon([*server, *options], user, folder, url):
             yield url
 
 
@@ -114,9 +114,9 @@ def mariadb_server() -> Iterator[URL]:
     if binary is None:
         pytest.skip("MariaDB is not installed (Debian package mariadb-server)")
     user = "mysql" if os.geteuid() == 0 else pwd.getpwuid(os.geteuid()).pw_name
-    with _folder("my-", owner=user) as folder:
+    with daemon_folder("my-", owner=user) as folder:
         install = ["mariadb-install-db", "--no-defaults", f"--datadir={folder / 'data'}"]
-        _run([*install, "--auth-root-authentication-method=normal"], user, folder)
+        run_as([*install, "--auth-root-authentication-method=normal"], user, folder)
         server = [binary, "--no-defaults", f"--datadir={folder / 'data'}"]
         options = [f"--socket={folder / 'sock'}", "--skip-networking"]
         url = URL.create(
@@ -124,12 +124,12 @@ def mariadb_server() -> Iterator[URL]:
             "root",
             query={"unix_socket": str(folder / "sock"), "charset": "utf8mb4"},
         )
-        with _daemon([*server, *options], user, folder, url):
+        with daemon([*server, *options], user, folder, url):
             yield url
 
 
 @contextmanager
-def _folder(prefix: str, *, owner: str) -> Iterator[Path]:
+def daemon_folder(prefix: str, *, owner: str) -> Iterator[Path]:
     # Not under pytest's folder: that is closed to the daemon's user, and too long a path for
     # a socket.
     folder = Path(tempfile.mkdtemp(prefix=f"siappakai-{prefix}", dir="/tmp"))
@@ -141,7 +141,7 @@ def _folder(prefix: str, *, owner: str) -> Iterator[Path]:
         shutil.rmtree(folder)
 
 
-def _run(argv: list[str | Path], user: str, folder: Path) -> None:
+def run_as(argv: list[str | Path], user: str, folder: Path) -> None:
     subprocess.run(argv, check=True, cwd=folder, capture_output=True, **_as(user))
 
 
@@ -150,7 +150,7 @@ def _as(user: str) -> dict[str, str]:
 
 
 @contextmanager
-def _daemon(argv: list[str | Path], user: str, folder: Path, url: URL) -> Iterator[None]:
+def daemon(argv: list[str | Path], user: str, folder: Path, url: URL) -> Iterator[None]:
     log = folder / "log"
     with log.open("wb") as output:
         process = subprocess.Popen(argv, cwd=folder, stdout=output, stderr=output, **_as(user))

@@ -286,7 +286,7 @@ def engine(
         create_key_ring(settings.credentials_file)
         with registry_app(settings).app_context():
             one = Engine(settings, engine_account, fleet, _server(fleet))
-            _pin(fleet, settings)
+            pin_release(fleet, settings)
             try:
                 yield one
             finally:
@@ -329,7 +329,7 @@ def _server(fleet: Fleet) -> Server:
     )
 
 
-def _pin(fleet: Fleet, settings: Settings) -> None:
+def pin_release(fleet: Fleet, settings: Settings) -> None:
     """Put the release into the catalogue, its archive where the engine would have made it."""
     given = fleet.releases[NEW]
     release = factories.make_release(

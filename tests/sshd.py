@@ -15,7 +15,7 @@ from pathlib import Path
 
 _CONFIG = """\
 Port {port}
-ListenAddress 127.0.0.1
+ListenAddress {address}
 HostKey {host_key}
 PidFile none
 UsePAM no
@@ -57,7 +57,9 @@ def temporary_account() -> Iterator[tuple[str, str, Path]]:
 
 
 @contextmanager
-def private_sshd(account: tuple[str, str, Path], *, passwords: bool = True) -> Iterator[Sshd]:
+def private_sshd(
+    account: tuple[str, str, Path], *, passwords: bool = True, address: str = "127.0.0.1"
+) -> Iterator[Sshd]:
     """Yield a running sshd for an account; `passwords` says whether it takes any."""
     Path("/run/sshd").mkdir(mode=0o755, exist_ok=True)
     user, password, home = account
@@ -67,12 +69,16 @@ def private_sshd(account: tuple[str, str, Path], *, passwords: bool = True) -> I
         port = free_port()
         config.write_text(
             _CONFIG.format(
-                port=port, host_key=host_key, user=user, passwords="yes" if passwords else "no"
+                address=address,
+                port=port,
+                host_key=host_key,
+                user=user,
+                passwords="yes" if passwords else "no",
             )
         )
         with subprocess.Popen(["/usr/sbin/sshd", "-D", "-e", "-f", config]) as process:
             try:
-                _await_port(port)
+                _await_port(address, port)
                 yield Sshd(port, host_key, user, password, home)
             finally:
                 process.terminate()
@@ -94,11 +100,11 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def _await_port(port: int) -> None:
+def _await_port(address: str, port: int) -> None:
     deadline = time.monotonic() + 10
     while time.monotonic() < deadline:
         with closing(socket.socket()) as probe:
-            if probe.connect_ex(("127.0.0.1", port)) == 0:
+            if probe.connect_ex((address, port)) == 0:
                 return
         time.sleep(0.05)
     raise TimeoutError(f"sshd does not listen on {port}")
