@@ -75,7 +75,7 @@ check: $(VENV)/.synced ## Format, lint, types, layers, templates, playbooks
 .PHONY: test-unit
 test-unit: $(VENV)/.synced ## Unit tests alone: rules, services, Ansible's part
 	$(RUN) pytest tests/unit --ignore tests/unit/web --ignore tests/unit/cli -q -n 2 \
-	  --dist worksteal -m "not integration and not soak"
+	  --dist worksteal -p no:schemathesis -m "not integration and not soak and not patient"
 
 .PHONY: test-panel
 test-panel: $(VENV)/.synced ## Pages and commands over a registry, without the walks over all routes

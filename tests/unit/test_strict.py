@@ -22,6 +22,7 @@ def test_a_list():
 """
 
 
+@pytest.mark.patient
 @pytest.mark.parametrize(
     ("strict", "said"), [("1", "1 failed, 1 skipped, 1 error"), ("", "3 skipped")]
 )

@@ -83,6 +83,7 @@ def test_a_slot_is_fired_once_however_often_the_clock_goes_round(site):
     assert schedule.settled_until == "2026-11-23T02:00:00"
 
 
+@pytest.mark.patient
 def test_the_clocks_round_fires_and_is_noted(site):
     plan(mark="2026-01-01T00:00:00")
     execution.tick()

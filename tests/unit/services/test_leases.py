@@ -157,6 +157,7 @@ def test_whoever_lost_a_lease_writes_nothing_more() -> None:
     Tenure(settler).extend()
 
 
+@pytest.mark.patient
 def test_a_heartbeat_moves_the_lease_on_and_follows_a_new_token(registry: Flask) -> None:
     hurry(registry)
     run = make_run()

@@ -16,6 +16,7 @@ from tests.factories import make_run
 pytestmark = pytest.mark.usefixtures("registry")
 
 
+@pytest.mark.patient
 def test_a_registry_busy_for_a_moment_costs_nothing() -> None:
     run = make_run()
     lease = leases.claim(run.id)

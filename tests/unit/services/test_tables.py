@@ -40,11 +40,13 @@ def _workbook(*lines: list[object]) -> bytes:
     return file.getvalue()
 
 
+@pytest.mark.patient
 @given(rows)
 def test_a_written_csv_reads_the_same(lines: list[tuple[str, str]]) -> None:
     assert _texts(write_csv(HEADINGS, lines)) == lines
 
 
+@pytest.mark.patient
 @settings(max_examples=25)
 @given(rows)
 def test_a_written_xlsx_reads_the_same(lines: list[tuple[str, str]]) -> None:
@@ -153,6 +155,7 @@ UNREASONABLE: dict[str, Callable[[], bytes]] = {
 }
 
 
+@pytest.mark.patient
 @pytest.mark.parametrize("kind", UNREASONABLE)
 def test_what_is_no_reasonable_table_is_refused(kind: str) -> None:
     content = UNREASONABLE[kind]()
@@ -162,6 +165,7 @@ def test_what_is_no_reasonable_table_is_refused(kind: str) -> None:
     assert caught.value.todo
 
 
+@pytest.mark.patient
 @pytest.mark.filterwarnings("ignore::UserWarning")  # openpyxl's, about what it does not know
 @settings(max_examples=60)
 @given(st.sampled_from(PARTS), st.floats(0, 1), st.integers(0, 40), st.binary(max_size=8))
