@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from typing import Final
 
@@ -37,19 +38,20 @@ class Overview:
 
 def summarise() -> Overview:
     """Return the counts the dashboard shows; removed sites count as no site."""
+    living = Site.state != SiteState.REMOVED
     villages = db.session.scalar(select(func.count(Village.id))) or 0
-    rows = db.session.execute(select(Site.state, func.count()).group_by(Site.state)).all()
-    sites: dict[SiteState, int] = {
-        state: count for state, count in rows if state is not SiteState.REMOVED
-    }
-    housed = select(func.count(func.distinct(Site.village_id))).where(
-        Site.state != SiteState.REMOVED
-    )
+    housed = db.session.scalar(select(func.count(func.distinct(Site.village_id))).where(living))
+    query = select(Site.state, Site.release_id, func.count()).where(living)
+    rows = db.session.execute(query.group_by(Site.state, Site.release_id)).all()
+    by_state, by_release = Counter[SiteState](), Counter[int | None]()
+    for state, release_id, count in rows:
+        by_state[state] += count
+        by_release[release_id] += count
     return Overview(
         villages=villages,
-        villages_without_site=villages - (db.session.scalar(housed) or 0),
-        sites=sites,
-        releases=_by_release(),
+        villages_without_site=villages - (housed or 0),
+        sites=dict(by_state),
+        releases=_shares(by_release),
     )
 
 
@@ -106,16 +108,9 @@ def targets_of_site(site_id: int, limit: int = 10) -> list[Target]:
     return list(db.session.scalars(query))
 
 
-def _by_release() -> list[ReleaseShare]:
-    query = (
-        select(Release.id, Release.version, func.count(Site.id))
-        .select_from(Site)
-        .outerjoin(Release, Site.release_id == Release.id)
-        .where(Site.state != SiteState.REMOVED)
-        .group_by(Release.id, Release.version)
-        .order_by(Release.version.desc())
-    )
-    return [
-        ReleaseShare(release_id, version or "", count)
-        for release_id, version, count in db.session.execute(query)
-    ]
+def _shares(sites: Counter[int | None]) -> list[ReleaseShare]:
+    """Return the releases with the sites that serve them, the newest first, none last."""
+    known = select(Release.id, Release.version).where(Release.id.in_(sites))
+    versions = dict(db.session.execute(known.order_by(Release.version.desc())).all())
+    shares = [ReleaseShare(one, version, sites[one]) for one, version in versions.items()]
+    return [*shares, ReleaseShare(None, "", sites[None])] if sites[None] else shares

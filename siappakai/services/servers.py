@@ -82,6 +82,12 @@ def count_sites(server_id: int) -> int:
     return db.session.scalar(query) or 0
 
 
+def sites_by_server() -> dict[int, int]:
+    """Return `count_sites` of every server that has any."""
+    query = select(Site.server_id, func.count()).where(Site.state != SiteState.REMOVED)
+    return dict(db.session.execute(query.group_by(Site.server_id)).all())
+
+
 def update_server(
     server_id: int,
     *,

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, TypedDict, Unpack
+from typing import Any, TypedDict, TypeVarTuple, Unpack
 
-from sqlalchemy import Row, Select, and_, or_, select, update
+from sqlalchemy import Select, and_, or_, select, update
 from sqlalchemy.orm import contains_eager
 
 from siappakai.domain.codes import VillageCode, parse_village_code
@@ -29,6 +30,11 @@ _SORTS: dict[str, Any] = {
     "state": Site.state,
     "release": Release.version,
 }
+
+
+# What every village has a value of: sorting by it may follow an index.
+_ALWAYS = (Village, District)
+Columns = TypeVarTuple("Columns")
 
 
 class Filters(TypedDict, total=False):
@@ -169,7 +175,8 @@ def list_villages(
     code, name, district, domain, server, state or release, with `-` before it for descending.
     Raises InvalidInputError naming a filter that does not exist.
     """
-    rows = _with_sites(app).order_by(*_order(sort))
+    # Sorting and counting whole rows of a long list takes longer than looking a page of them up.
+    rows = _with_sites(select(Village.id), app).order_by(*_order(sort))
     if query.strip():
         rows = rows.where(_matches(query.strip()))
     if district:
@@ -180,7 +187,8 @@ def list_villages(
         rows = rows.where(_has_state(state))
     if release:
         rows = rows.where(Release.version == release)
-    return paginate(rows, _village_row, page=page, per_page=per_page)
+    found = paginate(rows, lambda row: row[0], page=page, per_page=per_page)
+    return Page(_rows(found.items, app), found.total, found.page, found.per_page)
 
 
 def every_village(**filters: Unpack[Filters]) -> list[VillageRow]:
@@ -195,30 +203,29 @@ def every_village(**filters: Unpack[Filters]) -> list[VillageRow]:
         number += 1
 
 
-def _with_sites(app: str) -> Select[Village, Site]:
+def _with_sites(query: Select[*Columns], app: str) -> Select[*Columns]:
+    """Join to villages what may be asked about, shown, or sorted by."""
+    is_site = and_(Site.village_id == Village.id, Site.app == app, Site.state != SiteState.REMOVED)
     return (
-        select(Village, Site)
-        .join(Village.district)
-        .outerjoin(
-            Site,
-            and_(
-                Site.village_id == Village.id,
-                Site.app == app,
-                Site.state != SiteState.REMOVED,
-            ),
-        )
+        query.join(Village.district)
+        .outerjoin(Site, is_site)
         .outerjoin(Site.server)
         .outerjoin(Site.release)
-        .options(
-            contains_eager(Village.district),
-            contains_eager(Site.server),
-            contains_eager(Site.release),
-        )
     )
 
 
-def _village_row(row: Row[Village, Site]) -> VillageRow:
-    return VillageRow(village=row[0], site=row[1])
+def _rows(village_ids: Sequence[int], app: str) -> list[VillageRow]:
+    """Return the rows of these villages, in their order."""
+    query = _with_sites(select(Village, Site), app).options(
+        contains_eager(Village.district),
+        contains_eager(Site.server),
+        contains_eager(Site.release),
+    )
+    found = {
+        village.id: VillageRow(village, site)
+        for village, site in db.session.execute(query.where(Village.id.in_(village_ids)))
+    }
+    return [found[one] for one in village_ids]
 
 
 def _matches(query: str) -> Any:
@@ -253,5 +260,6 @@ def _order(sort: str) -> list[Any]:
             say("Pilih %(choices)s.", choices=", ".join(_SORTS)),
             field="sort",
         )
+    ordered = [column.desc() if sort.startswith("-") else column, Village.code]
     # Villages without a value come last either way, on every database.
-    return [column.is_(None), column.desc() if sort.startswith("-") else column, Village.code]
+    return ordered if column.class_ in _ALWAYS else [column.is_(None), *ordered]

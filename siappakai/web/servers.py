@@ -28,9 +28,9 @@ blueprint = Blueprint("servers", __name__, url_prefix="/servers")
 @blueprint.get("/")
 @requires(Role.VIEWER)
 def show_list() -> ResponseReturnValue:
-    found = servers.list_servers()
-    counts = {server.id: servers.count_sites(server.id) for server in found}
-    return render_template("servers/list.html", servers=found, counts=counts)
+    return render_template(
+        "servers/list.html", servers=servers.list_servers(), counts=servers.sites_by_server()
+    )
 
 
 @blueprint.route("/new", methods=["GET", "POST"])
