@@ -40,9 +40,8 @@ def daily_runs(days: int = 30, *, now: datetime | None = None) -> list[Day]:
     today = (now or utc_now()).astimezone(zone).date()
     dates = [today - timedelta(days=back) for back in reversed(range(days))]
     since = datetime.combine(dates[0], time(), tzinfo=zone)
-    query = select(Run.ended_at, Run.state).where(
-        Run.ended_at >= since, Run.state.in_((RunState.SUCCEEDED, RunState.FAILED))
-    )
+    # Of the states, too, an index would know; SQLite takes that one and reads years.
+    query = select(Run.ended_at, Run.state).where(Run.ended_at >= since)
     ended = Counter(
         (at.astimezone(zone).date(), state) for at, state in db.session.execute(query) if at
     )
