@@ -12,7 +12,7 @@ from siappakai.web.steps import step_name
 
 PLAYBOOKS = Path(__file__).parents[3] / "playbooks"
 # Played by hand or by `make`, never through a run.
-UNSHOWN = {"panel", "purge", "stop"}
+UNSHOWN = {"panel", "purge", "service", "service_remove", "stop"}
 BLOCKS = ("tasks", "handlers", "block", "rescue", "always")
 
 
