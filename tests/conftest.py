@@ -7,7 +7,12 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
+
+# Examples follow from the test alone: what passed once passes again, wherever it runs.
+hypothesis.settings.register_profile("seeded", derandomize=True, deadline=None)
+hypothesis.settings.load_profile("seeded")
 
 pytest_plugins = ["tests.strict", "tests.statements", "tests.databases", "tests.engine"]
 

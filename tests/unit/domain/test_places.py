@@ -13,8 +13,15 @@ from siappakai.domain.places import (
 )
 from siappakai.errors import InvalidInputError
 
+# Most of these pass; text of all characters there are seldom does.
+NAMES = st.text(
+    st.one_of(st.characters(categories=("L", "N", "P")), st.sampled_from(" \t\u00a0{%#")),
+    min_size=1,
+    max_size=NAME_LENGTH + 10,
+)
 
-@given(st.text())
+
+@given(NAMES)
 def test_a_name_that_passes_is_short_tidy_and_stays(text: str) -> None:
     try:
         name = check_name(text, field="nama_desa")
