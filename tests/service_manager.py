@@ -40,7 +40,7 @@ def main(units: Path, folder: Path, words: list[str]) -> None:
     match words:
         case ["start", "siappakai.target"] if not _lives(keeper):
             keeper.write_text(str(_keeper(folder)))
-        case ["stop", "siappakai.target"] if _lives(keeper):
+        case ["stop", "siappakai.target", "siappakai-*.service"] if _lives(keeper):
             os.kill(int(keeper.read_text()), signal.SIGTERM)
             until = time.monotonic() + _SECONDS
             while _lives(keeper) and time.monotonic() < until:

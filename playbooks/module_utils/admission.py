@@ -42,6 +42,7 @@ def admit(order: Order, admin: Link, php: PhpVars) -> State:
             " as it is. Rename or drop it, then run this again.",
             database=site["database"],
         )
+    state = mariadb.believed(state, site_tree.read_note(site["folder"]))
     _check_app_key(order, admin, state)
     check_note(order, state)
     return state

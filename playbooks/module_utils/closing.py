@@ -14,11 +14,11 @@ REMOVAL = b"removal\n"
 
 def close(folder: str, *, dry: bool = False) -> bool:
     """Let no visitor in while the site is being removed; return whether that was new."""
-    flag = tree.Entry(site_tree.MAINTENANCE, 0o644, content=REMOVAL)
-    changed = bool(tree.differing(folder, [flag]))
+    if Path(folder, site_tree.MAINTENANCE).exists():
+        return False
     if not dry:
-        tree.apply(folder, [flag])
-    return changed
+        tree.apply(folder, [tree.Entry(site_tree.MAINTENANCE, 0o644, content=REMOVAL)])
+    return True
 
 
 def reopen(folder: str) -> bool:

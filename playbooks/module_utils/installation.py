@@ -115,6 +115,7 @@ def _ensure_database(order: Order, admin: Link, state: State, step: Step) -> Non
     site = order.site
     password = order.secrets["db_password"]
     if state is State.COMPLETE:
+        _ensure_mark(order, admin, step)
         socket = order.layout["db_socket"]
         if mariadb.accepts(socket, site["db_user"], password, site["database"]):
             return
@@ -130,11 +131,22 @@ def _ensure_database(order: Order, admin: Link, state: State, step: Step) -> Non
     mariadb.create_user(admin, site["db_user"], password, site["database"])
 
 
+def _ensure_mark(order: Order, admin: Link, step: Step) -> None:
+    """Mark a whole database as whole, if a crash or the village left another word."""
+    name, slug = order.site["database"], order.site["slug"]
+    if mariadb.state_of(admin, name, slug) is not State.COMPLETE:
+        step.changed = True
+        if not order.dry:
+            mariadb.mark(admin, name, slug, State.COMPLETE)
+
+
 def _ensure_loaded(order: Order, admin: Link, state: State, account: Account, step: Step) -> None:
     """Fill a database that is not complete: cloned, or seeded by the application itself."""
     site, folder = order.site, order.site["folder"]
     if state is State.COMPLETE:
         note = site_tree.read_note(folder) or _note(order, _known_hashes(order))
+        if not note.get("default_password_hashes"):
+            note["default_password_hashes"] = list(_known_hashes(order))
         _ensure(folder, [site_tree.note_entry(note)], order, step)
         if not order.dry:
             # This run is judged by what is logged from now on, not by what it came to mend.

@@ -10,14 +10,14 @@ import gzip
 import re
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from .driver import connect
 from .outcome import MySQLError, Refusal
 from .programs import run
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from .driver import Link
 
@@ -72,6 +72,17 @@ def state_of(link: Link, database: str, slug: str) -> State:
         return State.ABSENT
     known = {_COMMENT.format(slug=slug, state=state): state for state in State}
     return known.get(str(row[0]), State.FOREIGN)
+
+
+def believed(state: State, note: Mapping[str, Any]) -> State:
+    """Return what is to be believed of a site's database.
+
+    Its mark is the village's to write, who has all rights on it; the note beside the site is
+    root's. What was installed is whole until a removal has archived it.
+    """
+    if note.get("installed_at") and not note.get("removing"):
+        return State.COMPLETE if state in {State.LOADING, State.REMOVING} else state
+    return state
 
 
 def create_database(link: Link, database: str, slug: str) -> None:

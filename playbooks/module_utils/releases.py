@@ -99,9 +99,12 @@ def unpack(layout: LayoutVars, release: ReleaseVars, archive: Path) -> None:
     (top / MARKER).write_text(json.dumps(marker) + "\n")
     _require_whole(written, _seal(top) - 1, release)
     os.sync()
+    aside = folder.with_name(f".{folder.name}.gone")
+    shutil.rmtree(aside, ignore_errors=True)
     if folder.exists():
-        shutil.rmtree(folder)
+        folder.rename(aside)
     top.rename(folder)
+    shutil.rmtree(aside, ignore_errors=True)
     if top != partial:
         partial.rmdir()
 

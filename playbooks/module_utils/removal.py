@@ -83,7 +83,7 @@ def _check(order: Order, admin: Link) -> State:
             " Rename it, then run this again.",
             database=site["database"],
         )
-    return state
+    return mariadb.believed(state, site_tree.read_note(site["folder"]))
 
 
 def _close(order: Order, step: Step) -> None:
@@ -120,7 +120,7 @@ def _archive(order: Order, admin: Link, state: State, step: Step) -> str:
     note = site_tree.read_note(site["folder"])
     done = str(note.get("removing", ""))
     has_files = Path(site["folder"], "desa").is_dir()
-    # The village could write the database's own mark; only the note, which is root's, counts.
+    # Marked, yet without a note of an archive: what there is is archived again.
     has_database = state in {State.COMPLETE, State.REMOVING}
     if done or not (has_files or has_database):
         return done

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Annotated
 
 import click
@@ -11,7 +13,9 @@ from siappakai.cli.asking import agree, typed_count, yes_option
 from siappakai.cli.command import Group, MachineCommand
 from siappakai.cli.context import settings
 from siappakai.cli.output import Column, Listing, note
+from siappakai.config import Settings
 from siappakai.errors import InvalidInputError
+from siappakai.gateways.program import Program
 from siappakai.gateways.systemd import Systemd
 from siappakai.services import service as machine_service
 from siappakai.services import upgrades
@@ -141,7 +145,7 @@ def uninstall(*, purge: bool, count: int | None, yes: bool) -> UninstalledRecord
     """
     agree("Hentikan dan lepas layanan ini?", yes=yes)
     if purge:
-        _confirm_purge(count)
+        _confirm_purge(settings(), count)
     removed = machine_service.uninstall(settings(), _systemd(), is_purge=purge)
     return UninstalledRecord(removed, purge)
 
@@ -150,9 +154,10 @@ def _systemd() -> Systemd:
     return Systemd(machine_service.PLACES.folders)
 
 
-def _confirm_purge(given: int | None) -> None:
-    program = machine_service.installed_program()
-    expected = program.call("village", "list")["total"] if program else 0
+def _confirm_purge(found: Settings, given: int | None) -> None:
+    # Without a service the registry may still be there: this very program counts then.
+    program = machine_service.installed_program() or Program(Path(sys.prefix))
+    expected = program.call("village", "list")["total"] if found.state.exists() else 0
     question = f"Registri dan kuncinya akan dihapus. Ketik jumlah desa di dalamnya ({expected})"
     if typed_count(question, given, expected) != expected:
         raise InvalidInputError(

@@ -10,6 +10,8 @@ from siappakai.gateways.machine import LocalMachine
 from siappakai.wording import say
 
 TARGET = "siappakai.target"
+# As systemctl matches names of what is loaded.
+UNITS = "siappakai-*.service"
 
 # Stopping waits for each process to end what it has begun.
 _SECONDS = 180.0
@@ -54,8 +56,11 @@ class Systemd:
         self.start()
 
     def stop(self) -> None:
-        """Stop all processes and wait for their end; raises SiapPakaiError."""
-        self._do("stop", TARGET)
+        """Stop all processes and wait for their end; raises SiapPakaiError.
+
+        Each is named: systemctl waits for what it is told to stop, not for what goes along.
+        """
+        self._do("stop", TARGET, UNITS)
 
     def reload(self) -> None:
         """Read the units anew, once some are gone; raises SiapPakaiError."""

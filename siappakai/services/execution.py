@@ -29,7 +29,7 @@ from siappakai.wording import say
 log = logging.getLogger(__name__)
 
 _INTERRUPTED = say("Terhenti sebelum selesai; jalankan lagi untuk menyelesaikannya.")
-_CANCELLED = "Dibatalkan."
+_CANCELLED = say("Dibatalkan.")
 _PROBE = "health"
 # More than a look at many sites takes that all keep silent until they are given up.
 _PROBE_TIMEOUT_SECONDS = 1800

@@ -57,6 +57,10 @@ def fire_due(now: datetime | None = None) -> None:
                 _fire(session, schedule_id, now)
         except IntegrityError:
             log.info("schedule %s: another clock was first", schedule_id)
+        except Exception:
+            # The others, and what else the clock does, must not wait for this one.
+            log.exception("schedule %s cannot be fired; its time stays due", schedule_id)
+            db.session.rollback()
 
 
 def _fire(session: Session, schedule_id: int, now: datetime) -> None:

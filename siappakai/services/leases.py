@@ -121,7 +121,7 @@ def forks_of(run: Run) -> int:
 
 def _obstacle(session: Session, run: Run, keys: list[str]) -> str:
     if settings.is_draining():
-        return "Menunggu: penyaluran dihentikan sementara (drain)."
+        return say("Menunggu: penyaluran dihentikan sementara (drain).")
     server_ids = {target.server_id for target in run.targets}
     # The row locks make claims take turns where the database runs in parallel; of all servers,
     # since the global limit is counted as well.

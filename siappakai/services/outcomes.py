@@ -86,7 +86,10 @@ def _serve(site: Site, target: Target) -> None:
     site.state = SiteState.ACTIVE
     if target.run.play == "install":
         site.release_id = target.run.options["release_id"]
-        site.installed_at = site.installed_at or utc_now()
+    elif site.release_id is None:
+        # Its install did not end well, its health check has now: that asks for the wanted one.
+        site.release_id = site.wanted_release_id
+    site.installed_at = site.installed_at or utc_now()
 
 
 def _leave(site: Site, target: Target) -> None:

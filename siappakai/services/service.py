@@ -6,7 +6,6 @@ settings (`activate`), so that going back to a program brings back what belongs 
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import re
 import shutil
@@ -18,9 +17,10 @@ from typing import Final
 from siappakai import __version__
 from siappakai.config import Settings
 from siappakai.domain.naming import check_certificate
-from siappakai.errors import ConflictError, InvalidInputError, RefusedError
+from siappakai.errors import ConflictError, InvalidInputError, RefusedError, SiapPakaiError
 from siappakai.gateways.program import Program
 from siappakai.gateways.systemd import TARGET, Systemd, verify_nginx, verify_units
+from siappakai.services.exclusion import alone, refuse_beside_make_run
 from siappakai.services.local_plays import play_here
 from siappakai.services.readiness import await_ready
 from siappakai.wording import say
@@ -148,7 +148,12 @@ def install(settings: Settings, systemd: Systemd) -> Installed:
             say("Layanan sudah terpasang dengan program %(program)s.", program=before.name),
             say("Untuk program yang baru: make upgrade."),
         )
-    _refuse_beside_make_run(settings)
+    refuse_beside_make_run(settings)
+    with alone(PLACES.root):
+        return _install(settings, systemd, program)
+
+
+def _install(settings: Settings, systemd: Systemd, program: Program) -> Installed:
     lay_program(settings, checkout())
     changed = program.call("service", "activate")["changed"]
     program.call("registry", "upgrade")
@@ -165,29 +170,25 @@ def install(settings: Settings, systemd: Systemd) -> Installed:
     )
 
 
-def _refuse_beside_make_run(settings: Settings) -> None:
-    file = settings.run_dir / "supervisor.lock"
-    if not file.exists():
-        return
-    with file.open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise ConflictError(
-                say("SiapPakai sedang berjalan dengan make run."),
-                say("Hentikan dahulu (Ctrl-C), lalu ulangi perintah ini."),
-            ) from None
-
-
 def activate(settings: Settings) -> Laid:
     """Lay down what systemd, nginx and logrotate need to run this very program, and check it.
 
-    Raises SiapPakaiError with the complaint of systemd or nginx.
+    Raises SiapPakaiError with the complaint of systemd or nginx, whose settings are then as
+    they were: villages may be served by it.
     """
+    vhost = PLACES.etc / "nginx" / "conf.d" / "siappakai-panel.conf"
+    before = vhost.read_bytes() if vhost.exists() else None
     changed = play_here("service.yml", **variables(settings, Path(sys.prefix)))
     laid = [PLACES.units / TARGET, *sorted(PLACES.units.glob("siappakai-*.service"))]
     is_checked = verify_units(laid)
-    verify_nginx(PLACES.etc / "nginx" / "nginx.conf")
+    try:
+        verify_nginx(PLACES.etc / "nginx" / "nginx.conf")
+    except SiapPakaiError:
+        if before is None:
+            vhost.unlink(missing_ok=True)
+        else:
+            vhost.write_bytes(before)
+        raise
     return Laid(changed, is_checked)
 
 
@@ -245,8 +246,17 @@ def units(settings: Settings) -> list[str]:
 def uninstall(settings: Settings, systemd: Systemd, *, is_purge: bool) -> list[str]:
     """Stop the service and take it away; return what changed.
 
-    Registry, keys and copies stay, unless `is_purge`.
+    Registry, keys and copies stay, unless `is_purge`; a registry on a database server stays in
+    any case. Raises ConflictError while the service is changed, or `make run` is at work on what
+    shall be purged.
     """
+    if is_purge:
+        refuse_beside_make_run(settings)
+    with alone(PLACES.root):
+        return _uninstall(settings, systemd, is_purge=is_purge)
+
+
+def _uninstall(settings: Settings, systemd: Systemd, *, is_purge: bool) -> list[str]:
     if systemd.is_running and (PLACES.units / TARGET).exists():
         systemd.stop()
     changed = play_here(
@@ -259,6 +269,8 @@ def uninstall(settings: Settings, systemd: Systemd, *, is_purge: bool) -> list[s
         systemd.reload()
         systemd.reload_nginx()
     PLACES.current.unlink(missing_ok=True)
+    # What an upgrade that was cut short would go back to is no matter any more.
+    (PLACES.root / "upgrade.json").unlink(missing_ok=True)
     gone = [PLACES.programs, *((settings.state, PLACES.backups) if is_purge else ())]
     for folder in (one for one in gone if one.exists()):
         shutil.rmtree(folder)

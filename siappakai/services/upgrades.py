@@ -1,8 +1,9 @@
 """From one program of the service to the next, and back when the next does not come up.
 
 The old program is called for what concerns the registry as it was, the new one for what it
-makes of it. What was begun is noted first: an upgrade that was cut short is taken back by the
-next one before anything else.
+makes of it. What was begun is noted first: the next upgrade ends one that was cut short before
+anything else. A program that serves is left to serve: going back would lose what was written
+since.
 """
 
 from __future__ import annotations
@@ -21,10 +22,13 @@ from siappakai.gateways.program import Program
 from siappakai.gateways.registry_copy import restore_registry, save_registry
 from siappakai.gateways.systemd import Systemd
 from siappakai.services import service
+from siappakai.services.exclusion import alone
 from siappakai.services.readiness import await_ready
 from siappakai.wording import say
 
 _PAUSE_SECONDS: Final = 0.5
+# As long as a panel that was started a moment ago may take.
+_LOOK_SECONDS: Final = 20.0
 # Older ones are removed once an upgrade has succeeded.
 _KEPT_COPIES: Final = 5
 
@@ -75,7 +79,12 @@ def upgrade(settings: Settings, systemd: Systemd, *, patience_seconds: float) ->
     when the new program did not come up.
     """
     _refuse_without(systemd)
-    take_back_unfinished(settings, systemd)
+    with alone(service.PLACES.root):
+        return _upgrade(settings, systemd, patience_seconds=patience_seconds)
+
+
+def _upgrade(settings: Settings, systemd: Systemd, *, patience_seconds: float) -> Upgraded:
+    end_unfinished(settings, systemd)
     old, new = _program_in_use(), service.program_of(service.checkout())
     if new.folder == old.folder:
         return Upgraded(old.name, new.name, "")
@@ -190,11 +199,38 @@ def _take_back(settings: Settings, systemd: Systemd, begun: _Begun) -> None:
     begun.file().unlink()
 
 
-def take_back_unfinished(settings: Settings, systemd: Systemd) -> None:
-    """Take back an upgrade that was cut short, if there is one; raises SiapPakaiError."""
+def end_unfinished(settings: Settings, systemd: Systemd) -> None:
+    """End an upgrade that was cut short, if there is one; raises SiapPakaiError.
+
+    It is taken back unless its new program serves already. What the registry holds by then is
+    saved first, whatever it is.
+    """
     begun = _Begun.found()
-    if begun is not None:
-        _take_back(settings, systemd, begun)
+    if begun is None:
+        return
+    if _serves(settings, begun):
+        _end_drain(_program_in_use(), begun)
+        begun.file().unlink()
+        return
+    if _is_changed(begun):
+        _save(settings, _program_in_use())
+    _take_back(settings, systemd, begun)
+
+
+def _is_changed(begun: _Begun) -> bool:
+    """Tell whether the new program was put in use, so that it may have served."""
+    now = service.installed_program()
+    return bool(begun.copy) and now is not None and now != Program(Path(begun.old))
+
+
+def _serves(settings: Settings, begun: _Begun) -> bool:
+    if not _is_changed(begun):
+        return False
+    try:
+        await_ready(settings, service.PLACES.socket, _LOOK_SECONDS)
+    except SiapPakaiError:
+        return False
+    return True
 
 
 def _tidy(keep: tuple[Program, ...]) -> None:

@@ -52,7 +52,8 @@ def retell(text: object) -> str:
     What the catalogue does not know, such as a name, stays as it is.
     """
     if not isinstance(text, Wording):
-        return gettext(str(text)) if text else ""
+        plain = "" if text is None else str(text)
+        return gettext(plain) if plain else ""
     return gettext(text.template, **{name: retell(value) for name, value in text.params.items()})
 
 

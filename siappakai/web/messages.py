@@ -53,7 +53,10 @@ _EXPLANATIONS: Final = {
     ),
     "release_moved": Explanation(
         _("Isi rilis di server berbeda dari rilis yang dicatat registri."),
-        _("Hapus folder rilis itu di server, lalu ulangi agar dikirim kembali."),
+        _(
+            "Jangan hapus foldernya: situs desa memakainya. Periksa rilis mana yang tersemat, atau"
+            " tanyakan kepada penerbitnya."
+        ),
     ),
     "unhealthy": Explanation(
         _("Situs terpasang tetapi tidak lolos pemeriksaan kesehatan."),

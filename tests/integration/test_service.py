@@ -260,7 +260,7 @@ def test_an_upgrade_cut_short_is_taken_back_by_the_next(machine: Machine, runnin
     note.write_text(
         json.dumps({"old": str(running.folder), "copy": str(copy), "was_draining": False})
     )
-    upgrades.take_back_unfinished(machine.settings, machine.systemd)
+    upgrades.end_unfinished(machine.settings, machine.systemd)
     assert not note.exists()
     await_ready(machine.settings, service.PLACES.socket)
     assert running.call("settings", "get", "drain")["items"][0]["value"] is False

@@ -93,21 +93,33 @@ def test_a_removal_killed_before_its_archive_was_whole_leaves_a_site_that_serves
     assert get(fleet, host, "/")[0] == 200
 
 
-def test_a_village_cannot_talk_its_removal_out_of_an_archive(fleet: Fleet) -> None:
-    host = fleet.village("5102010014", OLD)
+@pytest.mark.parametrize(
+    ("code", "mark"), [("5102010014", State.REMOVING), ("5102010015", State.LOADING)]
+)
+def test_a_village_cannot_talk_us_out_of_its_own_data(fleet: Fleet, code: str, mark: State) -> None:
+    host = fleet.village(code, OLD)
     assert fleet.play("install", host).succeeded
-    # Its own user may change the mark on its database.
-    comment = f"siappakai {host.site.slug} {State.REMOVING}"
+    fleet.query("UPDATE config SET nama_desa = 'Terakhir'", host.site.database)
+    _mark_as_the_village(fleet, host, mark)
+    assert fleet.state(host) is mark
+    assert fleet.play("install", fleet.again(host)).succeeded
+    assert fleet.state(host) is State.COMPLETE
+    assert fleet.query("SELECT nama_desa FROM config", host.site.database) == [("Terakhir",)]
+    _mark_as_the_village(fleet, host, mark)
+    assert fleet.play("remove", fleet.again(host)).succeeded
+    (kept,) = Path(fleet.layout.archive).glob(f"{host.site.slug}-*")
+    assert json.loads((kept / "manifest.json").read_text())["rows"]["config"] == 1
+    assert _traces(fleet, host) == []
+
+
+def _mark_as_the_village(fleet: Fleet, host: SiteHost, mark: State) -> None:
+    """Change the mark on a database as its own user may."""
+    comment = f"siappakai {host.site.slug} {mark}"
     link = connect(
         fleet.layout.db_socket, host.site.db_user, host.secrets.db_password, host.site.database
     )
     with closing(link), link.cursor() as cursor:
         cursor.execute(f"ALTER DATABASE `{host.site.database}` COMMENT = '{comment}'")
-    assert fleet.state(host) is State.REMOVING
-    assert fleet.play("remove", fleet.again(host)).succeeded
-    (kept,) = Path(fleet.layout.archive).glob(f"{host.site.slug}-*")
-    assert json.loads((kept / "manifest.json").read_text())["rows"]["config"] == 1
-    assert _traces(fleet, host) == []
 
 
 def _traces(fleet: Fleet, host: SiteHost) -> list[str]:

@@ -31,5 +31,6 @@ def test_past_the_archive_a_site_stays_closed(tmp_path: Path) -> None:
 
 def test_what_somebody_else_closed_stays_closed(tmp_path: Path) -> None:
     (tmp_path / "maintenance").touch()
+    assert not close(str(tmp_path))
     assert not reopen(str(tmp_path))
     assert (tmp_path / "maintenance").is_file()

@@ -269,3 +269,14 @@ def test_a_planned_site_is_not_looked_at():
     firing.fire_due(ON_THE_DOT)
     assert all_runs() == []
     assert sites.get_site(sites_before.id).state is SiteState.PLANNED
+
+
+def test_one_that_cannot_be_fired_holds_up_no_other_and_stays_due():
+    make_site(release=make_release())
+    broken, good = plan(name="Rusak"), plan(name="Baik")
+    with transaction():
+        broken.action = "merge"
+    firing.fire_due(ON_THE_DOT)
+    (one,) = noted()
+    assert one.schedule_id == good.id
+    assert broken.settled_until == MIDNIGHT

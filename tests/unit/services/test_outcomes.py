@@ -95,6 +95,17 @@ def test_an_install_that_succeeds_serves_the_release_that_was_wanted() -> None:
     assert (found.release_id, found.installed_at is not None) == (wanted.id, True)
 
 
+def test_a_site_mended_after_its_install_failed_serves_the_release_that_was_wanted() -> None:
+    wanted = make_release()
+    site = make_site(wanted_release_id=wanted.id, state=SiteState.BROKEN)
+    with transaction() as session:
+        run = session.merge(make_run("health", [site]))
+        outcomes.conclude(session, run.targets[0], RunState.SUCCEEDED)
+    found = db.session.get_one(Site, site.id, populate_existing=True)
+    assert (found.state, found.release_id) == (SiteState.ACTIVE, wanted.id)
+    assert found.installed_at is not None
+
+
 @pytest.mark.parametrize(
     ("end", "state"),
     [("succeeded", "ready"), ("failed", "failed"), ("cancelled", "enrolled")],

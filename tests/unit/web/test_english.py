@@ -3,11 +3,14 @@
 import io
 
 import pytest
+from flask import Flask
 from flask.testing import FlaskClient
 
 from siappakai.domain.states import RunState
 from siappakai.models.transactions import transaction
 from siappakai.services import runs
+from siappakai.web.languages import retell
+from siappakai.wording import say
 from tests import factories
 
 
@@ -60,3 +63,9 @@ def test_the_end_of_a_target_kept_with_its_run(reader: FlaskClient):
 
     page = reader.get(f"/runs/{run.id}").text
     assert "Cancelled before it began." in page
+
+
+def test_a_number_that_is_nought_is_told_too(panel: Flask):
+    with panel.test_request_context():
+        assert retell(say("Isi %(least)s sampai %(most)s menit.", least=0, most=9)).count("0") == 1
+        assert retell(None) == retell("") == ""
