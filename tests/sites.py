@@ -101,7 +101,9 @@ class Fleet:
 
     def query(self, sql: str, database: str | None = None) -> list[tuple[Any, ...]]:
         """Ask the server's MariaDB something as root."""
-        link = pymysql.connect(unix_socket=self.layout.db_socket, user="root", database=database)
+        link = pymysql.connect(
+            unix_socket=self.layout.db_socket, user="root", database=database, autocommit=True
+        )
         with closing(link), link.cursor() as cursor:
             cursor.execute(sql)
             return list(cursor.fetchall())
