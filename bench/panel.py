@@ -169,7 +169,7 @@ def _ask(base: str, pages: dict[str, str], rounds: int, times: Times) -> None:
         for number in range(rounds + 1):
             for page, path in random.sample(sorted(pages.items()), len(pages)):
                 began = time.perf_counter()
-                answer = session.get(f"{base}{path}", timeout=30, allow_redirects=False)
+                answer = _get(session, f"{base}{path}")
                 milliseconds = (time.perf_counter() - began) * 1000
                 if answer.status_code != requests.codes.ok:
                     raise RuntimeError(f"{path} answered {answer.status_code}")
@@ -177,6 +177,13 @@ def _ask(base: str, pages: dict[str, str], rounds: int, times: Times) -> None:
                 if number:
                     times.note(page, milliseconds)
                 time.sleep(_PAUSE_SECONDS)
+
+
+def _get(session: requests.Session, url: str) -> requests.Response:
+    try:
+        return session.get(url, timeout=30, allow_redirects=False)
+    except requests.Timeout:
+        raise RuntimeError(f"{url} did not answer in 30 s") from None
 
 
 def _sign_in(session: requests.Session, base: str) -> None:

@@ -24,6 +24,7 @@ class Run(Base):
     __table_args__ = (
         Index("ix_runs_state_created", "state", "created_at"),
         Index("ix_runs_ended_state", "ended_at", "state"),
+        Index("ix_runs_play", "play", "id"),
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)

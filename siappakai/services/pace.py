@@ -11,6 +11,8 @@ from siappakai.domain.states import RunState
 from siappakai.models import Run, Target, db, utc_now
 
 _RUNS = 20
+# Among as many of its kind, on all servers, they are looked for.
+_LOOKED_AT = 200
 
 
 def time_left(run: Run, *, now: datetime | None = None) -> timedelta | None:
@@ -43,15 +45,22 @@ def _usual_seconds(run: Run) -> float | None:
 
 
 def _history(run: Run) -> list[tuple[int, float]]:
-    """Return targets and seconds of the last runs of this kind that succeeded on the server."""
-    here = select(Target.server_id).where(Target.run_id == run.id).limit(1).scalar_subquery()
-    size = select(func.count(Target.id)).where(Target.run_id == Run.id).scalar_subquery()
-    query = (
-        select(size, Run.started_at, Run.ended_at)
+    """Return targets and seconds of the last runs of this kind that succeeded on the server.
+
+    Asked each second by whoever watches a run, so it looks at a bounded number of runs, each by
+    its own targets.
+    """
+    here = db.session.scalar(select(Target.server_id).where(Target.run_id == run.id).limit(1))
+    recent = (
+        select(Run.id, Run.started_at, Run.ended_at)
         .where(Run.play == run.play, Run.state == RunState.SUCCEEDED)
-        .where(Run.targets.any(Target.server_id == here))
         .order_by(Run.id.desc())
-        .limit(_RUNS)
+        .limit(_LOOKED_AT)
+        .subquery()
     )
-    rows = db.session.execute(query)
+    of_run = Target.run_id == recent.c.id
+    server = select(Target.server_id).where(of_run).limit(1).scalar_subquery()
+    size = select(func.count(Target.id)).where(of_run).scalar_subquery()
+    query = select(size, recent.c.started_at, recent.c.ended_at).where(server == here)
+    rows = db.session.execute(query.limit(_RUNS))
     return [(n, (end - start).total_seconds()) for n, start, end in rows if n and start and end]

@@ -247,6 +247,7 @@ def upgrade() -> None:
     )
     op.create_index("ix_runs_state_created", "runs", ["state", "created_at"], unique=False)
     op.create_index("ix_runs_ended_state", "runs", ["ended_at", "state"], unique=False)
+    op.create_index("ix_runs_play", "runs", ["play", "id"], unique=False)
 
     op.create_table(
         "servers",
