@@ -1,0 +1,77 @@
+"""An upgrade that was cut short, and who may change the service at once."""
+
+import json
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler
+from pathlib import Path
+from socketserver import ThreadingUnixStreamServer
+
+import pytest
+from flask import Flask
+
+from siappakai.errors import ConflictError
+from siappakai.gateways.systemd import Systemd
+from siappakai.services import service, upgrades
+from siappakai.services.exclusion import alone
+from siappakai.services.service import Places
+
+# Writes down what it was called with, and answers as the command line does.
+PROGRAM = """#!/bin/sh
+echo "$@" >> "$(dirname "$0")/../calls"
+echo '{}'
+"""
+
+
+class _Ready(BaseHTTPRequestHandler):
+    def do_GET(self) -> None:
+        self.send_response(200)
+        self.end_headers()
+
+    def log_message(self, *_: object) -> None:
+        """Keep the test's output clean."""
+
+
+@pytest.fixture
+def places(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Places:
+    """A service whose new program is in use, with the note of an upgrade that was cut short."""
+    found = Places(root=tmp_path / "opt", backups=tmp_path / "b", socket=tmp_path / "http.sock")
+    for name in ("old", "new"):
+        command = found.programs / name / "bin/siappakai"
+        command.parent.mkdir(parents=True)
+        command.write_text(PROGRAM)
+        command.chmod(0o755)
+    found.current.symlink_to(found.programs / "new")
+    begun = {"old": str(found.programs / "old"), "copy": "/gone", "was_draining": False}
+    (found.root / "upgrade.json").write_text(json.dumps(begun))
+    monkeypatch.setattr(service, "PLACES", found)
+    return found
+
+
+@pytest.fixture
+def serving(places: Places) -> Iterator[None]:
+    """The panel of the new program answers."""
+    with ThreadingUnixStreamServer(str(places.socket), _Ready) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield
+        server.shutdown()
+
+
+@pytest.mark.usefixtures("serving")
+def test_a_program_that_serves_is_left_to_serve(registry: Flask, places: Places) -> None:
+    settings = registry.extensions["siappakai.settings"]
+    upgrades.end_unfinished(settings, Systemd(places.folders))
+    assert not (places.root / "upgrade.json").exists()
+    assert (places.programs / "new/calls").read_text() == "settings set drain off --json\n"
+    assert not (places.programs / "old/calls").exists()
+
+
+def test_the_service_is_changed_by_one_at_a_time(tmp_path: Path) -> None:
+    with (
+        alone(tmp_path),
+        pytest.raises(ConflictError, match="sedang dipasang"),
+        alone(tmp_path),
+    ):
+        raise AssertionError("two at once")
+    with alone(tmp_path):
+        assert (tmp_path / ".lock").exists()
