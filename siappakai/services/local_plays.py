@@ -22,10 +22,9 @@ class _Listener:
 
     changed: list[str] = field(default_factory=list)
     failed: list[str] = field(default_factory=list)
-    process: tuple[int, int] | None = None
 
     def on_start(self, pid: int, started: int) -> None:
-        self.process = (pid, started)
+        """Keep nothing: whoever plays here waits for the end."""
 
     def on_event(self, event: dict[str, Any]) -> None:
         ended = read_event(event)

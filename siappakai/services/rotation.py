@@ -5,11 +5,8 @@ Killed at any moment, the ring on disk opens everything; the next call goes on f
 
 from __future__ import annotations
 
-import fcntl
-import os
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,6 +19,7 @@ from siappakai.models import Setting, db
 from siappakai.models.app import current_settings
 from siappakai.models.transactions import transaction
 from siappakai.services import audit
+from siappakai.services.exclusion import held
 from siappakai.services.keys import SEALED, sealed_columns
 from siappakai.wording import say
 
@@ -56,24 +54,13 @@ def rotate_key(*, by: str) -> Rotation:
     return Rotation(resealed, resumed)
 
 
-@contextmanager
-def _alone(path: Path) -> Iterator[None]:
-    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        _lock(folder)
-        yield
-    finally:
-        os.close(folder)
-
-
-def _lock(folder: int) -> None:
-    try:
-        fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        raise ConflictError(
-            say("Penggantian kunci lain sedang berjalan."),
-            say("Tunggu sampai selesai, lalu periksa."),
-        ) from None
+def _alone(path: Path) -> AbstractContextManager[None]:
+    # The folder, not the file: that one is replaced meanwhile.
+    refusal = ConflictError(
+        say("Penggantian kunci lain sedang berjalan."),
+        say("Tunggu sampai selesai, lalu periksa."),
+    )
+    return held(path.parent, refusal)
 
 
 def _reseal_all(keys: list[bytes], *, by: str, resumed: bool) -> int:
