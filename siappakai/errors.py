@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from typing import ClassVar
 
+from siappakai.wording import join
+
 
 class SiapPakaiError(Exception):
     """An expected failure, told to a person.
@@ -27,8 +29,13 @@ class SiapPakaiError(Exception):
         name = type(self).__name__.removesuffix("Error")
         return re.sub(r"(?<!^)(?=[A-Z])", "_", name).lower()
 
+    @property
+    def told(self) -> str:
+        """Both sentences as one, to be stored: they can still be told in another language."""
+        return join(self.what, self.todo)
+
     def __str__(self) -> str:
-        return f"{self.what} {self.todo}".strip()
+        return str(self.told)
 
 
 class InvalidInputError(SiapPakaiError):

@@ -34,6 +34,14 @@ def say(template: str, /, **params: object) -> Wording:
     return Wording(template, params)
 
 
+def join(*texts: str, between: str = " ") -> str:
+    """Return `texts` one after the other, each with what it was made of; empty ones left out."""
+    told = {f"part{number}": text for number, text in enumerate(texts) if text}
+    if len(told) <= 1:
+        return next(iter(told.values()), "")
+    return Wording(between.join(f"%({name})s" for name in told), dict(told))
+
+
 def pack(text: str) -> Packed:
     """Return `text` as JSON can hold it, without losing how it was made."""
     if not isinstance(text, Wording):

@@ -54,7 +54,11 @@ _SECRET_LENGTH: Final = 5
 
 
 class NotSentError(Exception):
-    """A message did not arrive; the text says why and holds no secret."""
+    """A message did not arrive; `told` says why and holds no secret."""
+
+    def __init__(self, told: str) -> None:
+        super().__init__(told)
+        self.told = told
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +117,7 @@ def send_apprise(address: str, message: Message) -> None:
         )
         reason = said.getvalue()
     if not has_arrived:
-        raise NotSentError(_scrub(reason or "Layanan itu menolak tanpa sebab.", address))
+        raise NotSentError(_scrub(reason, address) or say("Layanan itu menolak tanpa sebab."))
 
 
 def send_webhook(hook: Webhook, payload: dict[str, Any], *, delivery: int, timestamp: int) -> None:

@@ -9,7 +9,7 @@ from sqlalchemy import ForeignKey, Index, String, Text
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from siappakai.domain.alerts import AlertEvent, AlertKind, AlertState, DeliveryState, Severity
-from siappakai.models.base import Base, state_column, utc_now
+from siappakai.models.base import Base, KeptWording, state_column, utc_now
 
 
 class Alert(Base):
@@ -92,7 +92,7 @@ class Delivery(Base):
     )
     attempts: Mapped[int] = mapped_column(default=0)
     next_try_at: Mapped[datetime | None]
-    reason: Mapped[str] = mapped_column(Text, default="")
+    reason: Mapped[str] = mapped_column(KeptWording, default="")
     created_at: Mapped[datetime] = mapped_column(default=utc_now)
     sent_at: Mapped[datetime | None]
 

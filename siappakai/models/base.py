@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Final
 
 from flask_sqlalchemy import SQLAlchemy
-from sqlalchemy import JSON, DateTime, Enum, MetaData, TypeDecorator, func, select
+from sqlalchemy import JSON, DateTime, Enum, MetaData, Text, TypeDecorator, func, select
 from sqlalchemy.orm import DeclarativeBase, Session, registry
 from sqlalchemy.sql.functions import Function
+
+from siappakai.wording import Wording, pack, unpack
 
 # Named constraints, so that a migration can drop them on every database.
 _NAMING = {
@@ -38,6 +41,27 @@ class UtcDateTime(TypeDecorator[datetime]):
 
     def process_result_value(self, value: datetime | None, dialect: Any) -> datetime | None:  # noqa: ARG002 - SQLAlchemy's signature
         return value.replace(tzinfo=UTC) if value is not None else None
+
+
+# A control character: what a server says could begin with any text that people can type.
+_PACKED: Final = "\x1e"
+
+
+class KeptWording(TypeDecorator[str]):
+    """A text for people. One of ours keeps what it was made of, others stay as they are."""
+
+    impl = Text
+    cache_ok = True
+
+    def process_bind_param(self, value: str | None, dialect: Any) -> str | None:  # noqa: ARG002 - SQLAlchemy's signature
+        if value is None or not (isinstance(value, Wording) or value.startswith(_PACKED)):
+            return value
+        return _PACKED + json.dumps(pack(value))
+
+    def process_result_value(self, value: str | None, dialect: Any) -> str | None:  # noqa: ARG002 - SQLAlchemy's signature
+        if value is None or not value.startswith(_PACKED):
+            return value
+        return unpack(json.loads(value.removeprefix(_PACKED)))
 
 
 class Base(DeclarativeBase):

@@ -9,7 +9,7 @@ from sqlalchemy import ForeignKey, Index, String, Text, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from siappakai.domain.states import ServerState, SiteState
-from siappakai.models.base import Base, state_column, utc_now
+from siappakai.models.base import Base, KeptWording, state_column, utc_now
 from siappakai.models.places import Village
 from siappakai.models.releases import Release
 
@@ -84,7 +84,7 @@ class Site(Base):
     certificate: Mapped[str] = mapped_column(String(255), default="")
     certificate_key: Mapped[str] = mapped_column(String(255), default="")
     certificate_expires_at: Mapped[datetime | None]
-    message: Mapped[str] = mapped_column(Text, default="")
+    message: Mapped[str] = mapped_column(KeptWording, default="")
     checked_at: Mapped[datetime | None]
     installed_at: Mapped[datetime | None]
     created_at: Mapped[datetime] = mapped_column(default=utc_now)

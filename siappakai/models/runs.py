@@ -5,11 +5,11 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import BigInteger, ForeignKey, Index, LargeBinary, String, Text
+from sqlalchemy import BigInteger, ForeignKey, Index, LargeBinary, String
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from siappakai.domain.states import RunState, StepState
-from siappakai.models.base import Base, state_column, utc_now
+from siappakai.models.base import Base, KeptWording, state_column, utc_now
 
 
 class Run(Base):
@@ -34,7 +34,7 @@ class Run(Base):
     requested_by: Mapped[str] = mapped_column(String(80))
     retry_of_id: Mapped[int | None] = mapped_column(ForeignKey("runs.id"))
     cancel_requested: Mapped[bool] = mapped_column(default=False)
-    message: Mapped[str] = mapped_column(Text, default="")
+    message: Mapped[str] = mapped_column(KeptWording, default="")
     token: Mapped[int] = mapped_column(BigInteger, default=0)
     worker: Mapped[str] = mapped_column(String(120), default="")
     worker_host: Mapped[str] = mapped_column(String(120), default="")
@@ -66,7 +66,7 @@ class Target(Base):
     host: Mapped[str] = mapped_column(String(80))
     label: Mapped[str] = mapped_column(String(255))
     state: Mapped[RunState] = mapped_column(state_column(RunState), default=RunState.QUEUED)
-    message: Mapped[str] = mapped_column(Text, default="")
+    message: Mapped[str] = mapped_column(KeptWording, default="")
     error: Mapped[dict[str, Any]] = mapped_column(default=dict)
     result: Mapped[dict[str, Any]] = mapped_column(default=dict)
     started_at: Mapped[datetime | None]
@@ -86,7 +86,7 @@ class Step(Base):
     name: Mapped[str] = mapped_column(String(120))
     state: Mapped[StepState] = mapped_column(state_column(StepState))
     changed: Mapped[bool] = mapped_column(default=False)
-    detail: Mapped[str] = mapped_column(Text, default="")
+    detail: Mapped[str] = mapped_column(KeptWording, default="")
     seconds: Mapped[float] = mapped_column(default=0.0)
     started_at: Mapped[datetime] = mapped_column(default=utc_now)
 

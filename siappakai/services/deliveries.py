@@ -25,11 +25,12 @@ from siappakai.models.app import current_settings
 from siappakai.models.transactions import transaction
 from siappakai.services.alerts import indonesian_story
 from siappakai.services.announcing import may_speak_at
+from siappakai.wording import say
 
 # Longer than a sender is let live.
 _CLAIM: Final = timedelta(seconds=90)
 _ROUND_SECONDS: Final = 30.0
-_HUNG: Final = "Tidak selesai pada waktunya: saluran menggantung, atau pengirimnya terhenti."
+_HUNG: Final = say("Tidak selesai pada waktunya: saluran menggantung, atau pengirimnya terhenti.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +122,7 @@ def _send(claim: Claim, now: datetime | None) -> bool:
     try:
         _hand_over(claim, now or registry_now(db.session()))
     except (NotSentError, SiapPakaiError) as error:
-        _settle(claim, now, str(error))
+        _settle(claim, now, error.told)
         return False
     _settle(claim, now)
     return True

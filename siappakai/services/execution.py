@@ -24,7 +24,7 @@ from siappakai.services.hosts import Cast, hosts_of, keys_for
 from siappakai.services.leases import Lease, LeaseLostError, Tenure
 from siappakai.services.recorder import Prober, Recorder
 from siappakai.services.runs import ring
-from siappakai.wording import say
+from siappakai.wording import join, say
 
 log = logging.getLogger(__name__)
 
@@ -81,7 +81,7 @@ def _guarded(lease: Lease, work: Callable[[Tenure], None]) -> None:
             log.warning("run %s was settled by another worker; stopping", lease.run_id)
             return
         except SiapPakaiError as error:
-            _abort(tenure, str(error))
+            _abort(tenure, error.told)
         except Exception as error:
             log.exception("run %s failed", lease.run_id)
             _abort(tenure, _of_our_own_making(error))
@@ -90,9 +90,10 @@ def _guarded(lease: Lease, work: Callable[[Tenure], None]) -> None:
 
 def _of_our_own_making(error: Exception) -> str:
     place = traceback.extract_tb(error.__traceback__)[-1]
-    return (
-        f"Kesalahan di dalam panel: {type(error).__name__}: {error} ({place.name},"
-        f" {Path(place.filename).name}:{place.lineno}). Laporkan ini, lalu coba lagi."
+    return say(
+        "Kesalahan di dalam panel: %(error)s (%(place)s). Laporkan ini, lalu coba lagi.",
+        error=f"{type(error).__name__}: {error}",
+        place=f"{place.name}, {Path(place.filename).name}:{place.lineno}",
     )
 
 
@@ -119,7 +120,7 @@ def _settle(tenure: Tenure, entry: Play, recorder: Recorder) -> None:
     else:
         tenure.renew()
         cause = recorder.reason if recorder.failures else ""
-        _probe_and_finish(tenure, f"{_INTERRUPTED} {cause}".strip())
+        _probe_and_finish(tenure, join(_INTERRUPTED, cause))
 
 
 def _words_of_ansible(still_open: Collection[Target]) -> dict[str, outcomes.Verdict]:
@@ -247,7 +248,9 @@ def _finish(
                 _end_target(run, target, verdicts.get(target.host), message)
         run.state = overall([target.state for target in run.targets])
         if run.state is RunState.LOST:
-            run.message = f"Keadaan di server belum diketahui, dicoba lagi: {reason}"
+            run.message = say(
+                "Keadaan di server belum diketahui, dicoba lagi: %(reason)s", reason=reason
+            )
             run.lease_until = registry_now(session)
             return
         run.ended_at = utc_now()
@@ -262,7 +265,7 @@ def _end_target(run: Run, target: Target, verdict: outcomes.Verdict | None, mess
     state = outcomes.settled_state(run.play, verdict, otherwise)
     told = _CANCELLED if run.cancel_requested else message
     if target.message and target.message not in told:
-        told = f"{told} {target.message}"
+        told = join(told, target.message)
     if verdict is not None and verdict.get("checks"):
         target.result = verdict
     session = db.session()

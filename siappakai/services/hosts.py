@@ -49,7 +49,7 @@ def hosts_of(run: Run, targets: Sequence[Target], *, is_shipped: bool) -> Cast:
         try:
             _check_fit(run, target, ring)
         except SiapPakaiError as error:
-            unfit[target.id] = str(error)
+            unfit[target.id] = error.told
         else:
             by_server[target.server_id].append(target)
     played = [

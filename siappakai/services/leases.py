@@ -129,7 +129,7 @@ def _obstacle(session: Session, run: Run, keys: list[str]) -> str:
     wanted = [*keys, *(f"server:{server}" for server in server_ids)]
     holder = session.scalar(select(RunLock.run_id).where(RunLock.key.in_(wanted)).limit(1))
     if holder is not None:
-        return f"Menunggu pekerjaan {holder}."
+        return say("Menunggu pekerjaan %(run)s.", run=holder)
     return _over_limit(session, run, server_ids)
 
 
@@ -142,12 +142,14 @@ def _over_limit(session: Session, run: Run, server_ids: set[int]) -> str:
     wanted = forks_of(run)
     allowed = settings.global_parallelism()
     if running and sum(map(forks_of, running)) + wanted > allowed:
-        return f"Menunggu giliran: batas {allowed} pekerjaan serentak."
+        return say("Menunggu giliran: batas %(allowed)s pekerjaan serentak.", allowed=allowed)
     here = [other for other in at_work if server_ids & {t.server_id for t in other.targets}]
     server = session.get_one(Server, next(iter(server_ids)))
     if here and sum(map(forks_of, here)) + wanted > server.parallelism:
-        return (
-            f"Menunggu pekerjaan {here[0].id}: batas {server.parallelism} situs serentak di server."
+        return say(
+            "Menunggu pekerjaan %(run)s: batas %(allowed)s situs serentak di server.",
+            run=here[0].id,
+            allowed=server.parallelism,
         )
     return ""
 

@@ -25,6 +25,7 @@ from siappakai.models.transactions import transaction
 from siappakai.services import outcomes, steps
 from siappakai.services.leases import LeaseLostError, Tenure, hold
 from siappakai.services.runs import pack
+from siappakai.wording import join, say
 
 log = logging.getLogger(__name__)
 
@@ -62,8 +63,9 @@ class Recorder:
     @property
     def reason(self) -> str:
         """Why the play did not come to its end, as far as it said so."""
-        failed = "\n".join(map(steps.words_of, self.failures.values()))
-        return failed or "Ansible berhenti: " + "\n".join(self.last_lines)
+        failed = join(*map(steps.words_of, self.failures.values()), between="\n")
+        lines = join(*self.last_lines, between="\n")
+        return failed or say("Ansible berhenti: %(lines)s", lines=lines)
 
     @property
     def cause(self) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from siappakai.models import Release, Setting, Site, db
 from siappakai.models.app import current_settings
 from siappakai.models.transactions import transaction
 from siappakai.services import audit
-from siappakai.wording import say
+from siappakai.wording import join, pack, say, unpack
 
 _SETTING = "release_source"
 
@@ -37,7 +37,7 @@ def source_status() -> SourceStatus:
     stored = db.session.get(Setting, _SETTING)
     if stored is None:
         return SourceStatus(current_settings().release_source, stand_in=False)
-    return SourceStatus(**stored.value)
+    return SourceStatus(**{**stored.value, "reason": unpack(stored.value["reason"])})
 
 
 def choose_source(settings: Settings, *, by: str) -> SourceStatus:
@@ -98,10 +98,11 @@ def git(settings: Settings) -> Git:
 def _use(settings: Settings, *, stand_in: bool, reason: str, by: str) -> SourceStatus:
     url = str(_stand_in_folder(settings)) if stand_in else settings.release_source
     status = SourceStatus(url, stand_in, reason)
+    kept = {**asdict(status), "reason": pack(reason)}
     with transaction() as session:
         before = source_status()
         _drop_other_kind(session, stand_in=stand_in)
-        session.merge(Setting(key=_SETTING, value=asdict(status), updated_by=by))
+        session.merge(Setting(key=_SETTING, value=kept, updated_by=by))
         if before != status:
             audit.record("release.source", url, by=by, detail={"stand_in": stand_in})
     return status
@@ -149,7 +150,8 @@ def _why_kept(sites: int, *, stand_in: bool, unreachable: str) -> str:
             "%(sites)s situs memakai aplikasi peraga; sumber rilis yang sebenarnya belum dipakai.",
             sites=sites,
         )
-    return f"{sites} situs memakai rilis dari sumber sebenarnya. {unreachable}".strip()
+    kept = say("%(sites)s situs memakai rilis dari sumber sebenarnya.", sites=sites)
+    return join(kept, unreachable)
 
 
 def _stand_in_folder(settings: Settings) -> Path:

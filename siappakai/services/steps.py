@@ -12,7 +12,7 @@ from siappakai.ansible.events import SiteReport, StepResult, TaskEnded
 from siappakai.domain.states import RunState, StepState
 from siappakai.models import Step, Target, utc_now
 from siappakai.services import outcomes
-from siappakai.wording import say
+from siappakai.wording import join, say
 
 _UNREACHABLE = say("Server tidak dapat dihubungi. Periksa jaringan dan servernya, lalu ulangi.")
 _OPEN = frozenset({RunState.QUEUED, RunState.RUNNING})
@@ -108,7 +108,7 @@ def fail_server(
 
 def words_of(failure: TaskEnded) -> str:
     """Return what a person reads of a failure; Ansible's own words follow ours."""
-    return f"{_UNREACHABLE} {failure.message}" if failure.is_unreachable else failure.message
+    return join(_UNREACHABLE, failure.message) if failure.is_unreachable else failure.message
 
 
 def cause_of(failure: TaskEnded) -> dict[str, Any]:

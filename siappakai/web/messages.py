@@ -12,6 +12,7 @@ from typing import Any, Final
 from flask_babel import lazy_gettext as _
 
 from siappakai.models import Target
+from siappakai.web.languages import retell
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,4 +203,4 @@ _EXPLANATIONS: Final = {
 def explain(target: Target) -> Explanation:
     """Return why a target failed, in words; its own message when the code is not known."""
     code = str(target.error.get("code", ""))
-    return _EXPLANATIONS.get(code) or Explanation(target.message)
+    return _EXPLANATIONS.get(code) or Explanation(retell(target.message))

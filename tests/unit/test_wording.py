@@ -3,7 +3,7 @@
 import json
 from copy import deepcopy
 
-from siappakai.wording import Wording, pack, say, unpack
+from siappakai.wording import Wording, join, pack, say, unpack
 
 
 def test_a_sentence_is_the_string_it_says():
@@ -38,3 +38,13 @@ def test_a_copy_is_a_sentence_too():
     text = say("Porta %(port)s.", port=80)
 
     assert deepcopy(text).params == {"port": 80}
+
+
+def test_sentences_one_after_the_other_keep_what_each_was_made_of():
+    text = join(say("Porta %(port)s.", port=80), "", "50% of it", between="\n")
+
+    assert text == "Porta 80.\n50% of it"
+    assert isinstance(text, Wording)
+    assert [part for part in text.params.values() if isinstance(part, Wording)] == ["Porta 80."]
+    assert join("", "Bajera") == "Bajera"
+    assert join("", "") == ""

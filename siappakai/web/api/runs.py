@@ -164,7 +164,7 @@ def _target(found: TargetRow) -> Target:
                 state=step.state,
                 changed=step.changed,
                 seconds=step.seconds,
-                detail=step.detail,
+                detail=retell(step.detail),
             )
             for step in found.steps
         ],
