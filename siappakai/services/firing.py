@@ -19,7 +19,7 @@ from siappakai.domain.schedules import ON_TIME, OccurrenceState, Refusal
 from siappakai.domain.states import TERMINAL, ServerState
 from siappakai.errors import SiapPakaiError
 from siappakai.models import Occurrence, Run, Schedule, Server, Target, db, registry_now
-from siappakai.models.transactions import attempt, transaction
+from siappakai.models.transactions import after_commit, attempt, transaction
 from siappakai.services import settings
 from siappakai.services.schedule_actions import ACTIONS, Action
 from siappakai.services.schedules import due_at, here
@@ -115,7 +115,8 @@ def _note(
 def _do(schedule: Schedule, done: OccurrenceState) -> _Result:
     action = ACTIONS[schedule.action]
     if action.at_once is not None:
-        action.at_once(actor_of(schedule))
+        # Not in here: it may take long, and has transactions of its own.
+        after_commit(action.at_once, actor_of(schedule))
         return _Result(done)
     if settings.is_draining():
         return _Result(left=[_Left(Refusal.DRAINED)])

@@ -1,23 +1,28 @@
-"""Forgetting what nobody asks for any more. The audit trail and what runs did stay for good."""
+"""Forgetting what nobody asks for any more. The audit trail and what runs did stay for good.
+
+A registry in SQLite has one writer at a time, so that everything goes in small transactions with
+a pause after each: whoever waits to write has a turn. What was cut off goes on the next time.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import time
+from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
-from sqlalchemy import Delete, delete, func, select
-from sqlalchemy.engine import CursorResult
-from sqlalchemy.orm import Session
+from sqlalchemy import Select, delete, func, select
 
 from siappakai.models import (
     Alert,
+    Base,
     Delivery,
     LogChunk,
     Occurrence,
     Run,
     Step,
     Target,
+    db,
     registry_now,
 )
 from siappakai.models.transactions import transaction
@@ -26,8 +31,14 @@ from siappakai.services import audit
 LOG_DAYS: Final = 90
 ALERT_DAYS: Final = 180
 OCCURRENCE_DAYS: Final = 365
+ROWS_AT_ONCE: Final = 5000
+# A chunk of a log is worth some hundred steps.
+_CHUNKS_AT_ONCE: Final = 100
+_RUNS_AT_ONCE: Final = 20
+# What waits for SQLite looks again every tenth of a second.
+_PAUSE_SECONDS: Final = 0.11
 # The clock does this beside its other work: what is left is forgotten the next time.
-_RUNS_AT_ONCE: Final = 2000
+_MOST_SECONDS: Final = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,51 +54,67 @@ def prune(by: str, now: datetime | None = None) -> Pruned:
     """Forget logs and steps of runs, alerts and slots of schedules that ended long ago.
 
     Runs, their targets and their messages stay, and so does the newest slot of each schedule.
+    Not to be called inside a transaction, which would hold up all others for as long.
     """
-    with transaction() as session:
-        now = now or registry_now(session)
-        pruned = Pruned(
-            runs=_forget_logs(session, now - timedelta(days=LOG_DAYS)),
-            alerts=_forget_alerts(session, now - timedelta(days=ALERT_DAYS)),
-            occurrences=_forget_occurrences(session, now - timedelta(days=OCCURRENCE_DAYS)),
-        )
-        detail = {
-            "runs": pruned.runs,
-            "alerts": pruned.alerts,
-            "occurrences": pruned.occurrences,
-        }
-        audit.record("registry.prune", "registry", by=by, detail=detail)
+    now = now or registry_now(db.session())
+    sweep = _Sweep(time.monotonic() + _MOST_SECONDS)
+    pruned = Pruned(
+        alerts=_forget_alerts(sweep, now - timedelta(days=ALERT_DAYS)),
+        occurrences=_forget_occurrences(sweep, now - timedelta(days=OCCURRENCE_DAYS)),
+        runs=_forget_logs(sweep, now - timedelta(days=LOG_DAYS)),
+    )
+    with transaction():
+        audit.record("registry.prune", "registry", by=by, detail=asdict(pruned))
     return pruned
 
 
-def _forget_logs(session: Session, before: datetime) -> int:
+@dataclass(frozen=True, slots=True)
+class _Sweep:
+    """Deletes a few rows at a time, until `until` (monotonic seconds)."""
+
+    until: float
+
+    def away(self, model: type[Base], old: Select[int], at_once: int = ROWS_AT_ONCE) -> int:
+        """Delete the rows of `model` whose ids `old` selects; return how many went."""
+        gone = 0
+        while time.monotonic() < self.until:
+            with transaction() as session:
+                ids = list(session.scalars(old.limit(at_once)))
+                if ids:
+                    key = model.__table__.c.id
+                    session.execute(delete(model).where(key.in_(ids)))
+            gone += len(ids)
+            if len(ids) < at_once:
+                break
+            time.sleep(_PAUSE_SECONDS)
+        return gone
+
+
+def _forget_logs(sweep: _Sweep, before: datetime) -> int:
+    """Forget steps, then the log, which marks a run as one that has still to be forgotten."""
     logged = select(LogChunk.run_id).distinct()
-    old = (
-        select(Run.id)
-        .where(Run.ended_at < before, Run.id.in_(logged))
-        .order_by(Run.id)
-        .limit(_RUNS_AT_ONCE)
-    )
-    ids = list(session.scalars(old))
-    targets = select(Target.id).where(Target.run_id.in_(ids))
-    session.execute(delete(Step).where(Step.target_id.in_(targets)))
-    session.execute(delete(LogChunk).where(LogChunk.run_id.in_(ids)))
-    return len(ids)
+    old = select(Run.id).where(Run.ended_at < before, Run.id.in_(logged)).order_by(Run.id)
+    ids, forgotten = list(db.session.scalars(old)), 0
+    for start in range(0, len(ids), _RUNS_AT_ONCE):
+        group = ids[start : start + _RUNS_AT_ONCE]
+        sweep.away(Step, select(Step.id).join(Step.target).where(Target.run_id.in_(group)))
+        chunks = select(LogChunk.id).where(LogChunk.run_id.in_(group))
+        sweep.away(LogChunk, chunks, _CHUNKS_AT_ONCE)
+        kept = select(func.count(LogChunk.run_id.distinct())).where(LogChunk.run_id.in_(group))
+        forgotten += len(group) - (db.session.scalar(kept) or 0)
+        if time.monotonic() >= sweep.until:
+            break
+        time.sleep(_PAUSE_SECONDS)
+    return forgotten
 
 
-def _forget_alerts(session: Session, before: datetime) -> int:
+def _forget_alerts(sweep: _Sweep, before: datetime) -> int:
     old = select(Alert.id).where(Alert.ended_at < before)
-    session.execute(delete(Delivery).where(Delivery.alert_id.in_(old)))
-    return _count(session, delete(Alert).where(Alert.ended_at < before))
+    sweep.away(Delivery, select(Delivery.id).where(Delivery.alert_id.in_(old)))
+    return sweep.away(Alert, old)
 
 
-def _forget_occurrences(session: Session, before: datetime) -> int:
+def _forget_occurrences(sweep: _Sweep, before: datetime) -> int:
     newest = select(func.max(Occurrence.id)).group_by(Occurrence.schedule_id)
-    kept = set(session.scalars(newest))
-    gone = delete(Occurrence).where(Occurrence.fired_at < before, Occurrence.id.not_in(kept))
-    return _count(session, gone)
-
-
-def _count(session: Session, statement: Delete) -> int:
-    result = session.execute(statement)
-    return result.rowcount if isinstance(result, CursorResult) else 0
+    old = select(Occurrence.id).where(Occurrence.fired_at < before, Occurrence.id.not_in(newest))
+    return sweep.away(Occurrence, old)

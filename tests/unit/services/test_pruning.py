@@ -3,7 +3,8 @@
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import event, func, insert, select
+from sqlalchemy.orm import Session
 
 from siappakai.domain.alerts import AlertKind, Finding, Severity
 from siappakai.domain.recurrence import Every, Recurrence
@@ -11,6 +12,7 @@ from siappakai.domain.schedules import OccurrenceState
 from siappakai.domain.states import RunState, StepState
 from siappakai.models import (
     Alert,
+    AuditEntry,
     Base,
     Delivery,
     LogChunk,
@@ -37,6 +39,14 @@ def count(model: type[Base]) -> int:
     return db.session.scalar(select(func.count()).select_from(model)) or 0
 
 
+def steps_left(session: Session) -> int:
+    return session.scalar(select(func.count(Step.id))) or 0
+
+
+def logs_left(session: Session) -> int:
+    return session.scalar(select(func.count(LogChunk.id))) or 0
+
+
 def logged_run(ended_days_ago: int | None) -> Run:
     ended = None if ended_days_ago is None else NOW - timedelta(days=ended_days_ago)
     run = make_run(state=RunState.SUCCEEDED if ended else RunState.RUNNING, ended_at=ended)
@@ -55,6 +65,38 @@ def test_logs_and_steps_of_old_runs_go_and_the_runs_stay():
     assert (count(Run), count(Target)) == (3, 3)
     assert old.targets[0].state is RunState.SUCCEEDED
     assert pruning.prune(BY, NOW) == Pruned(runs=0, alerts=0, occurrences=0)
+
+
+def test_it_goes_in_small_transactions_and_logs_last():
+    run = logged_run(91)
+    (target,) = run.targets
+    steps = pruning.ROWS_AT_ONCE + 10
+    row = {"target_id": target.id, "name": "Langkah", "state": StepState.OK}
+    with transaction() as session:
+        session.execute(insert(Step), [row] * (steps - count(Step)))
+    left: list[tuple[int, int]] = []
+
+    def note(session: Session) -> None:
+        if not session.in_nested_transaction():
+            left.append((steps_left(session), logs_left(session)))
+
+    event.listen(db.session, "before_commit", note)
+    try:
+        assert pruning.prune(BY, NOW).runs == 1
+    finally:
+        event.remove(db.session, "before_commit", note)
+    seen = list(dict.fromkeys(left))
+    assert seen == [(steps, 1), (10, 1), (0, 1), (0, 0)]
+    assert len(audit.list_entries(action="registry.prune").items) == 1
+
+
+def test_what_was_cut_off_is_forgotten_the_next_time(monkeypatch: pytest.MonkeyPatch):
+    logged_run(91)
+    with monkeypatch.context() as hurry:
+        hurry.setattr(pruning, "_MOST_SECONDS", 0.0)
+        assert pruning.prune(BY, NOW).runs == 0
+    assert count(LogChunk) == 1
+    assert pruning.prune(BY, NOW).runs == 1
 
 
 def test_alerts_that_ended_long_ago_go_with_their_messages():
@@ -97,3 +139,22 @@ def test_it_is_noted_and_can_be_planned():
     assert entry.actor == "schedule:Rapikan"
     assert entry.detail == {"runs": 0, "alerts": 0, "occurrences": 0}
     assert schedules.occurrences_of(schedule).items[0].state is OccurrenceState.FIRED
+
+
+def test_the_clock_does_not_hold_its_transaction_meanwhile():
+    order = Order("prune", Recurrence(Every.DAY, "02:00"))
+    schedule = schedules.create_schedule(name="Rapikan", order=order, by=BY)
+    (due,) = schedules.upcoming(schedule, 1)
+    committed: list[tuple[int, int]] = []
+
+    def note(session: Session) -> None:
+        kept = session.scalars(select(AuditEntry.action)).all().count("registry.prune")
+        committed.append((session.scalar(select(func.count(Occurrence.id))) or 0, kept))
+
+    event.listen(db.session, "before_commit", note)
+    try:
+        firing.fire_due(due)
+    finally:
+        event.remove(db.session, "before_commit", note)
+    assert (1, 0) in committed
+    assert committed[-1] == (1, 1)
