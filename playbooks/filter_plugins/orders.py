@@ -1,23 +1,56 @@
-"""Ansible filter: what `site_install` is told of each site, from the variables of its host."""
+"""Ansible filter: what `site_install` is told of each site, from the facts of its host."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
+import jinja2
 
-def orders(slugs: Iterable[str], hostvars: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Return one order per site; `site_files` is rendered with the variables of its host."""
-    return [_order(hostvars[slug]) for slug in slugs]
+# What a village is served by; see templates/server.
+_TEMPLATES = {
+    "pool": "site-pool.conf.j2",
+    "vhost": "site-vhost.conf.j2",
+    "database": "database.php.j2",
+    "config": "config.php.j2",
+}
 
 
-def _order(host: Mapping[str, Any]) -> dict[str, Any]:
+def orders(
+    slugs: Iterable[str], hostvars: Any, problems: Mapping[str, str], templates: str
+) -> list[dict[str, Any]]:
+    """Return one order per site, with its files rendered from the folder `templates`.
+
+    `problems` says why a release (`app-version`) could not be brought. The facts of a site hold
+    no templates, so they are taken as they lie in the inventory, and one Jinja environment
+    renders all: through Ansible's own, made anew for each village, it would take ten times as
+    long.
+    """
+    # Settings as those of ansible.builtin.template, which renders the same files elsewhere.
+    environment = jinja2.Environment(  # noqa: S701 - configuration files, not pages
+        loader=jinja2.FileSystemLoader(templates),
+        trim_blocks=True,
+        keep_trailing_newline=True,
+        undefined=jinja2.StrictUndefined,
+    )
+    return [_order(hostvars.raw_get(slug), problems, environment) for slug in slugs]
+
+
+def _order(
+    host: Mapping[str, Any], problems: Mapping[str, str], environment: jinja2.Environment
+) -> dict[str, Any]:
+    release = host["release"]
+    known = {"ansible_managed": "Ansible managed"} | {
+        name: host[name] for name in ("layout", "site", "secrets")
+    }
     return {
-        "release": host["release"],
+        "release": release,
         "site": host["site"],
         "secrets": host["secrets"],
-        "files": host["site_files"],
-        "release_problem": host["release_problem"],
+        "files": {
+            name: environment.get_template(file).render(known) for name, file in _TEMPLATES.items()
+        },
+        "release_problem": problems.get(f"{release['app']}-{release['version']}", ""),
     }
 
 

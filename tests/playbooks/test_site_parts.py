@@ -131,6 +131,22 @@ def test_a_dump_is_split_into_its_statements() -> None:
     ]
 
 
+def test_what_a_dump_sets_again_around_each_table_is_left_out() -> None:
+    sql = (
+        "/*!40101 SET NAMES utf8mb4 */;\n"
+        "/*!40101 SET @saved_cs_client     = @@character_set_client */;\n"
+        "/*!40101 SET character_set_client = utf8mb4 */;\n"
+        "CREATE TABLE `a` (`b` int);\n"
+        "/*!40101 SET character_set_client = @saved_cs_client */;\n"
+        "/*!50001 SET character_set_client      = utf8mb3 */;\n"
+    )
+    assert list(mariadb.statements(sql)) == [
+        "/*!40101 SET NAMES utf8mb4 */",
+        "CREATE TABLE `a` (`b` int)",
+        "/*!50001 SET character_set_client      = utf8mb3 */",
+    ]
+
+
 @pytest.mark.parametrize("name", ["", "a", "x`; DROP", "desa.x", "Desa", "x" * 65])
 def test_no_odd_name_reaches_a_statement(name: str) -> None:
     with pytest.raises(Refusal) as refusal:

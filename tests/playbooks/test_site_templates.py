@@ -29,7 +29,7 @@ def test_the_pool_is_the_villages_own() -> None:
         "group = sp-opensid-5102012001",
         "listen.mode = 0660",
         "pm = ondemand",
-        f"php_admin_value[open_basedir] = {NAMES.folder}/:{LAYOUT.releases}/:/dev/null",
+        f"php_admin_value[open_basedir] = {LAYOUT.releases}/:{NAMES.folder}/:/dev/null",
         "php_admin_value[sys_temp_dir] = /srv/siappakai/sites/opensid-5102012001/tmp",
         "php_admin_value[session.save_path] = /srv/siappakai/sites/opensid-5102012001/tmp",
         "php_admin_value[memory_limit] = 512M",
