@@ -89,11 +89,13 @@ def _child(units: Path, name: str) -> Child:
     (account,), (command,) = _values(file, "User"), _values(file, "ExecStart")
     (log,) = _values(file, "StandardOutput")
     person = ["setpriv", "--reuid", account, "--regid", account, "--init-groups", "--"]
+    if command.startswith("!"):
+        person = []  # the command changes the account by itself
     # Where a process stands, Python looks for modules first.
     (folder,) = _values(file, "WorkingDirectory")
     environment = ["env", "-i", "-C", folder, "PATH=/usr/bin:/bin", *_values(file, "Environment")]
     path = Path(log.removeprefix("append:").replace("%i", instance))
-    return Child(name, [*person, *environment, *shlex.split(command)], path)
+    return Child(name, [*person, *environment, *shlex.split(command.removeprefix("!"))], path)
 
 
 def _values(file: Path, key: str) -> list[str]:
