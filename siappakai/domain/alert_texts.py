@@ -178,6 +178,17 @@ STORIES: Final = {
             " berikutnya dijalankan seperti biasa."
         ),
     ),
+    AlertKind.SCHEDULE_FAILING: Story(
+        _("Jadwal tidak dapat dijalankan: %(label)s"),
+        _(
+            "Sejak %(since)s jam panel mencobanya dan selalu gagal: kesalahan di dalam panel"
+            " (%(failure)s). Yang dijadwalkan tidak dikerjakan; jadwal lain tetap jalan."
+        ),
+        _(
+            "Simpan jadwalnya sekali lagi dengan isi yang benar, atau jeda jadwalnya dan kerjakan"
+            " sendiri. Bila tetap gagal, laporkan kesalahan itu bersama log jam panel."
+        ),
+    ),
 }
 
 SEVERITY_WORDS: Final = {

@@ -38,6 +38,7 @@ class AlertKind(StrEnum):
     QUEUE_STUCK = "queue_stuck"
     LOOKOUT_STOPPED = "lookout_stopped"
     SCHEDULE_UNDONE = "schedule_undone"
+    SCHEDULE_FAILING = "schedule_failing"
 
 
 class AlertState(StrEnum):

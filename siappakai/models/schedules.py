@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import JSON, ForeignKey, String, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column, relationship
@@ -14,12 +14,15 @@ from siappakai.models.base import Base, state_column, utc_now
 from siappakai.models.fleet import Server
 from siappakai.models.places import District
 
+_FAILURE_LENGTH: Final = 255
+
 
 class Schedule(Base):
     """A standing order: an action for the whole fleet, a server or a district, again and again.
 
     `settled_until` is the local time (ISO) up to which its slots have been dealt with. A slot
     is put off by less than `spread_minutes`; later than `grace_minutes` it is not caught up.
+    While the clock cannot fire it, `failing_since` and `failure` say since when and what broke.
     """
 
     __tablename__ = "schedules"
@@ -41,6 +44,8 @@ class Schedule(Base):
     grace_minutes: Mapped[int] = mapped_column(default=60)
     is_paused: Mapped[bool] = mapped_column(default=False)
     settled_until: Mapped[str] = mapped_column(String(19))
+    failing_since: Mapped[datetime | None]
+    failure: Mapped[str] = mapped_column(String(_FAILURE_LENGTH), default="")
     created_at: Mapped[datetime] = mapped_column(default=utc_now)
 
     server: Mapped[Server | None] = relationship()
@@ -49,6 +54,15 @@ class Schedule(Base):
     @property
     def recurrence(self) -> Recurrence:
         return Recurrence(self.every, self.at, tuple(self.weekdays), self.month_day)
+
+    def note_failure(self, failure: str, now: datetime) -> None:
+        """Note what broke when it was to be fired; the first time is kept until it works."""
+        self.failing_since = self.failing_since or now
+        self.failure = failure[:_FAILURE_LENGTH]
+
+    def forget_failure(self) -> None:
+        """Note that it works, or was changed so that it may."""
+        self.failing_since, self.failure = None, ""
 
 
 class Occurrence(Base):

@@ -57,7 +57,7 @@ def look_around(now: datetime, since: datetime) -> list[Finding]:
             _disks(),
             _certificates(session, now),
             _queue_and_clock(session, now, since),
-            firing.undone(),
+            firing.findings(now),
         )
     )
 

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import logging
+import traceback
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
 from itertools import takewhile
+from pathlib import Path
+from typing import Final
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import func, select
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.orm import Session, contains_eager
 
 from siappakai.domain.alerts import AlertKind, Finding, Severity
@@ -26,6 +29,9 @@ from siappakai.services.schedules import due_at, here
 from siappakai.wording import Packed, pack
 
 log = logging.getLogger(__name__)
+
+# The clock tries again every few seconds: what passes by itself is no alert.
+_PATIENCE: Final = timedelta(minutes=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,19 +54,39 @@ class _Result:
 
 def fire_due(now: datetime | None = None) -> None:
     """Fire every schedule whose time has come; two clocks at once do no harm."""
-    now, zone = now or registry_now(db.session()), here()
-    going = select(Schedule).where(Schedule.is_paused.is_(False)).order_by(Schedule.id)
-    due = [schedule.id for schedule in db.session.scalars(going) if _due_slots(schedule, now, zone)]
-    for schedule_id in due:
+    now = now or registry_now(db.session())
+    going = select(Schedule.id).where(Schedule.is_paused.is_(False)).order_by(Schedule.id)
+    for schedule_id in db.session.scalars(going).all():
         try:
-            with transaction() as session:
-                _fire(session, schedule_id, now)
+            _fire_if_due(schedule_id, now)
         except IntegrityError:
             log.info("schedule %s: another clock was first", schedule_id)
-        except Exception:
+        except Exception as error:
             # The others, and what else the clock does, must not wait for this one.
-            log.exception("schedule %s cannot be fired; its time stays due", schedule_id)
+            log.exception("schedule %s cannot be fired", schedule_id)
             db.session.rollback()
+            _note_failure(schedule_id, error, now)
+
+
+def _fire_if_due(schedule_id: int, now: datetime) -> None:
+    schedule = db.session.get(Schedule, schedule_id, populate_existing=True)
+    if schedule is None or not _due_slots(schedule, now, here()):
+        return
+    with transaction() as session:
+        _fire(session, schedule_id, now)
+
+
+def _note_failure(schedule_id: int, error: Exception, now: datetime) -> None:
+    """Keep what broke and where, for the lookout; an error's own words may hold anything."""
+    place = traceback.extract_tb(error.__traceback__)[-1]
+    failure = f"{type(error).__name__}, {place.name}, {Path(place.filename).name}:{place.lineno}"
+    try:
+        with transaction() as session:
+            schedule = session.get(Schedule, schedule_id, with_for_update=True)
+            if schedule is not None:
+                schedule.note_failure(failure, now)
+    except DBAPIError as away:
+        log.warning("schedule %s: the registry does not answer: %s", schedule_id, away)
 
 
 def _fire(session: Session, schedule_id: int, now: datetime) -> None:
@@ -74,6 +100,7 @@ def _fire(session: Session, schedule_id: int, now: datetime) -> None:
     for slot in slots[-1:]:
         _note(session, schedule, slot, now, _settle(schedule, slot, now))
         schedule.settled_until = slot.isoformat(timespec="seconds")
+        schedule.forget_failure()
     session.flush()
 
 
@@ -169,7 +196,13 @@ def _is_busy(server: Server, play: str) -> bool:
     return db.session.scalar(query.limit(1)) is not None
 
 
-def undone() -> Iterator[Finding]:
+def findings(now: datetime) -> Iterator[Finding]:
+    """Find schedules that do not do what they should."""
+    yield from _undone()
+    yield from _failing(now)
+
+
+def _undone() -> Iterator[Finding]:
     """Find schedules whose newest time was not done, or not everywhere."""
     newest = select(func.max(Occurrence.id)).group_by(Occurrence.schedule_id)
     query = (
@@ -193,3 +226,22 @@ def undone() -> Iterator[Finding]:
                     "since": one.due_at.isoformat(),
                 },
             )
+
+
+def _failing(now: datetime) -> Iterator[Finding]:
+    """Find schedules that the clock tries to fire in vain."""
+    query = (
+        select(Schedule)
+        .where(Schedule.is_paused.is_(False), Schedule.failing_since <= now - _PATIENCE)
+        .order_by(Schedule.id)
+    )
+    for schedule in db.session.scalars(query):
+        since = schedule.failing_since.isoformat() if schedule.failing_since else ""
+        yield Finding(
+            AlertKind.SCHEDULE_FAILING,
+            f"schedule:{schedule.id}",
+            schedule.name,
+            Severity.WARNING,
+            since,
+            {"schedule": schedule.id, "since": since, "failure": schedule.failure},
+        )

@@ -91,6 +91,7 @@ def update_schedule(
             _refuse_taken(changes["name"])
         if changes:
             audit.record("schedule.update", schedule.name, by=by, detail=changes)
+            schedule.forget_failure()
         for key, value in changes.items():
             setattr(schedule, key, value)
         if schedule.recurrence != before:
@@ -115,6 +116,7 @@ def set_paused(
             since = now_here((now or registry_now(session)) - grace)
             schedule.settled_until = max(schedule.settled_until, since)
         schedule.is_paused = is_paused
+        schedule.forget_failure()
         audit.record("schedule.pause" if is_paused else "schedule.resume", schedule.name, by=by)
         return schedule
 

@@ -33,13 +33,15 @@ from sqlalchemy.pool import NullPool
 
 from siappakai.config import Settings
 from siappakai.models import Base
-from siappakai.models.base import UtcDateTime
+from siappakai.models.base import KeptWording, UtcDateTime
 from siappakai.models.migrating import migration_config, upgrade_registry
+from siappakai.wording import say
 
 pytestmark = pytest.mark.integration
 
 SAMPLES: dict[type, Any] = {
     String: "1",
+    KeptWording: say("Dibatalkan."),
     Boolean: True,
     Integer: 1,
     Float: 1.5,

@@ -39,6 +39,7 @@ PARAMS = {
     "server": "server1",
     "waiting": 2,
     "workers": 0,
+    "failure": "KeyError, _do, firing.py:1",
     "label": "server1",
 }
 

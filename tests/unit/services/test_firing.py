@@ -6,12 +6,13 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy import select
 
+from siappakai.domain.alerts import AlertKind
 from siappakai.domain.recurrence import Every, Recurrence
 from siappakai.domain.schedules import OccurrenceState, Refusal
 from siappakai.domain.states import RunState, ServerState, SiteState
-from siappakai.models import AuditEntry, Occurrence, Run, Schedule, db
+from siappakai.models import Alert, AuditEntry, Occurrence, Run, Schedule, db
 from siappakai.models.transactions import transaction
-from siappakai.services import execution, firing, health, schedules, settings, sites
+from siappakai.services import alerts, execution, firing, health, schedules, settings, sites
 from siappakai.services.schedule_orders import Order
 from siappakai.wording import unpack
 from tests.factories import (
@@ -47,6 +48,11 @@ def noted() -> list[Occurrence]:
 
 def states() -> list[str]:
     return [f"{one.slot[5:16]} {one.state.value}" for one in noted()]
+
+
+def failing_alerts() -> list[Alert]:
+    db.session.expire_all()
+    return list(db.session.scalars(select(Alert).where(Alert.kind == AlertKind.SCHEDULE_FAILING)))
 
 
 def finish_runs() -> None:
@@ -280,3 +286,53 @@ def test_one_that_cannot_be_fired_holds_up_no_other_and_stays_due():
     (one,) = noted()
     assert one.schedule_id == good.id
     assert broken.settled_until == MIDNIGHT
+    assert broken.failure.startswith("KeyError, _do, firing.py:")
+
+
+def test_one_whose_times_cannot_be_read_holds_up_no_other():
+    make_site(release=make_release())
+    broken, good = plan(name="Rusak"), plan(name="Baik")
+    with transaction():
+        broken.at = "jam"
+    firing.fire_due(ON_THE_DOT)
+    assert [one.schedule_id for one in noted()] == [good.id]
+    assert broken.failure.startswith("InvalidInputError, ")
+
+
+def test_one_that_cannot_be_fired_is_an_alert_until_it_fires_again():
+    make_site(release=make_release())
+    broken = plan()
+    with transaction():
+        broken.action = "merge"
+    begin = ON_THE_DOT - timedelta(minutes=5)
+    for seconds in (0, 15, 30):
+        firing.fire_due(ON_THE_DOT + timedelta(seconds=seconds))
+    alerts.review(since=begin, now=ON_THE_DOT + timedelta(seconds=45))
+    assert failing_alerts() == []
+
+    firing.fire_due(ON_THE_DOT + timedelta(minutes=1))
+    alerts.review(since=begin, now=ON_THE_DOT + timedelta(minutes=1))
+    (alert,) = failing_alerts()
+    story = alerts.indonesian_story(alert)
+    assert story.title == "Jadwal tidak dapat dijalankan: Malam"
+    assert "KeyError, _do, firing.py:" in story.meaning
+    assert alert.params["since"] == ON_THE_DOT.isoformat()
+
+    with transaction():
+        broken.action = "health"
+    firing.fire_due(ON_THE_DOT + timedelta(minutes=2))
+    alerts.review(since=begin, now=ON_THE_DOT + timedelta(minutes=2))
+    assert failing_alerts()[0].ended_at is not None
+    assert (broken.failure, broken.failing_since) == ("", None)
+
+
+def test_one_that_is_changed_or_paused_is_tried_anew_before_it_is_an_alert():
+    broken = plan()
+    with transaction():
+        broken.note_failure("KeyError", ON_THE_DOT)
+    schedules.update_schedule(broken.id, order=replace(DAILY, grace_minutes=5), by=BY)
+    assert broken.failing_since is None
+    with transaction():
+        broken.note_failure("KeyError", ON_THE_DOT)
+    schedules.set_paused(broken.id, is_paused=True, by=BY)
+    assert broken.failing_since is None

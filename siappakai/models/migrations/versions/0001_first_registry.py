@@ -76,6 +76,7 @@ def upgrade() -> None:
                 "queue_stuck",
                 "lookout_stopped",
                 "schedule_undone",
+                "schedule_failing",
                 name="alertkind",
                 native_enum=False,
                 length=20,
@@ -575,6 +576,8 @@ def upgrade() -> None:
         sa.Column("grace_minutes", sa.Integer(), nullable=False),
         sa.Column("is_paused", sa.Boolean(), nullable=False),
         sa.Column("settled_until", sa.String(length=19), nullable=False),
+        sa.Column("failing_since", sa.DateTime(), nullable=True),
+        sa.Column("failure", sa.String(length=255), nullable=False),
         sa.Column("created_at", sa.DateTime(), nullable=False),
         sa.ForeignKeyConstraint(
             ["district_code"],
