@@ -1,4 +1,4 @@
-"""The least role that may ask for each play, or lend each scope to a token."""
+"""Who may ask for each play: the least role, a token's scope; who may lend a scope to a token."""
 
 from __future__ import annotations
 
@@ -13,6 +13,12 @@ _LEAST: Final = {
     "install": Role.OPERATOR,
     "health": Role.OPERATOR,
     "remove": Role.ADMIN,
+}
+# What a token needs besides `runs:write` to have a run repeated. Preparing a server is for people.
+_SCOPE_FOR: Final = {
+    "install": Scope.SITES_INSTALL,
+    "health": Scope.SITES_CHECK,
+    "remove": Scope.SITES_REMOVE,
 }
 _LEAST_FOR_SCOPE: Final = {
     Scope.VILLAGES_READ: Role.VIEWER,
@@ -37,6 +43,11 @@ def reaches(role: Role, least: Role) -> bool:
 def least_role(play: str) -> Role:
     """Return the lowest role that may ask for `play`; an administrator's when none is set."""
     return _LEAST.get(play, Role.ADMIN)
+
+
+def scope_for(play: str) -> Scope | None:
+    """Return the scope of tokens that may ask for `play`; None when no token may."""
+    return _SCOPE_FOR.get(play)
 
 
 def least_role_for(scope: Scope) -> Role:

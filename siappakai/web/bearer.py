@@ -12,7 +12,7 @@ from siappakai.domain.tokens import Scope
 from siappakai.errors import RefusedError
 from siappakai.models import ApiToken, Role
 from siappakai.services import tokens
-from siappakai.services.permissions import reaches
+from siappakai.services.permissions import least_role, reaches, scope_for
 from siappakai.services.tokens import TokenRefusedError
 from siappakai.web.identity import caller, owes_first_steps
 from siappakai.wording import say
@@ -117,8 +117,24 @@ def require_role(least: Role) -> None:
 
 def require_scope(endpoint: str) -> None:
     """Raise RefusedError when the token was not given the scope that `endpoint` asks for."""
-    scope = scope_of(current_app, endpoint)
-    if endpoint not in ANY_SCOPE and scope not in present().scopes:
+    if endpoint not in ANY_SCOPE:
+        _require(scope_of(current_app, endpoint))
+
+
+def require_play(play: str) -> None:
+    """Raise RefusedError when neither token nor owner may ask for `play` by themselves."""
+    scope = scope_for(play)
+    if scope is None:
+        raise RefusedError(
+            say("Pekerjaan ini tidak dapat diminta dengan token."),
+            say("Minta admin melakukannya di panel."),
+        )
+    _require(scope)
+    require_role(least_role(play))
+
+
+def _require(scope: Scope | None) -> None:
+    if scope not in present().scopes:
         raise RefusedError(
             say("Token ini tidak punya cakupan %(scope)s.", scope=scope),
             say("Buat token dengan cakupan itu."),

@@ -13,10 +13,9 @@ from siappakai.domain.tokens import Scope
 from siappakai.models import Run as RunRow
 from siappakai.models import Target as TargetRow
 from siappakai.services import retries, runs
-from siappakai.services.permissions import least_role
 from siappakai.web.api.operations import Query, operation
 from siappakai.web.api.values import Listed, Number, Paged
-from siappakai.web.bearer import actor, require_role
+from siappakai.web.bearer import actor, require_play
 from siappakai.web.languages import retell
 
 _MOST_LINES = 1000
@@ -130,8 +129,11 @@ def cancel_run(run_id: Number) -> Run:
     is_once=True,
 )
 def retry_run(run_id: Number) -> Listed[Run]:
-    """Ask again for the targets of a run that did not succeed."""
-    require_role(least_role(runs.get_run(run_id).play))
+    """Ask again for the targets of a run that did not succeed.
+
+    The token needs the scope that asks for such a run as well: `sites:install` or `sites:check`.
+    """
+    require_play(runs.get_run(run_id).play)
     return Listed[Run].whole(map(run_record, retries.retry_failed(run_id, by=actor())))
 
 

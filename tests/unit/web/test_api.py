@@ -276,13 +276,38 @@ def test_runs_are_cancelled_and_repeated(client: FlaskClient):
     assert (twice.status_code, twice.content_type) == (409, PROBLEM)
 
 
-def test_a_run_of_admins_is_repeated_by_admins_alone(program: NewProgram):
-    run = make_run("server", targets=[make_server()], state=RunState.FAILED)
+@pytest.mark.parametrize(
+    ("play", "scope"), [("install", "sites:install"), ("health", "sites:check")]
+)
+def test_repeating_a_run_takes_the_scope_that_asks_for_it(
+    program: NewProgram, play: str, scope: str
+):
+    release = make_release()
+    wanted = {"release_id": release.id}
+    run = make_run(play, [make_site(release=release)], state=RunState.FAILED, options=wanted)
     db.session.commit()
     url = f"{V1}/runs/{run.id}/retry"
+    others = set(Scope) - {scope}
 
-    assert program("runs:write", role=Role.OPERATOR).post(url).status_code == 403
-    assert program("runs:write").post(url).status_code == 202
+    refused = program(*others).post(url)
+    assert (refused.status_code, refused.content_type) == (403, PROBLEM)
+    assert scope in refused.json["detail"]
+    assert program("runs:write", scope).post(url).status_code == 202
+
+
+def test_no_program_prepares_a_server_again(program: NewProgram):
+    run = make_run("server", targets=[make_server()], state=RunState.FAILED)
+    db.session.commit()
+
+    refused = program(*Scope).post(f"{V1}/runs/{run.id}/retry")
+    assert (refused.status_code, refused.content_type) == (403, PROBLEM)
+
+
+def test_any_run_is_cancelled_without_the_scope_that_asks_for_it(program: NewProgram):
+    run = make_run()
+    db.session.commit()
+
+    assert program("runs:write").post(f"{V1}/runs/{run.id}/cancel").status_code == 200
 
 
 def test_the_same_request_sent_again_is_done_once(client: FlaskClient, program: NewProgram):
