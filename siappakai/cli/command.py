@@ -21,8 +21,8 @@ _JSON = "siappakai.json"
 class Command(click.Command):
     """A command over services: run in the registry's context, its result printed.
 
-    `example` is a whole line a person can type. A command that `changes` only the registry
-    can be rehearsed with `--dry-run`.
+    `example` is a whole line a person can type. A command that `changes` something and can say
+    what, without doing it, is rehearsed with `--dry-run`.
     """
 
     def __init__(

@@ -153,6 +153,8 @@ def _show_record(console: Console, record: Any) -> None:
     rows = [(shown[name].heading, plain(v)) for name, v in values.items() if not _is_part(v)]
     if console.is_terminal:
         grid = Table.grid(padding=(0, 2))
+        grid.add_column()
+        grid.add_column(overflow="fold")
         for heading, text in rows:
             grid.add_row(Text(heading, style="dim"), toned(text))
         console.print(grid)

@@ -11,16 +11,19 @@ import click
 
 from siappakai.cli.asking import agree, typed_count, yes_option
 from siappakai.cli.command import Group, MachineCommand
-from siappakai.cli.context import settings
+from siappakai.cli.context import is_rehearsal, settings
 from siappakai.cli.output import Column, Listing, note
 from siappakai.config import Settings
 from siappakai.errors import InvalidInputError
 from siappakai.gateways.program import Program
 from siappakai.gateways.systemd import Systemd
 from siappakai.services import service as machine_service
-from siappakai.services import upgrades
+from siappakai.services import service_plans, service_removal, upgrades
 
 _MINUTE = 60
+_Planned = Annotated[
+    list[str], Column("Akan dilakukan", "with --dry-run: what would be done, in order")
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +37,7 @@ class InstalledRecord:
         str, Column("Admin pertama", "the first account, empty unless it was made now")
     ]
     password: Annotated[str, Column("Kata sandi", "its password, shown this once")]
+    planned: _Planned
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +49,7 @@ class UpgradedRecord:
     copy: Annotated[
         str, Column("Cadangan registri", "the registry as it was; empty if nothing changed")
     ]
+    planned: _Planned
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +76,7 @@ class UninstalledRecord:
 
     removed: Annotated[list[str], Column("Dihapus", "tasks and folders")]
     is_purged: Annotated[bool, Column("Data dihapus", "whether registry and keys went too")]
+    planned: _Planned
 
 
 class _Service(Group):
@@ -80,23 +86,28 @@ class _Service(Group):
 service = _Service("service", help="The panel as a service of this machine (systemd, nginx).")
 
 
-@service.command("install", example="siappakai service install")
+@service.command("install", changes=True, example="siappakai service install")
 def install() -> InstalledRecord:
     """Install the checkout this runs from as a service; a second time changes nothing.
 
     Settings are those of siappakai.toml. Where systemd does not run, everything is laid down and
     checked, and nothing started.
     """
+    if is_rehearsal():
+        plan = service_plans.of_install(settings(), _systemd())
+        return InstalledRecord(
+            plan.now, is_started=False, changed=[], first_admin="", password="", planned=plan.steps
+        )
     done = machine_service.install(settings(), _systemd())
     if not done.is_started:
         note("systemd tidak berjalan di mesin ini: semua sudah ditata, tidak ada yang dijalankan.")
         note("Di mesin seperti ini panel dijalankan dengan: make run")
     return InstalledRecord(
-        done.program, done.is_started, done.changed, done.first_admin, done.password
+        done.program, done.is_started, done.changed, done.first_admin, done.password, []
     )
 
 
-@service.command("upgrade", example="siappakai service upgrade --patience 60 --yes")
+@service.command("upgrade", changes=True, example="siappakai service upgrade --patience 60 --yes")
 @click.option(
     "--patience",
     type=click.IntRange(0, 24 * 60),
@@ -111,9 +122,12 @@ def upgrade(*, patience: int, yes: bool) -> UpgradedRecord:
     Waits for runs at work, saves the registry, migrates it, starts the new program and asks it
     whether it is ready. Exit code 7: it was not, and everything is as before.
     """
+    if is_rehearsal():
+        plan = service_plans.of_upgrade(settings(), _systemd())
+        return UpgradedRecord(plan.before, plan.now, "", plan.steps)
     agree("Hentikan panel sebentar dan mutakhirkan?", yes=yes)
     done = upgrades.upgrade(settings(), _systemd(), patience_seconds=patience * _MINUTE)
-    return UpgradedRecord(done.before, done.now, done.copy)
+    return UpgradedRecord(done.before, done.now, done.copy, [])
 
 
 @service.command("status", example="siappakai service status")
@@ -134,7 +148,7 @@ def activate() -> LaidRecord:
     return LaidRecord(done.changed, done.is_checked)
 
 
-@service.command("uninstall", example="siappakai service uninstall --yes")
+@service.command("uninstall", changes=True, example="siappakai service uninstall --yes")
 @click.option("--purge", is_flag=True, help="Remove registry, keys and their copies as well.")
 @click.option("--count", type=int, help="With --purge: how many villages the registry holds.")
 @yes_option
@@ -146,8 +160,11 @@ def uninstall(*, purge: bool, count: int | None, yes: bool) -> UninstalledRecord
     agree("Hentikan dan lepas layanan ini?", yes=yes)
     if purge:
         _confirm_purge(settings(), count)
-    removed = machine_service.uninstall(settings(), _systemd(), is_purge=purge)
-    return UninstalledRecord(removed, purge)
+    if is_rehearsal():
+        plan = service_plans.of_uninstall(settings(), _systemd(), is_purge=purge)
+        return UninstalledRecord([], is_purged=False, planned=plan.steps)
+    removed = service_removal.uninstall(settings(), _systemd(), is_purge=purge)
+    return UninstalledRecord(removed, purge, [])
 
 
 def _systemd() -> Systemd:

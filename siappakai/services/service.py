@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import re
-import shutil
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -56,6 +55,11 @@ class Places:
     @property
     def units(self) -> Path:
         return self.etc / "systemd" / "system"
+
+    @property
+    def begun(self) -> Path:
+        """What an upgrade notes before it begins; gone once it has ended."""
+        return self.root / "upgrade.json"
 
     @property
     def folders(self) -> Path:
@@ -142,6 +146,13 @@ def install(settings: Settings, systemd: Systemd) -> Installed:
 
     Raises ConflictError when another program is in use, or `make run` is at work.
     """
+    program = installable(settings)
+    with alone(PLACES.root):
+        return _install(settings, systemd, program)
+
+
+def installable(settings: Settings) -> Program:
+    """Return the program `install` puts in use; raises ConflictError as it does."""
     before, program = installed_program(), program_of(checkout())
     if before is not None and before.folder != program.folder:
         raise ConflictError(
@@ -149,8 +160,7 @@ def install(settings: Settings, systemd: Systemd) -> Installed:
             say("Untuk program yang baru: make upgrade."),
         )
     refuse_beside_make_run(settings)
-    with alone(PLACES.root):
-        return _install(settings, systemd, program)
+    return program
 
 
 def _install(settings: Settings, systemd: Systemd, program: Program) -> Installed:
@@ -241,38 +251,3 @@ def units(settings: Settings) -> list[str]:
     single = [name for name in laid if "@." not in name]
     workers = [f"siappakai-worker@{one}.service" for one in range(1, settings.workers + 1)]
     return [TARGET, *single, *workers] if laid else []
-
-
-def uninstall(settings: Settings, systemd: Systemd, *, is_purge: bool) -> list[str]:
-    """Stop the service and take it away; return what changed.
-
-    Registry, keys and copies stay, unless `is_purge`; a registry on a database server stays in
-    any case. Raises ConflictError while the service is changed, or `make run` is at work on what
-    shall be purged.
-    """
-    if is_purge:
-        refuse_beside_make_run(settings)
-    with alone(PLACES.root):
-        return _uninstall(settings, systemd, is_purge=is_purge)
-
-
-def _uninstall(settings: Settings, systemd: Systemd, *, is_purge: bool) -> list[str]:
-    if systemd.is_running and (PLACES.units / TARGET).exists():
-        systemd.stop()
-    changed = play_here(
-        "service_remove.yml",
-        service_etc=str(PLACES.etc),
-        service_command=str(PLACES.command),
-        service_sudo_rule=str(PLACES.etc / "sudoers.d" / "siappakai"),
-    )
-    if systemd.is_running:
-        systemd.reload()
-        systemd.reload_nginx()
-    PLACES.current.unlink(missing_ok=True)
-    # What an upgrade that was cut short would go back to is no matter any more.
-    (PLACES.root / "upgrade.json").unlink(missing_ok=True)
-    gone = [PLACES.programs, *((settings.state, PLACES.backups) if is_purge else ())]
-    for folder in (one for one in gone if one.exists()):
-        shutil.rmtree(folder)
-        changed.append(str(folder))
-    return changed

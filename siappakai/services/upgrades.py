@@ -58,7 +58,7 @@ class _Begun:
 
     @staticmethod
     def file() -> Path:
-        return service.PLACES.root / "upgrade.json"
+        return service.PLACES.begun
 
     @classmethod
     def found(cls) -> Self | None:
@@ -78,14 +78,14 @@ def upgrade(settings: Settings, systemd: Systemd, *, patience_seconds: float) ->
     service, RefusedError without systemd, ConflictError when runs do not end, RolledBackError
     when the new program did not come up.
     """
-    _refuse_without(systemd)
+    programs(systemd)
     with alone(service.PLACES.root):
         return _upgrade(settings, systemd, patience_seconds=patience_seconds)
 
 
 def _upgrade(settings: Settings, systemd: Systemd, *, patience_seconds: float) -> Upgraded:
     end_unfinished(settings, systemd)
-    old, new = _program_in_use(), service.program_of(service.checkout())
+    old, new = programs(systemd)
     if new.folder == old.folder:
         return Upgraded(old.name, new.name, "")
     service.lay_program(settings, service.checkout())
@@ -126,12 +126,17 @@ def change_program(
     return Upgraded(old.name, new.name, begun.copy)
 
 
-def _refuse_without(systemd: Systemd) -> None:
+def programs(systemd: Systemd) -> tuple[Program, Program]:
+    """Return the program in use and that of the checkout this runs from.
+
+    Raises NotFoundError and RefusedError as `upgrade` does.
+    """
     if not systemd.is_running:
         raise RefusedError(
             say("systemd tidak berjalan di mesin ini: layanan tidak dapat dihentikan dari sini."),
             say("Hentikan make run, mutakhirkan folder sumber, lalu jalankan make run lagi."),
         )
+    return _program_in_use(), service.program_of(service.checkout())
 
 
 def _program_in_use() -> Program:

@@ -26,7 +26,7 @@ from siappakai.errors import RefusedError, SiapPakaiError
 from siappakai.gateways.program import Program
 from siappakai.gateways.registry_copy import save_registry
 from siappakai.gateways.systemd import Systemd
-from siappakai.services import service, upgrades
+from siappakai.services import service, service_removal, upgrades
 from siappakai.services.readiness import await_ready
 from tests.service_manager import write_program
 
@@ -307,12 +307,12 @@ def test_nginx_passes_on_known_names_alone_and_uninstalling_keeps_the_data(
     finally:
         nginx.terminate()
         nginx.wait(timeout=10)
-    service.uninstall(machine.settings, machine.systemd, is_purge=False)
+    service_removal.uninstall(machine.settings, machine.systemd, is_purge=False)
     assert machine.owners() == set()
     assert list(service.PLACES.units.glob("**/siappakai*")) == []
     assert service.installed_program() is None
     assert machine.registry("SELECT username FROM users") == [("admin",)]
-    service.uninstall(machine.settings, machine.systemd, is_purge=True)
+    service_removal.uninstall(machine.settings, machine.systemd, is_purge=True)
     assert not machine.settings.state.exists()
 
 

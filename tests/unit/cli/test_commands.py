@@ -10,8 +10,9 @@ import pytest
 from click.testing import CliRunner
 
 from siappakai.cli import main
-from siappakai.cli.output import Listing, columns
+from siappakai.cli.output import Listing, columns, emit
 from siappakai.cli.reference import Entry, entries, renewed
+from siappakai.cli.service import UpgradedRecord
 
 DOCS = Path(__file__).parents[3] / "docs" / "cli.md"
 
@@ -78,3 +79,11 @@ def test_the_page_names_every_command():
 def test_the_page_is_as_the_commands_are():
     text = DOCS.read_text()
     assert renewed(text) == text, "run: python -m siappakai.cli.reference docs/cli.md"
+
+
+def test_no_end_of_a_long_path_is_cut_off(monkeypatch, capsys):
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("COLUMNS", "40")
+    emit(UpgradedRecord("one", "two", f"/var/backups/{'x' * 60}/end", []), as_json=False)
+
+    assert "…" not in capsys.readouterr().out

@@ -58,6 +58,33 @@ def test_data_goes_only_with_the_number_of_villages(siappakai: Call, tmp_path: P
     assert (tmp_path / "state").is_dir()
 
 
+@pytest.mark.usefixtures("root")
+def test_an_installation_is_rehearsed(siappakai: Call, tmp_path: Path):
+    told = siappakai("service", "install", "--dry-run", "--json").json
+
+    assert (told["is_started"], told["changed"], told["password"]) == (False, [], "")
+    assert any(f"{tmp_path}/opt/programs/{told['program']}" in step for step in told["planned"])
+    assert not (tmp_path / "opt").exists()
+    assert not (tmp_path / "etc").exists()
+
+
+@pytest.mark.usefixtures("root")
+def test_a_removal_is_rehearsed_without_being_asked(siappakai: Call, tmp_path: Path):
+    program = tmp_path / "opt" / "programs" / "one" / "bin" / "siappakai"
+    program.parent.mkdir(parents=True)
+    program.write_text("#!/bin/sh\necho '{\"total\": 3}'\n")
+    program.chmod(0o755)
+    (tmp_path / "opt" / "current").symlink_to(program.parents[1])
+    wrong = siappakai("service", "uninstall", "--purge", "--count", "7", "--dry-run", "--json")
+    told = siappakai("service", "uninstall", "--purge", "--dry-run", "--json").json
+
+    assert wrong.error["field"] == "count"
+    assert (told["removed"], told["is_purged"]) == ([], False)
+    for gone in ("opt/programs", "opt/current", "state"):
+        assert f"Hapus {tmp_path / gone}." in told["planned"]
+        assert (tmp_path / gone).exists()
+
+
 def test_the_first_admin_is_made_once(siappakai: Call):
     first = siappakai("user", "first", "--json").json
     again = siappakai("user", "first", "--json").json

@@ -12,7 +12,7 @@ from flask import Flask
 
 from siappakai.errors import ConflictError
 from siappakai.gateways.systemd import Systemd
-from siappakai.services import service, upgrades
+from siappakai.services import service, service_plans, upgrades
 from siappakai.services.exclusion import alone
 from siappakai.services.service import Places
 
@@ -64,6 +64,27 @@ def test_a_program_that_serves_is_left_to_serve(registry: Flask, places: Places)
     assert not (places.root / "upgrade.json").exists()
     assert (places.programs / "new/calls").read_text() == "settings set drain off --json\n"
     assert not (places.programs / "old/calls").exists()
+
+
+def test_an_upgrade_is_rehearsed(
+    registry: Flask, places: Places, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = registry.extensions["siappakai.settings"]
+    monkeypatch.setattr(service, "checkout", lambda: tmp_path)
+    (places.programs / "new/bin/siappakai").write_text("#!/bin/sh\necho '{\"total\": 2}'\n")
+    told = service_plans.of_upgrade(settings, Systemd(places.folders, booted=tmp_path))
+    newer = service.program_of(tmp_path)
+
+    assert (told.before, told.now) == ("new", newer.name)
+    assert "terputus" in told.steps[0]
+    assert f"Pasang program di {newer.folder}." in told.steps
+    assert any("tunggu 2 pekerjaan" in step for step in told.steps)
+    assert not newer.folder.exists()
+    assert (places.begun.exists(), places.backups.exists()) == (True, False)
+    monkeypatch.setattr(service, "installed_program", lambda: newer)
+    assert (
+        len(service_plans.of_upgrade(settings, Systemd(places.folders, booted=tmp_path)).steps) == 1
+    )
 
 
 def test_the_service_is_changed_by_one_at_a_time(tmp_path: Path) -> None:
