@@ -91,8 +91,13 @@ def operation(
     *,
     status: HTTPStatus = HTTPStatus.OK,
     is_once: bool = False,
+    ahead: Callable[..., Any] | None = None,
 ) -> Callable[[View], View]:
-    """Declare a function an operation: at which address, and the scope a token needs for it."""
+    """Declare a function an operation: at which address, and the scope a token needs for it.
+
+    What takes long is done `ahead`, given the same, and passed on by that name: with an
+    `Idempotency-Key` all else is one transaction, which others must wait for.
+    """
 
     def declare(view: View) -> View:
         hints = get_type_hints(view, include_extras=True)
@@ -100,20 +105,24 @@ def operation(
         name = view.__name__
         made = Operation(name, method, rule, scope, status, is_once, hints, about)
         OPERATIONS.append(made)
-        serve = bearer.within(scope)(requires(least_role_for(scope))(_served(made, view)))
+        serve = bearer.within(scope)(requires(least_role_for(scope))(_served(made, view, ahead)))
         blueprint.add_url_rule(rule, made.name, serve, methods=[method])
         return view
 
     return declare
 
 
-def _served(made: Operation, view: Callable[..., BaseModel]) -> Callable[..., Response]:
+def _served(
+    made: Operation, view: Callable[..., BaseModel], ahead: Callable[..., Any] | None
+) -> Callable[..., Response]:
     @wraps(view)
     def serve(**given: Any) -> Response:
         if made.query is not None:
             given["query"] = _read_query(made.query)
         if made.body is not None:
             given["body"] = _read_body(made.body)
+        if ahead is not None:
+            given["ahead"] = ahead(**given)
 
         def deed() -> Answer:
             return Answer(made.status, view(**given).model_dump(mode="json"))

@@ -9,7 +9,7 @@ from pydantic import Field
 
 from siappakai.domain.tokens import Scope
 from siappakai.services import bulk, releases, sites
-from siappakai.services.bulk import Placement
+from siappakai.services.bulk import NewSecrets, Placement
 from siappakai.services.paging import MAX_PER_PAGE
 from siappakai.web.api.operations import Body, operation
 from siappakai.web.api.runs import Run, run_record
@@ -33,6 +33,10 @@ class Installations(Body):
     release: Version
     server_id: Number | None = None
 
+    @property
+    def placements(self) -> list[Placement]:
+        return [Placement(one.code, one.domain) for one in self.villages]
+
 
 class Checks(Body):
     """The villages whose sites to look at."""
@@ -47,13 +51,25 @@ class Removals(Body):
     confirmed_count: Number
 
 
-@operation("POST", "/sites/install", Scope.SITES_INSTALL, status=HTTPStatus.ACCEPTED, is_once=True)
-def install_sites(body: Installations) -> Listed[Run]:
+def _secrets(body: Installations) -> NewSecrets:
+    return bulk.secrets_for(body.placements)
+
+
+@operation(
+    "POST",
+    "/sites/install",
+    Scope.SITES_INSTALL,
+    status=HTTPStatus.ACCEPTED,
+    is_once=True,
+    ahead=_secrets,
+)
+def install_sites(body: Installations, ahead: NewSecrets) -> Listed[Run]:
     """Plan the sites that are missing, then ask for all to be installed; one run per server."""
     asked = bulk.install_villages(
-        [Placement(one.code, one.domain) for one in body.villages],
+        body.placements,
         release_id=releases.get_release(body.release).id,
         server_id=body.server_id,
+        secrets=ahead,
         by=actor(),
     )
     return Listed[Run].whole(map(run_record, asked))

@@ -1,12 +1,16 @@
 """A site that is only planned: planned anew or dropped, unless a run is at it."""
 
+import bcrypt
 import pytest
 from sqlalchemy import select
 
+from siappakai.domain.codes import dotted
 from siappakai.domain.states import RunState, SiteState
 from siappakai.errors import ConflictError
 from siappakai.models import AuditEntry, Run, Site, db
-from siappakai.services import sites
+from siappakai.models.transactions import WRITES
+from siappakai.services import bulk, sites
+from siappakai.services.bulk import Placement
 from tests.factories import BY, make_release, make_run, make_server, make_site, make_village
 
 pytestmark = pytest.mark.usefixtures("registry")
@@ -50,3 +54,21 @@ def test_removing_planned_sites_alone_asks_for_no_run() -> None:
     planned = make_site()
     assert sites.request_remove(site_ids=[planned.id], confirmed_count=1, by=BY) == []
     assert db.session.scalar(select(Run)) is None
+
+
+def test_passwords_are_hashed_before_others_must_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+    release, server = make_release(), make_server()
+    there, bare = make_site(server=server), make_village()
+    hashed_inside: list[bool] = []
+    real = bcrypt.hashpw
+
+    def note(password: bytes, salt: bytes) -> bytes:
+        options = db.session.connection().get_execution_options()
+        hashed_inside.append(bool(options.get(WRITES)))
+        return real(password, salt)
+
+    monkeypatch.setattr(sites.bcrypt, "hashpw", note)
+    placements = [Placement(there.village.code), Placement(dotted(bare.code), "baru.example.id")]
+    (run,) = bulk.install_villages(placements, release_id=release.id, server_id=server.id, by=BY)
+    assert hashed_inside == [False]
+    assert len(run.targets) == 2

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import bcrypt
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
@@ -12,8 +13,8 @@ from siappakai.domain.states import RunState, ServerState, SiteState, StepState
 from siappakai.domain.tokens import Scope
 from siappakai.errors import UnreachableError
 from siappakai.models import AuditEntry, LogChunk, Role, Run, Site, Step, Village, db
-from siappakai.models.transactions import transaction
-from siappakai.services import accounts, enrolment, runs, villages
+from siappakai.models.transactions import WRITES, transaction
+from siappakai.services import accounts, enrolment, runs, sites, villages
 from tests.factories import (
     BY,
     make_district,
@@ -34,6 +35,11 @@ PROBLEM = "application/problem+json"
 def client(program: NewProgram) -> FlaskClient:
     """A program of an administrator, with every scope."""
     return program(*Scope)
+
+
+def is_writing() -> bool:
+    """Tell whether a transaction is open that keeps other writers waiting."""
+    return bool(db.session.connection().get_execution_options().get(WRITES))
 
 
 def _fields(answer: Any) -> list[str]:
@@ -308,6 +314,32 @@ def test_any_run_is_cancelled_without_the_scope_that_asks_for_it(program: NewPro
     db.session.commit()
 
     assert program("runs:write").post(f"{V1}/runs/{run.id}/cancel").status_code == 200
+
+
+@pytest.mark.parametrize("headers", [{}, {"Idempotency-Key": "malam-ini-2"}])
+def test_passwords_are_hashed_before_others_must_wait(
+    client: FlaskClient, monkeypatch: pytest.MonkeyPatch, headers: dict[str, str]
+):
+    release, server = make_release(), make_server()
+    placed = [{"code": village().code, "domain": f"desa{n}.example.id"} for n in range(2)]
+    db.session.commit()
+    hashed_inside: list[bool] = []
+    real = bcrypt.hashpw
+
+    def note(password: bytes, salt: bytes) -> bytes:
+        hashed_inside.append(is_writing())
+        return real(password, salt)
+
+    monkeypatch.setattr(sites.bcrypt, "hashpw", note)
+    wanted = {"villages": placed, "release": release.version, "server_id": server.id}
+    answer = client.post(f"{V1}/sites/install", json=wanted, headers=headers)
+
+    assert answer.status_code == 202
+    assert hashed_inside == [False, False]
+    db.session.rollback()
+    made = set(db.session.scalars(select(Site.admin_password_hash)))
+    assert len(made) == 2
+    assert all(one.startswith("$2y$") for one in made)
 
 
 def test_the_same_request_sent_again_is_done_once(client: FlaskClient, program: NewProgram):
