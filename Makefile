@@ -10,6 +10,8 @@ VENV := .venv
 RUN := $(UV) run --frozen --no-sync
 PROGRAM := /opt/siappakai/venv/bin
 STATE ?= /var/lib/siappakai
+# Held by the supervisor for as long as it runs (siappakai/supervisor.py).
+LOCK := /run/siappakai/supervisor.lock
 DIST ?= dist
 AS_PANEL = $(SUDO) env HOME=$(STATE) SIAPPAKAI_STATE=$(STATE) \
   setpriv --reuid siappakai --regid siappakai --init-groups --
@@ -36,6 +38,8 @@ $(VENV)/.synced: pyproject.toml uv.lock | $(UV)
 run: $(VENV)/.synced ## Run the panel here, with three demonstration villages (DEMO=0: without)
 	@[ ! -e /etc/systemd/system/siappakai.target ] || [ ! -d /run/systemd/system ] || \
 	  { echo "The panel is a service here: systemctl start siappakai.target"; exit 1; }
+	@$(SUDO) sh -c '[ ! -e $(LOCK) ] || flock --nonblock $(LOCK) true' || \
+	  { echo "The panel runs already, and its program stays as it is: stop it first (Ctrl-C)"; exit 1; }
 	@command -v sudo >/dev/null || { apt-get update -q && apt-get install -qy sudo; }
 	$(SUDO) env ANSIBLE_CONFIG=playbooks/ansible.cfg $(VENV)/bin/ansible-playbook \
 	  -i localhost, -c local -e panel_checkout=$(CURDIR) -e panel_uv=$(CURDIR)/$(UV) \

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import re
 import shutil
 import subprocess
@@ -10,6 +11,8 @@ from typing import Any
 
 import pytest
 import yaml
+
+from siappakai.config import Settings
 
 ROOT = Path(__file__).parents[2]
 TASKS = yaml.safe_load((ROOT / "playbooks/roles/panel/tasks/main.yml").read_text())
@@ -64,14 +67,40 @@ def test_the_account_opens_to_nobody_and_owns_no_program() -> None:
     assert owners["{{ panel_state }}"] == "siappakai"
 
 
-def test_make_run_steps_down_before_anything_of_the_panel_starts() -> None:
-    said = subprocess.run(
-        ["make", "--no-print-directory", "--dry-run", "run"],
+def _make_run(*given: str) -> str:
+    """Return what `make run` would do, a command per line."""
+    return subprocess.run(
+        ["make", "--no-print-directory", "--dry-run", "run", *given],
         cwd=ROOT,
         capture_output=True,
         text=True,
         check=True,
     ).stdout.replace("\\\n", " ")
+
+
+@pytest.mark.parametrize("is_held", [True, False])
+def test_make_run_refuses_before_it_touches_the_program_of_a_panel_at_work(
+    tmp_path: Path, *, is_held: bool
+) -> None:
+    file = tmp_path / "supervisor.lock"
+    lines = _make_run("SUDO=", f"LOCK={file}").splitlines()
+    (check,) = [line for line in lines if str(file) in line]
+    assert lines.index(check) < next(n for n, one in enumerate(lines) if "ansible-playbook" in one)
+    assert subprocess.run(["sh", "-c", check], check=False).returncode == 0
+    with file.open("w") as lock:
+        if is_held:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        ended = subprocess.run(["sh", "-c", check], capture_output=True, text=True, check=False)
+    assert ended.returncode == int(is_held)
+    assert ("stop it first" in ended.stdout) is is_held
+
+
+def test_make_run_checks_the_lock_its_supervisor_holds() -> None:
+    assert f"{Settings().run_dir}/supervisor.lock" in _make_run()
+
+
+def test_make_run_steps_down_before_anything_of_the_panel_starts() -> None:
+    said = _make_run()
     (started,) = [line for line in said.splitlines() if "siappakai.supervisor" in line]
     stepped = re.search(r"setpriv --reuid siappakai --regid siappakai --init-groups --", started)
     assert stepped is not None
