@@ -6,6 +6,7 @@ draft; `apply_import` checks the draft again and writes it, whole or not at all.
 
 from __future__ import annotations
 
+import re
 import secrets
 from dataclasses import asdict, dataclass
 from datetime import timedelta
@@ -44,6 +45,7 @@ from siappakai.wording import pack, say, unpack
 
 DRAFT_LIFE = timedelta(hours=24)
 _FILENAME_LENGTH = 255
+_ID = re.compile(r"[A-Za-z0-9_-]{22}", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,7 +175,8 @@ def _line(village: Village, site: KnownSite | None) -> list[str]:
 
 
 def _draft(draft_id: str) -> ImportDraft:
-    draft = db.session.get(ImportDraft, draft_id)
+    # No database is asked for what it could not even read.
+    draft = db.session.get(ImportDraft, draft_id) if _ID.fullmatch(draft_id) else None
     if draft is None or draft.expires_at < utc_now():
         raise NotFoundError(
             say("Pratinjau impor ini sudah dipakai atau kedaluwarsa."),

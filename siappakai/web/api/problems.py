@@ -22,7 +22,12 @@ MEDIA_TYPE: Final = "application/problem+json"
 _MOST_ERRORS: Final = 20
 _KIND: Final = "urn:siappakai:problem:"
 # What services call fields that have another name here.
-_ALSO_CALLED: Final = {"kode_desa": "code", "nama_desa": "name", "district": "district_name"}
+_ALSO_CALLED: Final = {
+    "kode_desa": "code",
+    "nama_desa": "name",
+    "district": "district_name",
+    "file": "csv",
+}
 _TOLD: Final = {
     HTTPStatus.BAD_REQUEST: (say("Permintaan tidak dapat dipahami."), say("Periksa isinya.")),
     HTTPStatus.NOT_FOUND: (say("Alamat ini tidak ada."), say("Lihat /api/v1/openapi.json.")),

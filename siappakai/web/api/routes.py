@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from siappakai.web.api import alerts, document, releases, runs, servers, sites, villages
+from siappakai.web.api import alerts, document, imports, releases, runs, servers, sites, villages
 from siappakai.web.api.operations import blueprint
 from siappakai.web.api.pace import limiter
 
@@ -10,6 +10,7 @@ __all__ = [
     "alerts",
     "blueprint",
     "document",
+    "imports",
     "limiter",
     "releases",
     "runs",

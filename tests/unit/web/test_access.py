@@ -21,7 +21,7 @@ OPEN = {*ANYBODY.split(), *MACHINES.split()}
 WITH_SCOPE = {
     "": "api.show_document",
     "villages:read": "api.list_villages api.show_village",
-    "villages:write": "api.register_village api.update_village",
+    "villages:write": "api.register_village api.update_village api.preview_import api.apply_import",
     "servers:read": "api.list_servers api.show_server",
     "servers:check": "api.check_server",
     "releases:read": "api.list_releases",
