@@ -1,20 +1,23 @@
 """A run at work, as the panel sees it: steps, reports and log lines at the pace of a fleet.
 
 `python -m bench.events RUN` claims the queued run and records events, as Ansible would send them,
-until it is killed; once every site was reported it begins anew with the first.
+until it is killed. Once every site was reported it forgets their steps and begins anew with the
+first: no real run reports a site twice.
 """
 
 from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterator
-from itertools import cycle
+from collections.abc import Iterable, Iterator
 from typing import Any
 
+from sqlalchemy import delete
+
 from siappakai.config import Settings
-from siappakai.models import Run, db
+from siappakai.models import Run, Step, db
 from siappakai.models.app import registry_app
+from siappakai.models.transactions import transaction
 from siappakai.services import leases
 from siappakai.services.recorder import Recorder
 
@@ -33,19 +36,26 @@ def main() -> None:
         with leases.heartbeat(lease) as tenure:
             run = db.session.get_one(Run, run_id)
             recorder = Recorder(run, tenure)
-            hosts = [target.host for target in run.targets]
+            targets = {target.host: target.id for target in run.targets}
             server = f"server-{run.targets[0].server_id}"
             db.session.commit()
-            for event in _events(server, hosts):
-                recorder.on_event(event)
-                time.sleep(_EVERY_SECONDS)
+            while True:
+                for event in _events(server, targets):
+                    recorder.on_event(event)
+                    time.sleep(_EVERY_SECONDS)
+                _begin_anew(targets.values())
 
 
-def _events(server: str, hosts: list[str]) -> Iterator[dict[str, Any]]:
+def _begin_anew(targets: Iterable[int]) -> None:
+    with transaction() as session:
+        session.execute(delete(Step).where(Step.target_id.in_(targets)))
+
+
+def _events(server: str, hosts: Iterable[str]) -> Iterator[dict[str, Any]]:
     data = {"host": server, "task": "Install the sites", "task_action": "site_install"}
     yield {"event": "runner_on_start", "event_data": data, "stdout": ""}
     steps = [{"name": name, "seconds": 0.1, "changed": True} for name in _STEPS]
-    for host in cycle(hosts):
+    for host in hosts:
         result = {"installed": {host: {"failed": False, "steps": steps}}}
         lines = "\r\n".join(f"ok: [{host}] line {number}" for number in range(_LINES))
         item = {**data, "res": result}

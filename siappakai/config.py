@@ -53,7 +53,7 @@ class Settings(BaseSettings):
     # has this SHA-256.
     metrics_allowed: list[IPvAnyNetwork] = Field(default_factory=lambda: list(_LOOPBACK))
     metrics_token_sha256: str = Field(default="", pattern="^([0-9a-f]{64})?$")
-    # What one API token may ask of each panel process.
+    # What one API token may ask of the panel, all its processes together.
     api_requests_per_minute: int = Field(default=600, ge=1)
     workers: int = Field(default=2, ge=1, le=64)
     release_source: str = OPENSID_SOURCE

@@ -131,7 +131,7 @@ def _panel(settings: Settings, python: str) -> list[str]:
     return [
         *(python, "-m", "gunicorn", "siappakai.web:create_app()"),
         *("--bind", f"{settings.host}:{settings.port}"),
-        *("--worker-class", "gthread", "--workers", "1", "--threads", "8"),
+        *("--worker-class", "gthread", "--workers", "2", "--threads", "4"),
         "--no-control-socket",
         *("--worker-tmp-dir", str(settings.run_dir)),
     ]

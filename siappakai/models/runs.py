@@ -22,7 +22,7 @@ class Run(Base):
 
     __tablename__ = "runs"
     __table_args__ = (
-        Index("ix_runs_state_created", "state", "created_at"),
+        Index("ix_runs_state", "state", "id"),
         Index("ix_runs_ended_state", "ended_at", "state"),
         Index("ix_runs_play", "play", "id"),
     )

@@ -116,15 +116,20 @@ def list_runs(*, state: RunState | None = None, page: int = 1, per_page: int = 5
 
 
 def targets_of(
-    run_id: int, *, state: RunState | None = None, page: int = 1, per_page: int = 200
+    run_id: int,
+    *,
+    state: RunState | None = None,
+    page: int = 1,
+    per_page: int = 200,
+    with_steps: bool = True,
 ) -> Page[Target]:
-    """Return the targets of a run with their steps, in the order they were asked for."""
-    query = (
-        select(Target)
-        .where(Target.run_id == run_id)
-        .options(selectinload(Target.steps))
-        .order_by(Target.id)
-    )
+    """Return the targets of a run, in the order they were asked for.
+
+    Without their steps these are read when they are looked at, target by target.
+    """
+    query = select(Target).where(Target.run_id == run_id).order_by(Target.id)
+    if with_steps:
+        query = query.options(selectinload(Target.steps))
     if state is not None:
         query = query.where(Target.state == state)
     return paginate(query, lambda row: row[0], page=page, per_page=per_page)
@@ -135,6 +140,14 @@ def steps_of(target_id: int) -> Sequence[Step]:
     return db.session.scalars(
         select(Step).where(Step.target_id == target_id).order_by(Step.id)
     ).all()
+
+
+def current_steps(targets: Sequence[Target]) -> dict[int, str]:
+    """Return the name of the newest step of each target that is at work, by target."""
+    running = [target.id for target in targets if target.state is RunState.RUNNING]
+    newest = select(func.max(Step.id)).where(Step.target_id.in_(running)).group_by(Step.target_id)
+    rows = db.session.execute(select(Step.target_id, Step.name).where(Step.id.in_(newest)))
+    return dict(rows.all()) if running else {}
 
 
 def progress(run_id: int) -> dict[str, int]:

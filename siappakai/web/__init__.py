@@ -80,7 +80,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     presentation.init(app)
     secure(app, settings)
     confirmation.init(app)
-    api.limiter.init_app(app)
+    api.pace.init(app, settings)
     _believe_proxies(app, settings.trusted_proxies)
     error_pages.init(app)
     for blueprint in _BLUEPRINTS:

@@ -77,17 +77,20 @@ def _live(run: Run) -> dict[str, Any]:
     total = sum(counts.values())
     has_failed = run.state in TERMINAL and any(counts.get(one.value) for one in RETRYABLE)
     can_retry = has_failed and may(least_role(run.play))
+    targets = runs.targets_of(
+        run.id,
+        state=_wanted_state(),
+        page=request.args.get("page", 1, type=int),
+        per_page=_TARGETS_PER_PAGE,
+        with_steps=total <= _FEW,
+    )
     return {
         "run": run,
         "counts": {state: counts[state.value] for state in RunState if counts.get(state.value)},
         "total": total,
         "settled": sum(counts.get(state.value, 0) for state in SETTLED),
-        "targets": runs.targets_of(
-            run.id,
-            state=_wanted_state(),
-            page=request.args.get("page", 1, type=int),
-            per_page=_TARGETS_PER_PAGE,
-        ),
+        "targets": targets,
+        "current": runs.current_steps(targets.items),
         "opened": request.args.get("target", type=int),
         "all_open": total <= _FEW,
         "waits": runs.waiting_for(run),

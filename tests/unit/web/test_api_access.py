@@ -14,6 +14,7 @@ from siappakai.domain.tokens import Scope
 from siappakai.models import ApiToken, AuditEntry, Role, Run, User, Village, db, utc_now
 from siappakai.services import accounts, login_throttle, settings, tokens
 from siappakai.services.permissions import least_role_for, scopes_within
+from siappakai.web import create_app
 from siappakai.web.security import csrf
 from tests.factories import BY, make_release, make_run, make_site, make_user
 from tests.unit.web.conftest import NewProgram
@@ -273,6 +274,17 @@ def test_a_token_has_a_pace(panel: Flask, program: NewProgram, monkeypatch: pyte
     answer = client.get(URL)
     assert (answer.content_type, answer.headers["Retry-After"]) == (PROBLEM, "60")
     assert other.get(URL).status_code == 200
+
+
+def test_processes_of_the_panel_count_together(panel: Flask, program: NewProgram, redis: str):
+    present = panel.extensions["siappakai.settings"]
+    slow = present.model_copy(update={"api_requests_per_minute": 3, "redis_url": redis})
+    token = {"Authorization": program("villages:read").environ_base["HTTP_AUTHORIZATION"]}
+    first, second = (create_app(slow).test_client() for _ in range(2))
+
+    asked = [client.get(URL, headers=token).status_code for client in (first, second, first)]
+    assert asked == [200, 200, 200]
+    assert second.get(URL, headers=token).status_code == 429
 
 
 def test_a_token_opens_no_page(panel: Flask, program: NewProgram):

@@ -246,7 +246,7 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_runs")),
     )
-    op.create_index("ix_runs_state_created", "runs", ["state", "created_at"], unique=False)
+    op.create_index("ix_runs_state", "runs", ["state", "id"], unique=False)
     op.create_index("ix_runs_ended_state", "runs", ["ended_at", "state"], unique=False)
     op.create_index("ix_runs_play", "runs", ["play", "id"], unique=False)
 
