@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from siappakai.errors import SiapPakaiError
 from siappakai.wording import say
 
+# What makes a program what it is; its dependencies are pinned by the lock.
+_SOURCES: Final = ("siappakai", "playbooks", "templates", "pyproject.toml", "uv.lock")
 # As long as the longest thing asked for: a migration of a large registry.
 _SECONDS = 3600.0
 
@@ -64,3 +67,19 @@ def _reason(told: str) -> str:
     except (ValueError, KeyError):
         return (told.strip().splitlines() or [""])[-1]
     return f"{error['what']} {error['todo']}".strip()
+
+
+def fingerprint(source: Path) -> str:
+    """Return twelve hexadecimal digits that stand for everything a checkout's program holds."""
+    found = hashlib.sha256()
+    for part in _SOURCES:
+        for file in sorted(_files(source / part)):
+            content = hashlib.sha256(file.read_bytes()).hexdigest()
+            found.update(f"{file.relative_to(source)} {content}\n".encode())
+    return found.hexdigest()[:12]
+
+
+def _files(path: Path) -> list[Path]:
+    if path.is_file():
+        return [path]
+    return [one for one in path.rglob("*") if one.is_file() and one.parent.name != "__pycache__"]

@@ -36,7 +36,7 @@ def abandon_server(server_id: int, *, confirmed_count: int, by: str) -> int:
                 say("Ketik jumlah situs yang benar."),
                 field="confirmed_count",
             )
-        _end_runs(session, server)
+        end_runs(session, server, _GONE)
         codes = [site.village.code for site in held]
         for site in held:
             outcomes.mark_removed(site)
@@ -51,7 +51,11 @@ def _sites_of(session: Session, server: Server) -> list[Site]:
     return list(session.scalars(query.order_by(Site.id)))
 
 
-def _end_runs(session: Session, server: Server) -> None:
+def end_runs(session: Session, server: Server, reason: str) -> None:
+    """End what waits for a server and what nobody settles, for `reason`, which people read.
+
+    Raises ConflictError while a run is at work on it.
+    """
     here = select(Target.run_id).where(Target.server_id == server.id)
     query = select(Run).where(Run.id.in_(here), Run.state.not_in(TERMINAL)).with_for_update()
     now = registry_now(session)
@@ -64,14 +68,14 @@ def _end_runs(session: Session, server: Server) -> None:
                 say("Tunggu sampai berhenti, atau batalkan dahulu."),
             )
         else:
-            _give_up(session, run)
+            _give_up(session, run, reason)
 
 
-def _give_up(session: Session, run: Run) -> None:
+def _give_up(session: Session, run: Run, reason: str) -> None:
     """End a run whose targets nobody can look at any more."""
     for target in leases.unsettled(run):
         steps.interrupt_steps(session, target.id)
-        target.state, target.message, target.ended_at = RunState.FAILED, _GONE, utc_now()
-    run.state, run.message = RunState.FAILED, _GONE
+        target.state, target.message, target.ended_at = RunState.FAILED, reason, utc_now()
+    run.state, run.message = RunState.FAILED, reason
     run.ended_at, run.lease_until = utc_now(), None
     leases.release_locks(session, run)

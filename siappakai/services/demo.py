@@ -14,8 +14,8 @@ from pathlib import Path
 
 from sqlalchemy import delete, select
 
+from siappakai import wording
 from siappakai.ansible.inventory import ServerHost, build_inventory
-from siappakai.ansible.runner import PlayRequest, play
 from siappakai.domain.naming import ServerLayout, server_layout
 from siappakai.domain.servers import Arrangement
 from siappakai.domain.states import TERMINAL, RunState, ServerState, SiteState
@@ -31,11 +31,10 @@ from siappakai.models import (
     Target,
     Village,
     db,
-    registry_now,
 )
-from siappakai.models.app import current_settings
 from siappakai.models.transactions import transaction
 from siappakai.services import (
+    abandonment,
     audit,
     demo_places,
     enrolment,
@@ -47,6 +46,7 @@ from siappakai.services import (
     sites,
     villages,
 )
+from siappakai.services.local_plays import play_here
 
 ACTOR = "demo"
 SERVER = "peragaan"
@@ -63,6 +63,7 @@ _VILLAGES = (
 )
 _POLL_SECONDS = 1.0
 _STOP_TIMEOUT_SECONDS = 300
+_REMOVED = wording.say("Peragaan ini dihapus.")
 
 Say = Callable[[str], None]
 
@@ -227,53 +228,14 @@ def _wait(run: Run, say: Say) -> None:
 def _play_now(playbook: str, layout: ServerLayout) -> None:
     """Play outside the queue: these are wanted when no worker runs any more."""
     host = ServerHost(name=SERVER, connection={"ansible_connection": "local"}, layout=layout)
-    settings = current_settings()
-    outcome = play(
-        PlayRequest(
-            playbook=playbook,
-            inventory=build_inventory([host]),
-            extra_vars={},
-            workspace=settings.run_dir / "plays" / f"demo-{time.time_ns()}",
-            forks=1,
-            timeout_seconds=_STOP_TIMEOUT_SECONDS,
-        ),
-        _Listener(),
-    )
-    if outcome.status != "successful":
-        raise SiapPakaiError(
-            f"{playbook} gagal ({outcome.status}).", "Jalankan lagi; langkahnya boleh diulang."
-        )
-
-
-class _Listener:
-    """Watches nothing: whoever plays outside the queue waits for the end alone."""
-
-    def on_start(self, pid: int, started: int) -> None:
-        """Keep nothing."""
-
-    def on_event(self, event: dict[str, object]) -> None:
-        """Keep nothing."""
-
-    def should_stop(self) -> bool:
-        """Let it end by itself."""
-        return False
+    play_here(playbook, {}, inventory=build_inventory([host]), seconds=_STOP_TIMEOUT_SECONDS)
 
 
 def take_out_of_service(server_id: int) -> None:
     """Let no run begin on the server any more; raises ConflictError while one is at work."""
     with transaction() as session:
         server = session.get_one(Server, server_id, with_for_update=True)
-        query = select(Run).join(Run.targets).where(Target.server_id == server_id).distinct()
-        now = registry_now(session)
-        for run in session.scalars(query.where(Run.state.not_in(TERMINAL))):
-            # A lost run that nobody settles is forgotten with its server.
-            if run.state is RunState.QUEUED:
-                runs.cancel_queued(run)
-            elif run.lease_until is not None and run.lease_until > now:
-                raise ConflictError(
-                    f"Pekerjaan {run.id} sedang mengerjakan peragaan.",
-                    "Tunggu selesai atau batalkan dahulu.",
-                )
+        abandonment.end_runs(session, server, _REMOVED)
         server.state = ServerState.ENROLLED
 
 

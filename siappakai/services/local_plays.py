@@ -1,4 +1,4 @@
-"""Playbooks played on this very machine by root, apart from servers and runs."""
+"""Playbooks played right here and now, apart from runs: their caller waits for the end."""
 
 from __future__ import annotations
 
@@ -37,17 +37,26 @@ class _Listener:
         return False
 
 
-def play_here(playbook: str, **extra_vars: object) -> list[str]:
-    """Play a playbook; return the tasks that changed something, raise SiapPakaiError."""
+def play_here(
+    playbook: str,
+    extra_vars: dict[str, Any],
+    *,
+    inventory: dict[str, Any] | None = None,
+    seconds: int = _PLAY_SECONDS,
+) -> list[str]:
+    """Play a playbook; return the tasks that changed something, raise SiapPakaiError.
+
+    Without an `inventory` on this very machine, as whoever calls.
+    """
     listener = _Listener()
-    with tempfile.TemporaryDirectory(prefix="siappakai-service-") as folder:
+    with tempfile.TemporaryDirectory(prefix="siappakai-play-") as folder:
         request = PlayRequest(
             playbook=playbook,
-            inventory={"all": {"hosts": {"localhost": _HERE}}},
+            inventory=inventory or {"all": {"hosts": {"localhost": _HERE}}},
             extra_vars=extra_vars,
             workspace=Path(folder) / "play",
             forks=1,
-            timeout_seconds=_PLAY_SECONDS,
+            timeout_seconds=seconds,
         )
         outcome = play(request, listener)
     if outcome.return_code != 0:

@@ -6,9 +6,10 @@ settings (`activate`), so that going back to a program brings back what belongs 
 
 from __future__ import annotations
 
-import hashlib
 import re
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -17,15 +18,13 @@ from siappakai import __version__
 from siappakai.config import Settings
 from siappakai.domain.naming import check_certificate
 from siappakai.errors import ConflictError, InvalidInputError, RefusedError, SiapPakaiError
-from siappakai.gateways.program import Program
+from siappakai.gateways.program import Program, fingerprint
 from siappakai.gateways.systemd import TARGET, Systemd, verify_nginx, verify_units
 from siappakai.services.exclusion import alone, refuse_beside_make_run
 from siappakai.services.local_plays import play_here
 from siappakai.services.readiness import await_ready
 from siappakai.wording import say
 
-# What makes a program what it is; its dependencies are pinned by the lock.
-_SOURCES: Final = ("siappakai", "playbooks", "templates", "pyproject.toml", "uv.lock")
 # A name nginx may be told to answer to.
 _HOST: Final = re.compile(r"\.?[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*")
 _LOOPBACK: Final = frozenset({"127.0.0.1", "localhost"})
@@ -114,31 +113,17 @@ def lay_program(settings: Settings, source: Path) -> None:
     """Put the program of a checkout beside those that are there; nothing is switched."""
     play_here(
         "panel.yml",
-        panel_checkout=str(source),
-        panel_uv=str(source / ".uv" / "bin" / "uv"),
-        panel_state=str(settings.state),
-        panel_run_dir=str(settings.run_dir),
-        panel_program=str(PLACES.root),
-        panel_environment=str(program_of(source).folder),
-        panel_is_service=True,
-        panel_local_server=settings.local_server,
+        {
+            "panel_checkout": str(source),
+            "panel_uv": str(source / ".uv" / "bin" / "uv"),
+            "panel_state": str(settings.state),
+            "panel_run_dir": str(settings.run_dir),
+            "panel_program": str(PLACES.root),
+            "panel_environment": str(program_of(source).folder),
+            "panel_is_service": True,
+            "panel_local_server": settings.local_server,
+        },
     )
-
-
-def fingerprint(source: Path) -> str:
-    """Return twelve hexadecimal digits that stand for everything a checkout's program holds."""
-    found = hashlib.sha256()
-    for part in _SOURCES:
-        for file in sorted(_files(source / part)):
-            content = hashlib.sha256(file.read_bytes()).hexdigest()
-            found.update(f"{file.relative_to(source)} {content}\n".encode())
-    return found.hexdigest()[:12]
-
-
-def _files(path: Path) -> list[Path]:
-    if path.is_file():
-        return [path]
-    return [one for one in path.rglob("*") if one.is_file() and one.parent.name != "__pycache__"]
 
 
 def install(settings: Settings, systemd: Systemd) -> Installed:
@@ -183,23 +168,36 @@ def _install(settings: Settings, systemd: Systemd, program: Program) -> Installe
 def activate(settings: Settings) -> Laid:
     """Lay down what systemd, nginx and logrotate need to run this very program, and check it.
 
-    Raises SiapPakaiError with the complaint of systemd or nginx, whose settings are then as
-    they were: villages may be served by it.
+    Raises RefusedError for a checkout, whose files are anybody's, and SiapPakaiError with the
+    complaint of systemd or nginx, whose settings are then as they were: villages may be served
+    by it.
     """
-    vhost = PLACES.etc / "nginx" / "conf.d" / "siappakai-panel.conf"
-    before = vhost.read_bytes() if vhost.exists() else None
-    changed = play_here("service.yml", **variables(settings, Path(sys.prefix)))
-    laid = [PLACES.units / TARGET, *sorted(PLACES.units.glob("siappakai-*.service"))]
-    is_checked = verify_units(laid)
-    try:
+    program = Path(sys.prefix)
+    if program.parent != PLACES.programs:
+        raise RefusedError(
+            say("Program di %(folder)s tidak terpasang sebagai layanan.", folder=program),
+            say("Di folder sumber SiapPakai: make service, atau make upgrade."),
+        )
+    with _kept(PLACES.etc / "nginx" / "conf.d" / "siappakai-panel.conf"):
+        changed = play_here("service.yml", variables(settings, program))
+        laid = [PLACES.units / TARGET, *sorted(PLACES.units.glob("siappakai-*.service"))]
+        is_checked = verify_units(laid)
         verify_nginx(PLACES.etc / "nginx" / "nginx.conf")
+    return Laid(changed, is_checked)
+
+
+@contextmanager
+def _kept(file: Path) -> Iterator[None]:
+    """Bring a file back as it was, absence included, when what is done meanwhile fails."""
+    before = file.read_bytes() if file.exists() else None
+    try:
+        yield
     except SiapPakaiError:
         if before is None:
-            vhost.unlink(missing_ok=True)
+            file.unlink(missing_ok=True)
         else:
-            vhost.write_bytes(before)
+            file.write_bytes(before)
         raise
-    return Laid(changed, is_checked)
 
 
 def variables(settings: Settings, program: Path) -> dict[str, object]:

@@ -30,9 +30,11 @@ def _uninstall(settings: Settings, systemd: Systemd, *, is_purge: bool) -> list[
         systemd.stop()
     changed = play_here(
         "service_remove.yml",
-        service_etc=str(service.PLACES.etc),
-        service_command=str(service.PLACES.command),
-        service_sudo_rule=str(service.PLACES.etc / "sudoers.d" / "siappakai"),
+        {
+            "service_etc": str(service.PLACES.etc),
+            "service_command": str(service.PLACES.command),
+            "service_sudo_rule": str(service.PLACES.etc / "sudoers.d" / "siappakai"),
+        },
     )
     if systemd.is_running:
         systemd.reload()

@@ -27,7 +27,7 @@ def test_what_is_being_worked_on_stays(state: RunState) -> None:
     server = make_server()
     soon = registry_now(db.session()) + timedelta(minutes=1)
     make_run("install", [make_site(server=server)], state=state, lease_until=soon)
-    with pytest.raises(ConflictError, match="sedang mengerjakan"):
+    with pytest.raises(ConflictError, match="masih berjalan"):
         demo.take_out_of_service(server.id)
     kept = db.session.get_one(Server, server.id, populate_existing=True)
     assert kept.state is ServerState.READY

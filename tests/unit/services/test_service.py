@@ -1,13 +1,14 @@
 """What the service's playbook is told, and how programs are told apart."""
 
 import fcntl
+import sys
 from pathlib import Path
 
 import pytest
 import yaml
 
 from siappakai.config import Settings
-from siappakai.errors import ConflictError, InvalidInputError
+from siappakai.errors import ConflictError, InvalidInputError, RefusedError, SiapPakaiError
 from siappakai.gateways.systemd import Systemd
 from siappakai.services import service
 
@@ -133,3 +134,33 @@ def test_another_program_is_for_an_upgrade(tmp_path: Path, monkeypatch):
     (tmp_path / "current").symlink_to(tmp_path / "programs" / "another")
     with pytest.raises(ConflictError, match="another"):
         service.install(Settings(run_dir=tmp_path), Systemd(tmp_path))
+
+
+@pytest.mark.integration
+@pytest.mark.parametrize("before", ["# as it was\n", None])
+def test_settings_nginx_does_not_load_are_taken_back(tmp_path: Path, monkeypatch, before):
+    """The play's place is taken by what it would have written; nginx is asked in earnest."""
+    monkeypatch.setattr(service, "PLACES", service.Places(etc=tmp_path, root=tmp_path))
+    monkeypatch.setattr(sys, "prefix", str(tmp_path / "programs" / "one"))
+    vhost = tmp_path / "nginx/conf.d/siappakai-panel.conf"
+    vhost.parent.mkdir(parents=True)
+    if before is not None:
+        vhost.write_text(before)
+    (tmp_path / "nginx/nginx.conf").write_text(
+        f"pid {tmp_path}/pid; error_log stderr; events {{}}\n"
+        f"http {{ access_log off; include {vhost}; }}\n"
+    )
+    broken = "server { ssl_certificate /nowhere/chain.pem; }\n"
+    monkeypatch.setattr(service, "play_here", lambda *_, **__: [str(vhost.write_text(broken))])
+    monkeypatch.setattr(service, "verify_units", lambda _: True)
+    with pytest.raises(SiapPakaiError, match="“nginx"):
+        service.activate(Settings())
+
+    assert (vhost.read_text() if vhost.exists() else None) == before
+
+
+def test_a_checkout_is_not_put_in_use(tmp_path: Path, monkeypatch):
+    monkeypatch.setattr(service, "PLACES", service.Places(etc=tmp_path, root=tmp_path))
+    with pytest.raises(RefusedError, match="tidak terpasang sebagai layanan"):
+        service.activate(Settings())
+    assert list(tmp_path.iterdir()) == []

@@ -1,6 +1,7 @@
 """An upgrade that was cut short, and who may change the service at once."""
 
 import json
+import sys
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler
@@ -9,12 +10,16 @@ from socketserver import ThreadingUnixStreamServer
 
 import pytest
 from flask import Flask
+from sqlalchemy import make_url
 
 from siappakai.errors import ConflictError
+from siappakai.gateways.program import Program
 from siappakai.gateways.systemd import Systemd
+from siappakai.models import User, db
 from siappakai.services import service, service_plans, upgrades
 from siappakai.services.exclusion import alone
 from siappakai.services.service import Places
+from tests.factories import make_user
 
 # Writes down what it was called with, and answers as the command line does.
 PROGRAM = """#!/bin/sh
@@ -55,6 +60,52 @@ def serving(places: Places) -> Iterator[None]:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         yield
         server.shutdown()
+
+
+# Answers as the command line does; its migration loses an account, then fails.
+FAILING = """#!/bin/sh
+here="$(dirname "$0")/.."
+echo "$@" >> "$here/calls"
+case "$*" in
+  "registry upgrade"*) LOSE ; echo "no such column" >&2 ; exit 1 ;;
+  "settings get"*) echo '{"items": [{"value": false}]}' ;;
+  "run list"*) echo '{"total": 0}' ;;
+  *) echo '{}' ;;
+esac
+"""
+
+
+@pytest.mark.usefixtures("serving")
+def test_a_registry_a_failing_upgrade_spoiled_is_brought_back(
+    registry: Flask, places: Places, tmp_path: Path
+) -> None:
+    settings = registry.extensions["siappakai.settings"]
+    make_user("ketut")
+    db.session.commit()
+    db.session.remove()
+    lose = "import sqlite3 as s; c = s.connect(0); c.execute('DELETE FROM users'); c.commit()"
+    lose = lose.replace("0", repr(make_url(settings.registry_url).database), 1)
+    old, new = Program(places.programs / "old"), Program(places.programs / "new")
+    for program in (old, new):
+        script = FAILING.replace("LOSE", f'{sys.executable} -c "{lose}"')
+        (program.folder / "bin/siappakai").write_text(script)
+    places.current.unlink()
+    places.current.symlink_to(old.folder)
+    places.begun.unlink()
+    places.backups.mkdir()
+    systemctl, folders = tmp_path / "systemctl", tmp_path / "folders.conf"
+    systemctl.write_text(f'#!/bin/sh\necho "$@" >> {tmp_path}/systemd\n')
+    systemctl.chmod(0o755)
+    folders.touch()
+    systemd = Systemd(folders, program=str(systemctl), booted=tmp_path)
+    with pytest.raises(upgrades.RolledBackError, match="no such column"):
+        upgrades.change_program(settings, systemd, old, new, patience_seconds=0)
+
+    assert [user.username for user in db.session.query(User)] == ["ketut"]
+    assert (new.folder / "calls").read_text() == "registry upgrade --json\n"
+    assert (old.folder / "calls").read_text().endswith("settings set drain off --json\n")
+    assert "start siappakai.target" in (tmp_path / "systemd").read_text().splitlines()[-2]
+    assert not places.begun.exists()
 
 
 @pytest.mark.usefixtures("serving")
