@@ -1,4 +1,4 @@
-"""Copies of the registry: SQLite by its online backup, PostgreSQL by pg_dump.
+"""Copies of the registry: SQLite by its online backup, others by their own dump.
 
 The processes of the panel need not stop for a copy; they must for a restoration.
 """
@@ -12,6 +12,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 from sqlalchemy import URL, make_url
 
@@ -19,6 +20,11 @@ from siappakai.errors import RefusedError, SiapPakaiError
 from siappakai.wording import say
 
 _PATH = "/usr/local/bin:/usr/bin:/bin"
+
+# What PyMySQL calls otherwise than MariaDB's own programs do.
+_MARIADB_NAMES = {"unix_socket": "socket", "ssl_verify_identity": "ssl_verify_server_cert"}
+_TABLES = "SELECT table_name FROM information_schema.tables WHERE table_schema = DATABASE()"
+_LAST_BYTES = 200
 
 # What a registry is made of. The schema itself stays: it may be another's.
 _EMPTY = """\
@@ -41,25 +47,38 @@ def save_registry(url: str, file: Path) -> None:
     Raises RefusedError for a database this cannot copy, SiapPakaiError when it fails.
     """
     where = make_url(url)
-    is_sqlite = _is_sqlite(where)
+    kind = _kind(where)
     os.close(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
     with ExitStack() as undo:
         undo.callback(file.unlink)
-        if is_sqlite:
+        if kind == "sqlite":
             _copy_sqlite(_sqlite_file(where), file)
             _check_sqlite(_sqlite_file(where), file)
-        else:
+        elif kind == "postgresql":
             _postgres("pg_dump", where, "--format=custom", f"--file={file}")
             _check_dump(file)
+        else:
+            _mariadb("mariadb-dump", where, "--single-transaction", f"--result-file={file}")
+            _check_mariadb(file)
         undo.pop_all()
 
 
 def restore_registry(url: str, file: Path) -> None:
-    """Make the registry at `url` what it was when `file` was saved, wholly or not at all."""
+    """Make the registry at `url` what it was when `file` was saved, wholly or not at all.
+
+    MariaDB alone can be left in between when it is cut short: it is to be restored again then.
+    """
     where = make_url(url)
-    if _is_sqlite(where):
+    kind = _kind(where)
+    if kind == "sqlite":
         _copy_sqlite(file, _sqlite_file(where))
-        return
+    elif kind == "postgresql":
+        _restore_postgres(where, file)
+    else:
+        _restore_mariadb(where, file)
+
+
+def _restore_postgres(where: URL, file: Path) -> None:
     with tempfile.TemporaryDirectory(prefix="siappakai-restore-") as folder:
         empty, script = Path(folder, "empty.sql"), Path(folder, "registry.sql")
         empty.write_text(_EMPTY)
@@ -68,15 +87,15 @@ def restore_registry(url: str, file: Path) -> None:
         _postgres("psql", where, *options, f"--file={empty}", f"--file={script}")
 
 
-def _is_sqlite(url: URL) -> bool:
-    """Tell SQLite from PostgreSQL; raises RefusedError for any other."""
+def _kind(url: URL) -> str:
+    """Return what keeps the registry; raises RefusedError for what cannot be copied."""
     kind = url.get_backend_name()
-    if kind not in {"sqlite", "postgresql"}:
+    if kind not in {"sqlite", "postgresql", "mysql", "mariadb"}:
         raise RefusedError(
             say("Registri %(kind)s tidak dapat dicadangkan dari sini.", kind=kind),
             say("Cadangkan dengan alatnya sendiri, lalu mutakhirkan menurut docs/operations.md."),
         )
-    return kind == "sqlite"
+    return kind
 
 
 def _sqlite_file(url: URL) -> Path:
@@ -118,6 +137,40 @@ def _check_dump(copy: Path) -> None:
         raise _unusable(copy)
 
 
+def _check_mariadb(copy: Path) -> None:
+    """Look for the last line, which a dump that was cut short has not."""
+    with copy.open("rb") as dump:
+        dump.seek(max(0, copy.stat().st_size - _LAST_BYTES))
+        if b"-- Dump completed" not in dump.read():
+            raise _unusable(copy)
+
+
+def _restore_mariadb(url: URL, file: Path) -> None:
+    options = ("--batch", "--skip-column-names")
+    names = _mariadb("mariadb", url, *options, f"--execute={_TABLES}").split()
+    drop = "; ".join(["SET FOREIGN_KEY_CHECKS=0", *(f"DROP TABLE `{name}`" for name in names)])
+    _mariadb("mariadb", url, f"--execute={drop}")
+    with file.open("rb") as dump:
+        _mariadb("mariadb", url, given=dump)
+
+
+def _mariadb(program: str, url: URL, *options: str, given: BinaryIO | None = None) -> str:
+    """Run a program of MariaDB's; how it gets in is told by a file, never by arguments."""
+    told = {"host": url.host, "port": url.port, "user": url.username, "password": url.password}
+    for name in url.query.keys() - {"charset"}:
+        told[_MARIADB_NAMES.get(name, name)] = str(url.query[name])
+    lines = [f"{name}={_quoted(str(value))}" for name, value in told.items() if value]
+    with tempfile.NamedTemporaryFile("w", prefix="siappakai-my-") as file:
+        file.write("\n".join(["[client]", *lines, ""]))
+        file.flush()
+        argv = [program, f"--defaults-file={file.name}", *options, str(url.database)]
+        return _run(argv, given=given)
+
+
+def _quoted(value: str) -> str:
+    return '"{}"'.format(value.replace("\\", "\\\\").replace('"', '\\"'))
+
+
 def _unusable(copy: Path) -> SiapPakaiError:
     return SiapPakaiError(
         say("Cadangan registri %(file)s tidak dapat dibaca kembali.", file=copy),
@@ -148,9 +201,11 @@ def _password_file(url: URL) -> Iterator[dict[str, str]]:
         yield {"PGPASSFILE": file.name}
 
 
-def _run(argv: list[str], environment: dict[str, str] | None = None) -> str:
+def _run(
+    argv: list[str], environment: dict[str, str] | None = None, given: BinaryIO | None = None
+) -> str:
     known = {"PATH": _PATH, "LC_ALL": "C.UTF-8", **(environment or {})}
-    done = subprocess.run(argv, capture_output=True, text=True, check=False, env=known)
+    done = subprocess.run(argv, stdin=given, capture_output=True, text=True, check=False, env=known)
     if done.returncode != 0:
         raise SiapPakaiError(
             say("%(program)s gagal: %(reason)s", program=argv[0], reason=done.stderr.strip()),
