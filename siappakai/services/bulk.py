@@ -11,10 +11,11 @@ from siappakai.errors import ConflictError, InvalidInputError, NotFoundError, Si
 from siappakai.models import Run, Site, Village
 from siappakai.models.transactions import transaction
 from siappakai.services import servers, sites, villages
+from siappakai.services.site_secrets import SealedSecrets, new_secrets
 from siappakai.wording import say
 
 # What is secret of sites that will be planned, by kode desa.
-NewSecrets = Mapping[str, sites.SealedSecrets]
+NewSecrets = Mapping[str, SealedSecrets]
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +54,7 @@ def secrets_for(placements: Sequence[Placement]) -> NewSecrets:
     codes = {parse_village_code(placement.code).plain for placement in placements}
     found = map(villages.find_village, sorted(codes))
     missing = [one for one in found if one is not None and not lives(sites.find_site(one.id))]
-    return {village.code: sites.new_secrets() for village in missing}
+    return {village.code: new_secrets() for village in missing}
 
 
 def install_villages(

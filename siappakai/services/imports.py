@@ -16,15 +16,8 @@ from sqlalchemy import delete, select
 from sqlalchemy.orm import joinedload
 
 from siappakai.domain.codes import dotted
-from siappakai.domain.imports import (
-    EXPORT_COLUMNS,
-    ImportRow,
-    Known,
-    KnownSite,
-    check_rows,
-    needs_plan,
-    read_rows,
-)
+from siappakai.domain.import_checks import Known, KnownSite, check_rows, needs_plan
+from siappakai.domain.imports import EXPORT_COLUMNS, ImportRow, read_rows
 from siappakai.domain.states import SiteState
 from siappakai.domain.tables import Level, Problem
 from siappakai.errors import ConflictError, InvalidInputError, NotFoundError, SiapPakaiError
@@ -40,6 +33,7 @@ from siappakai.models import (
 )
 from siappakai.models.transactions import transaction
 from siappakai.services import audit, places, servers, sites, villages
+from siappakai.services.site_secrets import SealedSecrets, new_secrets
 from siappakai.services.tables import read_table, write_csv, write_xlsx
 from siappakai.wording import pack, say, unpack
 
@@ -141,13 +135,13 @@ def apply_import(draft_id: str, *, by: str) -> ImportResult:
     return result
 
 
-def _secrets_for(draft: ImportDraft) -> dict[str, sites.SealedSecrets]:
+def _secrets_for(draft: ImportDraft) -> dict[str, SealedSecrets]:
     """Make the secrets of the sites a draft will plan, before others must wait for it."""
     _refuse_errors(_preview(draft).errors)
     present = _sites()
     rows = [ImportRow(**row) for row in draft.rows]
     new = [row.code for row in rows if row.code not in present and needs_plan(row, None)]
-    return {code: sites.new_secrets() for code in new}
+    return {code: new_secrets() for code in new}
 
 
 def export_villages(*, file_format: Literal["csv", "xlsx"]) -> bytes:
@@ -224,7 +218,7 @@ def _refuse_errors(problems: list[Problem]) -> None:
 
 
 def _apply_row(
-    row: ImportRow, site: KnownSite | None, secrets: sites.SealedSecrets | None, *, by: str
+    row: ImportRow, site: KnownSite | None, secrets: SealedSecrets | None, *, by: str
 ) -> tuple[str, bool]:
     try:
         village = villages.find_village(row.code)
@@ -250,7 +244,7 @@ def _plan(
     row: ImportRow,
     village: Village,
     site: KnownSite | None,
-    secrets: sites.SealedSecrets | None,
+    secrets: SealedSecrets | None,
     *,
     by: str,
 ) -> None:

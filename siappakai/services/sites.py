@@ -4,37 +4,22 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict
 from typing import Any
 
-import bcrypt
 from sqlalchemy import select
 
-from siappakai.credentials import load_key_ring, new_app_key, random_password, readable_password
-from siappakai.domain.naming import DB_PASSWORD_LENGTH, check_certificate, check_domain
+from siappakai.domain.naming import check_certificate, check_domain
 from siappakai.domain.states import TERMINAL, UNBUILT, ServerState, SiteState
 from siappakai.errors import ConflictError, InvalidInputError, NotFoundError, RefusedError
 from siappakai.models import Release, Run, Server, Site, Target, Village, db
-from siappakai.models.app import current_settings
 from siappakai.models.transactions import transaction
-from siappakai.services import audit, outcomes, releases, runs
+from siappakai.services import audit, outcomes, releases, runs, site_secrets
 from siappakai.services.paging import Page, paginate
+from siappakai.services.site_secrets import SealedSecrets
 from siappakai.wording import say
 
 OPENSID = "opensid"
-# A slow hash protects guessable passwords; 16 random characters (some 94 bits) are not, and an
-# import makes hundreds at once.
-_HASH_ROUNDS = 6
-
-
-@dataclass(frozen=True, slots=True)
-class SealedSecrets:
-    """What is secret of a new site, as the registry keeps it."""
-
-    db_password_sealed: str
-    app_key_sealed: str
-    admin_password_sealed: str
-    admin_password_hash: str
 
 
 def get_site(site_id: int) -> Site:
@@ -112,7 +97,7 @@ def plan_site(
             )
         _refuse_busy(site)
         if site.state is not SiteState.PLANNED:
-            for name, value in asdict(_sealed_now(secrets)).items():
+            for name, value in asdict(site_secrets.sealed_now(secrets)).items():
                 setattr(site, name, value)
         site.state = SiteState.PLANNED
         site.server_id = server.id
@@ -170,44 +155,12 @@ def set_certificate(site_id: int, *, chain: str, key: str, by: str) -> Site:
         return site
 
 
-def new_secrets() -> SealedSecrets:
-    """Make the secrets of a new site."""
-    ring = load_key_ring(current_settings().credentials_file)
-    password = readable_password()
-    # Made once, not per run: bcrypt salts anew each time, and a second install of a finished
-    # site must find nothing to change. `$2y$` is the name PHP gives the same algorithm.
-    hashed = bcrypt.hashpw(password.encode(), bcrypt.gensalt(_HASH_ROUNDS)).decode()
-    return SealedSecrets(
-        db_password_sealed=ring.seal(random_password(DB_PASSWORD_LENGTH)),
-        app_key_sealed=ring.seal(new_app_key()),
-        admin_password_sealed=ring.seal(password),
-        admin_password_hash=hashed.replace("$2b$", "$2y$", 1),
-    )
-
-
-def _sealed_now(made: SealedSecrets | None) -> SealedSecrets:
-    """Return secrets made before a transaction as they are sealed inside it, or new ones.
-
-    Making them takes long; the key may have been changed meanwhile (rotation).
-    """
-    if made is None:
-        return new_secrets()
-    ring = load_key_ring(current_settings().credentials_file)
-    return replace(
-        made,
-        db_password_sealed=ring.reseal(made.db_password_sealed),
-        app_key_sealed=ring.reseal(made.app_key_sealed),
-        admin_password_sealed=ring.reseal(made.admin_password_sealed),
-    )
-
-
 def admin_login(site_id: int, *, by: str) -> tuple[str, str]:
     """Return the user name and password of a site's first administrator; audited."""
-    ring = load_key_ring(current_settings().credentials_file)
     with transaction():
         site = get_site(site_id)
         audit.record("site.reveal", site.village.code, by=by)
-        return site.admin_user, ring.unseal(site.admin_password_sealed)
+        return site.admin_user, site_secrets.unsealed(site.admin_password_sealed)
 
 
 def request_install(

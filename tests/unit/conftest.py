@@ -6,7 +6,7 @@ import pytest
 from argon2 import PasswordHasher
 from pytest_socket import disable_socket, enable_socket
 
-from siappakai.services import accounts, sites
+from siappakai.services import accounts, site_secrets
 
 
 @pytest.fixture(autouse=True)
@@ -22,4 +22,4 @@ def quick_passwords(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
         accounts, "_hasher", PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
     )
-    monkeypatch.setattr(sites, "_HASH_ROUNDS", 4)
+    monkeypatch.setattr(site_secrets, "_HASH_ROUNDS", 4)

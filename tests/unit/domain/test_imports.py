@@ -2,14 +2,8 @@
 
 import pytest
 
-from siappakai.domain.imports import (
-    ImportRow,
-    Known,
-    KnownSite,
-    check_rows,
-    needs_plan,
-    read_rows,
-)
+from siappakai.domain.import_checks import Known, KnownSite, check_rows, needs_plan
+from siappakai.domain.imports import ImportRow, read_rows
 from siappakai.domain.official import read_official_rows
 from siappakai.domain.tables import Cell, Kind, Level, Problem, Table, TableRow
 from siappakai.errors import InvalidInputError

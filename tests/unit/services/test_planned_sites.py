@@ -9,7 +9,7 @@ from siappakai.domain.states import RunState, SiteState
 from siappakai.errors import ConflictError
 from siappakai.models import AuditEntry, Run, Site, db
 from siappakai.models.transactions import WRITES
-from siappakai.services import bulk, sites
+from siappakai.services import bulk, site_secrets, sites
 from siappakai.services.bulk import Placement
 from tests.factories import BY, make_release, make_run, make_server, make_site, make_village
 
@@ -67,7 +67,7 @@ def test_passwords_are_hashed_before_others_must_wait(monkeypatch: pytest.Monkey
         hashed_inside.append(bool(options.get(WRITES)))
         return real(password, salt)
 
-    monkeypatch.setattr(sites.bcrypt, "hashpw", note)
+    monkeypatch.setattr(site_secrets.bcrypt, "hashpw", note)
     placements = [Placement(there.village.code), Placement(dotted(bare.code), "baru.example.id")]
     (run,) = bulk.install_villages(placements, release_id=release.id, server_id=server.id, by=BY)
     assert hashed_inside == [False]

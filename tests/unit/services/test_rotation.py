@@ -16,7 +16,7 @@ from siappakai.errors import ConflictError, SiapPakaiError
 from siappakai.models import AuditEntry, Base, Site, User, db
 from siappakai.models.app import current_settings
 from siappakai.models.transactions import transaction
-from siappakai.services import keys, rotation, sites, totp
+from siappakai.services import keys, rotation, site_secrets, sites, totp
 from tests.databases import every_database
 from tests.factories import BY, make_server, make_site, make_user, make_village
 
@@ -161,7 +161,7 @@ def test_two_at_once_are_not_let_in(monkeypatch: pytest.MonkeyPatch):
 def test_secrets_made_before_a_rotation_are_planned_after_it_with_the_key_there_is(
     monkeypatch: pytest.MonkeyPatch,
 ):
-    early = sites.new_secrets()
+    early = site_secrets.new_secrets()
     old = read_keys(_path())
     site = None
 

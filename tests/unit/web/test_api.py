@@ -14,7 +14,7 @@ from siappakai.domain.tokens import Scope
 from siappakai.errors import UnreachableError
 from siappakai.models import AuditEntry, LogChunk, Role, Run, Site, Step, Village, db
 from siappakai.models.transactions import WRITES, transaction
-from siappakai.services import accounts, enrolment, runs, sites, villages
+from siappakai.services import accounts, enrolment, runs, site_secrets, villages
 from tests.factories import (
     BY,
     make_district,
@@ -375,7 +375,7 @@ def test_passwords_are_hashed_before_others_must_wait(
         hashed_inside.append(is_writing())
         return real(password, salt)
 
-    monkeypatch.setattr(sites.bcrypt, "hashpw", note)
+    monkeypatch.setattr(site_secrets.bcrypt, "hashpw", note)
     wanted = {"villages": placed, "release": release.version, "server_id": server.id}
     answer = client.post(f"{V1}/sites/install", json=wanted, headers=headers)
 
