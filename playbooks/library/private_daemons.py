@@ -107,9 +107,7 @@ def main() -> None:
             step["changed"] = settle(daemon, state, dry_run=module.check_mode)
         except DaemonError as error:
             step.update(failed=True, seconds=time.monotonic() - began, detail=str(error))
-            module.fail_json(
-                msg=str(error), error={"code": error.code, "params": error.params}, steps=steps
-            )
+            module.fail_json(steps=steps, **error.told())
         step["seconds"] = round(time.monotonic() - began, 3)
         changed = changed or bool(step["changed"])
     pids = {daemon.name: running_pid(daemon) for daemon in daemons}

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.closing import reopen
+from ansible.module_utils.daemons import DaemonError
 from ansible.module_utils.health import examine
 from ansible.module_utils.orphans import settle
 from ansible.module_utils.outcome import EXPECTED, Refusal, failure
+from ansible.module_utils.services import Reload
 from ansible.module_utils.variables import LayoutVars, SiteVars, argument
 
 DOCUMENTATION = """
@@ -30,6 +32,13 @@ options:
     description: How long what older plays left may go on.
     type: float
     default: 10
+  reload:
+    description:
+      - Reload PHP-FPM and nginx first, as C(services_reload) does, and wait for these sockets.
+        A reload that fails is a failure of the server; nothing is checked then. In one call,
+        as starting another module takes longer than either.
+    type: list
+    elements: str
 """
 
 
@@ -42,10 +51,12 @@ def main() -> None:
             "probe": {"type": "bool", "default": False},
             "play_id": {"type": "str", "default": ""},
             "patience_seconds": {"type": "float", "default": 10.0},
+            "reload": {"type": "list", "elements": "str"},
         },
         supports_check_mode=True,
     )
     layout, sites, play_id = (module.params[key] for key in ("layout", "sites", "play_id"))
+    reloaded = _reload(module) if module.params["reload"] is not None else False
     ended: list[str] = []
     reopened: list[str] = []
     try:
@@ -65,7 +76,21 @@ def main() -> None:
             error={"code": "unhealthy", "params": {"sites": ill}},
             sites=found,
         )
-    module.exit_json(changed=bool(ended or reopened), ended=ended, reopened=reopened, sites=found)
+    changed = bool(reloaded or ended or reopened)
+    module.exit_json(changed=changed, ended=ended, reopened=reopened, sites=found)
+
+
+def _reload(module: AnsibleModule) -> bool:
+    """Reload the services, or end the module telling why they were not; in check mode only test."""
+    services = Reload(module.params["layout"])
+    try:
+        if module.check_mode:
+            services.rehearse()
+        else:
+            services.perform(module.params["reload"])
+    except DaemonError as error:
+        module.fail_json(steps=services.steps, **error.told())
+    return True
 
 
 if __name__ == "__main__":

@@ -31,6 +31,10 @@ class DaemonError(Exception):
         self.code = code
         self.params = params
 
+    def told(self) -> dict[str, Any]:
+        """Return `msg` and `error` as a module tells them."""
+        return {"msg": str(self), "error": {"code": self.code, "params": self.params}}
+
 
 @dataclass(frozen=True, slots=True)
 class Daemon:

@@ -101,10 +101,24 @@ def reload(daemon: Daemon) -> str:
 
 
 def _reload_nginx(daemon: Daemon, pid: int) -> bool:
-    """Whether new workers were started; the old ones finish their requests beside them."""
+    """Whether new workers hear visitors, alone; the old ones finish their requests beside them.
+
+    For a moment both do: who asks then may be answered by the old configuration.
+    """
     old = children(pid)
     os.kill(pid, signal.SIGHUP)
-    return wait_until(lambda: bool(children(pid) - old), daemon.patience_seconds)
+    return wait_until(
+        lambda: bool(children(pid) - old) and all(map(_leaves, old)), daemon.patience_seconds
+    )
+
+
+def _leaves(worker: int) -> bool:
+    """Whether a worker of nginx is gone or, by the title it gives itself, on its way."""
+    try:
+        title = (PROC / f"{worker}/cmdline").read_bytes()
+    except OSError:
+        return True
+    return b"shutting down" in title or not title
 
 
 def _reload_php(daemon: Daemon, pid: int) -> bool:

@@ -92,6 +92,7 @@ _TASKS: Final = {
     "Install the sites": _("Pasang situs"),
     "Install the site": _("Hasil tiap situs"),
     "Reload PHP-FPM and nginx": _("Muat ulang PHP-FPM dan nginx"),
+    "Reload PHP-FPM and nginx, check the sites": _("Muat ulang PHP-FPM dan nginx, periksa situs"),
     "Check the sites": _("Periksa situs"),
     "Remove the site": _("Hapus situs"),
     "Remove the accounts of the sites that are gone": _("Hapus akun situs yang sudah dihapus"),
