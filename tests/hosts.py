@@ -16,32 +16,13 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from tests import host_boot
 from tests.host_images import CACHE, base_image, furnish
 
 HOSTS = CACHE / "hosts"
 FORWARDED = CACHE / "ip_forward"
 FORWARDING = Path("/proc/sys/net/ipv4/ip_forward")
 NETWORKS = 64 * 256
-
-# Runs in the new namespaces, whose mounts end with them; $1 is the host's root folder.
-_BOOT = """\
-set -e
-hostname "$2"
-mount -t proc proc "$1/proc"
-mount -t sysfs -o ro sysfs "$1/sys"
-mount -t tmpfs -o mode=0755 tmpfs "$1/run"
-mount -t tmpfs -o mode=0755 tmpfs "$1/dev"
-for device in null zero full random urandom tty; do
-    touch "$1/dev/$device"
-    mount --bind "/dev/$device" "$1/dev/$device"
-done
-mkdir "$1/dev/pts" "$1/dev/shm"
-mount -t devpts -o newinstance,ptmxmode=0666,mode=0620,gid=5 devpts "$1/dev/pts"
-mount -t tmpfs -o mode=1777 tmpfs "$1/dev/shm"
-ln -s pts/ptmx "$1/dev/ptmx"
-ln -s /proc/self/fd "$1/dev/fd"
-exec chroot "$1" /usr/bin/python3 /usr/local/sbin/init
-"""
 
 
 @dataclass
@@ -123,15 +104,14 @@ class DebianHost:
             self._process.wait()
             self._process = None
 
-    def boot(self) -> None:
-        """Switch the host on and wait for its SSH."""
+    def boot(self, group: Path | None = None) -> None:
+        """Switch the host on and wait for its SSH; in a control group, systemd runs it."""
         # Ends with the tests even when those are killed.
         bound = ["setpriv", "--pdeathsig", "KILL"]
         network = ["nsenter", f"--net=/run/netns/{self._namespace}"]
-        spaces = ["unshare", "--pid", "--mount", "--uts", "--ipc", "--fork", "--kill-child"]
-        script = ["sh", "-c", _BOOT, "boot", str(self.root), self.name]
         self._process = subprocess.Popen(
-            [*bound, *network, *spaces, *script], stdin=subprocess.DEVNULL
+            [*bound, *network, *host_boot.words(self.root, self.name, group)],
+            stdin=subprocess.DEVNULL,
         )
         self._await_ssh()
 
@@ -149,7 +129,10 @@ class DebianHost:
         if self._process is None:
             raise ProcessLookupError(f"Host {self.name} is switched off.")
         pid = self._process.pid
-        return int(Path(f"/proc/{pid}/task/{pid}/children").read_text().split()[0])
+        inside = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+        if not inside:
+            raise ProcessLookupError(f"Host {self.name} has gone down by itself.")
+        return int(inside[0])
 
     def attach(self) -> None:
         """Lay the network: a cable to this machine, which passes on what goes beyond."""
