@@ -55,7 +55,7 @@ class Target(Base):
     __table_args__ = (
         Index("ix_targets_run_state", "run_id", "state"),
         # The newest of a site, and of a server without one, is the last entry.
-        Index("ix_targets_site", "site_id", "id"),
+        Index("ix_targets_site", "site_id", "id", "state"),
         Index("ix_targets_server_site", "server_id", "site_id", "id"),
     )
 

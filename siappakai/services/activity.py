@@ -7,6 +7,7 @@ from datetime import date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import case, func, or_, select
+from sqlalchemy.orm import joinedload
 
 from siappakai.domain.states import RunState, SiteState
 from siappakai.models import Run, Site, db, utc_now
@@ -59,4 +60,5 @@ def stale_sites(limit: int = 5, *, now: datetime | None = None) -> Stale:
     query = select(Site).where(Site.state == SiteState.ACTIVE, unseen)
     count = db.session.scalar(select(func.count()).select_from(query.subquery())) or 0
     oldest = query.order_by(Site.checked_at.is_not(None), Site.checked_at, Site.id).limit(limit)
-    return Stale(count, list(db.session.scalars(oldest)) if count else [])
+    shown = oldest.options(joinedload(Site.village))
+    return Stale(count, list(db.session.scalars(shown)) if count else [])

@@ -46,9 +46,28 @@ def paginate(
     A page beyond the last one becomes the last one, so that a list that shrank meanwhile
     still shows something.
     """
-    per_page = min(max(per_page, 1), MAX_PER_PAGE)
+    per_page = _allowed(per_page)
     counted = query.order_by(None).subquery()
     total = db.session.scalar(select(func.count()).select_from(counted)) or 0
     page = min(max(page, 1), max(1, -(-total // per_page)))
     rows = db.session.execute(query.limit(per_page).offset((page - 1) * per_page))
     return Page([item(row) for row in rows], total, page, per_page)
+
+
+def paginate_found(
+    query: Select[*Columns], item: Callable[[Row[*Columns]], T], *, page: int, per_page: int
+) -> Page[T]:
+    """Return what `paginate` does, for a query that reads every row to find its own.
+
+    It counts them on the way instead of reading all a second time.
+    """
+    per_page, page = _allowed(per_page), max(page, 1)
+    counted = query.add_columns(func.count().over())
+    rows = db.session.execute(counted.limit(per_page).offset((page - 1) * per_page)).all()
+    if not rows:
+        return paginate(query, item, page=page, per_page=per_page)
+    return Page([item(row) for row in rows], rows[0][-1], page, per_page)
+
+
+def _allowed(per_page: int) -> int:
+    return min(max(per_page, 1), MAX_PER_PAGE)

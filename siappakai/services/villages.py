@@ -16,7 +16,7 @@ from siappakai.errors import ConflictError, InvalidInputError, NotFoundError
 from siappakai.models import District, Release, Run, Server, Site, Target, Village, db
 from siappakai.models.transactions import transaction
 from siappakai.services import audit, places
-from siappakai.services.paging import MAX_PER_PAGE, Page, paginate
+from siappakai.services.paging import MAX_PER_PAGE, Page, paginate, paginate_found
 from siappakai.wording import say
 
 NO_SITE = "none"
@@ -177,8 +177,9 @@ def list_villages(
     """
     # Sorting and counting whole rows of a long list takes longer than looking a page of them up.
     rows = _with_sites(select(Village.id), app).order_by(*_order(sort))
+    read_page = paginate
     if query.strip():
-        rows = rows.where(_matches(query.strip()))
+        rows, read_page = rows.where(_matches(query.strip())), paginate_found
     if district:
         rows = rows.where(Village.district_code == district.replace(".", ""))
     if server:
@@ -187,7 +188,7 @@ def list_villages(
         rows = rows.where(_has_state(state))
     if release:
         rows = rows.where(Release.version == release)
-    found = paginate(rows, lambda row: row[0], page=page, per_page=per_page)
+    found = read_page(rows, lambda row: row[0], page=page, per_page=per_page)
     return Page(_rows(found.items, app), found.total, found.page, found.per_page)
 
 

@@ -182,6 +182,17 @@ def test_a_list_comes_in_pages() -> None:
 
 
 @pytest.mark.usefixtures("fleet")
+@pytest.mark.parametrize(
+    ("page", "shown", "number"), [(1, ["2001", "2002"], 1), (2, ["2003"], 2), (9, ["2003"], 2)]
+)
+def test_what_was_searched_comes_in_pages_too(page: int, shown: list[str], number: int) -> None:
+    make_village("5102012009", "Antap", district=make_district("510203", "Kerambitan"))
+    found = villages.list_villages(query="desa.id", page=page, per_page=2)
+    assert [row.village.code[-4:] for row in found.items] == shown
+    assert (found.total, found.page) == (3, number)
+
+
+@pytest.mark.usefixtures("fleet")
 def test_a_row_carries_the_site_with_server_and_release() -> None:
     rows = {row.village.name: row.site for row in villages.list_villages().items}
     assert rows["Tangguntiti"] is None

@@ -529,7 +529,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_targets")),
     )
     op.create_index("ix_targets_run_state", "targets", ["run_id", "state"], unique=False)
-    op.create_index("ix_targets_site", "targets", ["site_id", "id"], unique=False)
+    op.create_index("ix_targets_site", "targets", ["site_id", "id", "state"], unique=False)
     op.create_index(
         "ix_targets_server_site", "targets", ["server_id", "site_id", "id"], unique=False
     )
