@@ -213,8 +213,8 @@ def test_no_scrape_reads_a_whole_table_of_history(panel: Flask, stranger: FlaskC
 
     history = {plan for plan in plans if any(name in plan for name in ("runs", "targets"))}
     assert history == {
-        "SEARCH runs USING COVERING INDEX ix_runs_state_created (state=?)",
-        "SEARCH runs USING INDEX ix_runs_state_created (state=?)",
+        "SEARCH runs USING COVERING INDEX ix_runs_state (state=?)",
+        "SEARCH runs USING INDEX ix_runs_state (state=?)",
         "SEARCH runs USING COVERING INDEX ix_runs_ended_state (ended_at>?)",
         "SEARCH runs USING INDEX ix_runs_ended_state (ended_at>?)",
         "SEARCH targets USING COVERING INDEX ix_targets_run_state (run_id=?)",
