@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import time
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .daemons import DaemonError, daemons_of
 from .reloading import check_config, reload, require_prepared, require_sockets
 from .run_folders import make_run_folders
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 class Reload:
@@ -40,20 +44,20 @@ class Reload:
         make_run_folders(self.layout)
         self._test()
         for daemon in self.daemons:
-            self._step(f"reload_{daemon.name}", lambda one=daemon: reload(one), changed=True)
+            self._step(f"reload_{daemon.name}", partial(reload, daemon), changed=True)
         if sockets:
-            self._step("await_sockets", lambda: require_sockets(sockets) or "")
+            self._step("await_sockets", partial(require_sockets, sockets))
 
     def _test(self) -> None:
         for daemon in self.daemons:
-            self._step(f"test_{daemon.name}", lambda one=daemon: check_config(one) or "")
+            self._step(f"test_{daemon.name}", partial(check_config, daemon))
 
-    def _step(self, name: str, work: Any, *, changed: bool = False) -> None:
+    def _step(self, name: str, work: Callable[[], str | None], *, changed: bool = False) -> None:
         began = time.monotonic()
         step = {"name": name, "changed": changed, "detail": "", "seconds": 0.0}
         self.steps.append(step)
         try:
-            step["detail"] = work()
+            step["detail"] = work() or ""
         except DaemonError as error:
             step.update(failed=True, changed=False, detail=str(error))
             raise
