@@ -40,7 +40,8 @@ def address(registry: Flask, tmp_path: Path) -> Iterator[str]:
         session.merge(Setting(key=REQUIRE_TOTP_FOR_ADMINS, value=False))
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port = probe.getsockname()[1]
-    command = [sys.executable, "-m", "gunicorn", "--no-control-socket", "--workers=2", "--threads=4"]
+    command = [sys.executable, "-m", "gunicorn", "--no-control-socket"]
+    command += ["--workers=2", "--threads=4"]
     with (tmp_path / "panel.log").open("wb") as log:
         server = subprocess.Popen(
             [*command, "--bind", f"127.0.0.1:{port}", "siappakai.web:create_app()"],
