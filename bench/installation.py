@@ -70,6 +70,8 @@ class Panel:
             http_address="127.0.0.1",
             http_port=_free_port(),
             https_port=_free_port(),
+            # As many as the floor works on at once (floor/install.sh).
+            parallelism=2,
         )
         enrolment.enrol_local_server(name=SERVER, arrangement=arrangement, by=_BY)
         self.command("server", "prepare", SERVER, "--follow")

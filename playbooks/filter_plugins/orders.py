@@ -17,14 +17,12 @@ _TEMPLATES = {
 
 
 def orders(
-    slugs: Iterable[str], hostvars: Any, problems: Mapping[str, str], templates: str
+    slugs: Iterable[str], hostvars: Mapping[str, Any], problems: Mapping[str, str], templates: str
 ) -> list[dict[str, Any]]:
     """Return one order per site, with its files rendered from the folder `templates`.
 
-    `problems` says why a release (`app-version`) could not be brought. The facts of a site hold
-    no templates, so they are taken as they lie in the inventory, and one Jinja environment
-    renders all: through Ansible's own, made anew for each village, it would take ten times as
-    long.
+    `problems` says why a release (`app-version`) could not be brought. One Jinja environment
+    renders all: Ansible's own is made anew for each village and file.
     """
     # Settings as those of ansible.builtin.template, which renders the same files elsewhere.
     environment = jinja2.Environment(  # noqa: S701 - configuration files, not pages
@@ -33,20 +31,19 @@ def orders(
         keep_trailing_newline=True,
         undefined=jinja2.StrictUndefined,
     )
-    return [_order(hostvars.raw_get(slug), problems, environment) for slug in slugs]
+    return [_order(hostvars[slug], problems, environment) for slug in slugs]
 
 
 def _order(
     host: Mapping[str, Any], problems: Mapping[str, str], environment: jinja2.Environment
 ) -> dict[str, Any]:
-    release = host["release"]
-    known = {"ansible_managed": "Ansible managed"} | {
-        name: host[name] for name in ("layout", "site", "secrets")
-    }
+    facts = {name: host[name] for name in ("layout", "release", "secrets", "site")}
+    known = {"ansible_managed": "Ansible managed", **facts}
+    release = facts["release"]
     return {
         "release": release,
-        "site": host["site"],
-        "secrets": host["secrets"],
+        "site": facts["site"],
+        "secrets": facts["secrets"],
         "files": {
             name: environment.get_template(file).render(known) for name, file in _TEMPLATES.items()
         },

@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import socket
 import ssl
+import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import asdict, dataclass, field
@@ -40,7 +41,10 @@ class Check:
 
 @dataclass
 class Report:
-    """What was found of one site. `state`: absent, partial or installed."""
+    """What was found of one site. `state`: absent, partial or installed.
+
+    `seconds` is how long looking took, the questions to the database apart.
+    """
 
     healthy: bool = False
     installed: bool = False
@@ -48,6 +52,7 @@ class Report:
     release: str | None = None
     schema_version: str | None = None
     checks: list[Check] = field(default_factory=list)
+    seconds: float = 0.0
 
     def as_dict(self) -> dict[str, Any]:
         return asdict(self)
@@ -70,7 +75,7 @@ def examine(layout: LayoutVars, sites: Sequence[SiteVars]) -> dict[str, Report]:
         return {}
     inside = _look_inside_all(layout, sites)
     with ThreadPoolExecutor(_PARALLEL) as pool:
-        reports = pool.map(lambda pair: _examine(layout, *pair), zip(sites, inside, strict=True))
+        reports = pool.map(lambda pair: _timed(layout, *pair), zip(sites, inside, strict=True))
         return {site["slug"]: report for site, report in zip(sites, reports, strict=True)}
 
 
@@ -108,6 +113,13 @@ def _column(admin: Link, site: SiteVars, query: str) -> list[str]:
     with admin.cursor() as cursor:
         cursor.execute(query)
         return [str(row[0]) for row in cursor.fetchall()]
+
+
+def _timed(layout: LayoutVars, site: SiteVars, inside: _Inside) -> Report:
+    began = time.monotonic()
+    report = _examine(layout, site, inside)
+    report.seconds = round(time.monotonic() - began, 3)
+    return report
 
 
 def _examine(layout: LayoutVars, site: SiteVars, inside: _Inside) -> Report:

@@ -221,9 +221,9 @@ def expired() -> list[int]:
     """Mark running runs whose lease has expired as lost; return the lost runs nobody settles."""
     with transaction() as session:
         now = registry_now(session)
-        for run in session.scalars(
-            select(Run).where(Run.state == RunState.RUNNING, Run.lease_until < now)
-        ):
+        late = select(Run).where(Run.state == RunState.RUNNING, Run.lease_until < now)
+        # Locked by others is at work: a heartbeat or an end that is being written counts.
+        for run in session.scalars(late.with_for_update(skip_locked=True)):
             run.state = RunState.LOST
             run.message = say("Pekerja berhenti di tengah jalan; keadaan situs sedang diperiksa.")
             for target in run.targets:

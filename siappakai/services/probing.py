@@ -91,7 +91,9 @@ def _rights(shell: Shell) -> list[str]:
         raise _python_missing(say("Python 3 tidak ada di server."))
     uid, *version = (int(word) for word in answer.output.split())
     if tuple(version) < OLDEST_PYTHON:
-        raise _python_missing(f"Python server terlalu tua: {'.'.join(map(str, version))}.")
+        raise _python_missing(
+            say("Python server terlalu tua: %(version)s.", version=".".join(map(str, version)))
+        )
     if uid == 0:
         return []
     if shell.run(["sudo", "-n", "true"]).code != 0:

@@ -203,7 +203,7 @@ class Recorder:
                 self._report(self.targets[slug], report)
         for slug, verdict in event.verdicts.items():
             if slug in self.targets:
-                self._judge(self.targets[slug], verdict, event.seconds)
+                self._judge(self.targets[slug], verdict, verdict.get("seconds", event.seconds))
         if event.host in self.targets:
             target_id = self.targets[event.host]
             self.pending.append(lambda session: steps.end_step(session, target_id, event))

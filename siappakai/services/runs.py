@@ -145,9 +145,11 @@ def steps_of(target_id: int) -> Sequence[Step]:
 def current_steps(targets: Sequence[Target]) -> dict[int, str]:
     """Return the name of the newest step of each target that is at work, by target."""
     running = [target.id for target in targets if target.state is RunState.RUNNING]
+    if not running:
+        return {}
     newest = select(func.max(Step.id)).where(Step.target_id.in_(running)).group_by(Step.target_id)
     rows = db.session.execute(select(Step.target_id, Step.name).where(Step.id.in_(newest)))
-    return dict(rows.all()) if running else {}
+    return dict(rows.all())
 
 
 def progress(run_id: int) -> dict[str, int]:
@@ -209,8 +211,10 @@ def request_cancel(run_id: int, *, by: str) -> Run:
     A lost run is settled all the same, then counts as cancelled. Raises ConflictError when it
     has ended.
     """
-    with transaction():
+    with transaction() as session:
         run = get_run(run_id)
+        # A worker may claim it at this moment: who comes second sees what the first did.
+        session.refresh(run, with_for_update=True)
         if run.state in TERMINAL:
             raise ConflictError(
                 say("Pekerjaan %(run_id)s sudah selesai.", run_id=run_id),

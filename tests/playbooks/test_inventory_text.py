@@ -12,7 +12,7 @@ import pytest
 from siappakai.ansible.inventory import ServerHost, SiteHost, build_inventory
 from siappakai.ansible.plays import Certificate, Identity, ReleaseVars, SiteSecrets, SiteVars
 from siappakai.domain.naming import server_layout, site_names
-from tests.playing import play
+from tests.playing import PLAYBOOKS, play
 
 CODE = "5102062003"
 LAYOUT = server_layout(
@@ -37,6 +37,20 @@ BOOK = """
           joined: "{{ layout.prefix ~ '-' ~ (sites | default([site]) | map(attribute='slug'))[0] }}"
           compared: "{{ layout.services == 'private' and '8.2' in layout.php[0].version }}"
           rendered: "{{ lookup('ansible.builtin.template', folder ~ '/name.j2') }}"
+"""
+# What install.yml tells of each site.
+ORDERS = """
+- hosts: servers
+  gather_facts: false
+  tasks:
+    - name: Write down the orders
+      ansible.builtin.copy:
+        dest: "{{ folder }}/orders.json"
+        content: >-
+          {{ sites | map(attribute='slug') | orders(hostvars, problems, templates) | to_json }}
+        mode: "0600"
+      vars:
+        problems: {opensid-v2410.0.0: no room}
 """
 TEMPLATE = "{{ (site | default(sites[0])).identity.nama_desa }}"
 
@@ -120,3 +134,38 @@ def test_every_text_arrives_as_it_was_typed(arrived: dict[str, Any], tmp_path: P
         assert seen["joined"] == f"uji-opensid-{CODE}"
         assert seen["compared"] is True
     assert arrived[f"opensid-{CODE}"]["secrets"]["db_password"] == hostile(tmp_path, "password")
+
+
+def order(folder: Path, inventory: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Return the order of the one site of an inventory."""
+    monkeypatch.setenv("ANSIBLE_FILTER_PLUGINS", str(PLAYBOOKS / "filter_plugins"))
+    book = folder / "orders.yml"
+    book.write_text(ORDERS)
+    known = {"folder": str(folder), "templates": str(PLAYBOOKS.parent / "templates/server")}
+    known["secret"] = "kept-elsewhere"
+    played = play(book, inventory, "-e", json.dumps(known))
+    assert played.succeeded, played.text
+    return json.loads((folder / "orders.json").read_text())[0]
+
+
+def test_an_order_holds_what_was_typed_and_runs_none_of_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told = order(tmp_path, build_inventory([hosts_of(tmp_path)]), monkeypatch)
+    assert not list(tmp_path.glob("ran-*"))
+    assert told["secrets"]["db_password"] == hostile(tmp_path, "password")
+    assert f"server_name {hostile(tmp_path, 'domain')};" in told["files"]["vhost"]
+    assert hostile(tmp_path, "password") in told["files"]["database"]
+    assert told["files"]["pool"].startswith("; Ansible managed\n; One site")
+    assert told["release_problem"] == "no room"
+
+
+def test_in_an_inventory_by_hand_a_secret_may_be_a_variable(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    inventory = build_inventory([hosts_of(tmp_path)])
+    (group,) = inventory["all"]["children"]["sites"]["children"].values()
+    group["hosts"][f"opensid-{CODE}"]["secrets"]["db_password"] = "{{ secret }}"
+    told = order(tmp_path, inventory, monkeypatch)
+    assert told["secrets"]["db_password"] == "kept-elsewhere"
+    assert "'kept-elsewhere'" in told["files"]["database"]

@@ -38,6 +38,8 @@ def init(app: Flask, settings: Settings) -> None:
         },
         strategy="moving-window",
         in_memory_fallback_enabled=True,
+        # Requests that find Redis gone at the same moment: one falls back, the others pass.
+        swallow_errors=True,
     )
     limiter.limit(_pace)(blueprint)
     limiter.init_app(app)

@@ -1,7 +1,10 @@
 """Who may call what of the API: route, method, scope, role and id, and every bad token."""
 
+import socket
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -285,6 +288,20 @@ def test_processes_of_the_panel_count_together(panel: Flask, program: NewProgram
     asked = [client.get(URL, headers=token).status_code for client in (first, second, first)]
     assert asked == [200, 200, 200]
     assert second.get(URL, headers=token).status_code == 429
+
+
+@pytest.mark.patient
+def test_a_redis_that_is_stuck_holds_nobody_up(panel: Flask, program: NewProgram, tmp_path: Path):
+    present = panel.extensions["siappakai.settings"]
+    token = {"Authorization": program("villages:read").environ_base["HTTP_AUTHORIZATION"]}
+    path = tmp_path / "stuck.sock"
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(path))
+        listener.listen()
+        app = create_app(present.model_copy(update={"redis_url": f"unix://{path}"}))
+        with ThreadPoolExecutor(4) as clients:
+            asked = [clients.submit(app.test_client().get, URL, headers=token) for _ in range(4)]
+            assert [one.result().status_code for one in asked] == [200] * 4
 
 
 def test_a_token_opens_no_page(panel: Flask, program: NewProgram):
