@@ -146,10 +146,11 @@ def _site_problems(row: ImportRow, known: Known) -> Iterator[Problem]:
         )
     elif row.server and (php := _php(row, known)) and php not in known.servers[row.server]:
         what = say("PHP %(php)s tidak ada pada server %(server)s.", php=php, server=row.server)
-        yield error("php", what, f"Yang ada: {', '.join(known.servers[row.server])}.")
+        there = ", ".join(known.servers[row.server])
+        yield error("php", what, say("Yang ada: %(versions)s.", versions=there))
     if row.release and row.release not in known.releases:
         what = say("Rilis %(release)s tidak ada pada katalog.", release=row.release)
-        yield error("rilis", what, "Tambahkan rilis itu dahulu.")
+        yield error("rilis", what, say("Tambahkan rilis itu dahulu."))
     yield from _installed_problems(row, known.sites.get(row.code))
 
 

@@ -21,8 +21,14 @@ from siappakai.wording import say
 
 _PATH = "/usr/local/bin:/usr/bin:/bin"
 
-# What PyMySQL calls otherwise than MariaDB's own programs do.
-_MARIADB_NAMES = {"unix_socket": "socket", "ssl_verify_identity": "ssl_verify_server_cert"}
+# What MariaDB's own programs call what PyMySQL is told in the URL; the rest is not for them.
+_MARIADB_NAMES = {
+    "unix_socket": "socket",
+    "ssl_ca": "ssl_ca",
+    "ssl_cert": "ssl_cert",
+    "ssl_key": "ssl_key",
+    "ssl_verify_identity": "ssl_verify_server_cert",
+}
 _TABLES = "SELECT table_name FROM information_schema.tables WHERE table_schema = DATABASE()"
 _LAST_BYTES = 200
 
@@ -41,6 +47,19 @@ END $$;
 """
 
 
+@contextmanager
+def _told() -> Iterator[None]:
+    """Tell what the machine refuses (no such program, a full disk) as an error of ours."""
+    try:
+        yield
+    except (OSError, sqlite3.Error) as problem:
+        raise SiapPakaiError(
+            say("Registri tidak dapat disalin: %(reason)s", reason=problem),
+            say("Perbaiki sebabnya (disk, hak, program yang kurang), lalu ulangi perintah ini."),
+        ) from problem
+
+
+@_told()
 def save_registry(url: str, file: Path) -> None:
     """Copy the registry at `url` into a new file (0600) and read the copy back.
 
@@ -50,7 +69,7 @@ def save_registry(url: str, file: Path) -> None:
     kind = _kind(where)
     os.close(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
     with ExitStack() as undo:
-        undo.callback(file.unlink)
+        undo.callback(file.unlink, missing_ok=True)
         if kind == "sqlite":
             _copy_sqlite(_sqlite_file(where), file)
             _check_sqlite(_sqlite_file(where), file)
@@ -63,6 +82,7 @@ def save_registry(url: str, file: Path) -> None:
         undo.pop_all()
 
 
+@_told()
 def restore_registry(url: str, file: Path) -> None:
     """Make the registry at `url` what it was when `file` was saved, wholly or not at all.
 
@@ -157,8 +177,8 @@ def _restore_mariadb(url: URL, file: Path) -> None:
 def _mariadb(program: str, url: URL, *options: str, given: BinaryIO | None = None) -> str:
     """Run a program of MariaDB's; how it gets in is told by a file, never by arguments."""
     told = {"host": url.host, "port": url.port, "user": url.username, "password": url.password}
-    for name in url.query.keys() - {"charset"}:
-        told[_MARIADB_NAMES.get(name, name)] = str(url.query[name])
+    for name in url.query.keys() & _MARIADB_NAMES.keys():
+        told[_MARIADB_NAMES[name]] = str(url.query[name])
     lines = [f"{name}={_quoted(str(value))}" for name, value in told.items() if value]
     with tempfile.NamedTemporaryFile("w", prefix="siappakai-my-") as file:
         file.write("\n".join(["[client]", *lines, ""]))

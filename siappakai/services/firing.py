@@ -22,7 +22,7 @@ from siappakai.domain.schedules import ON_TIME, OccurrenceState, Refusal
 from siappakai.domain.states import TERMINAL, ServerState
 from siappakai.errors import SiapPakaiError
 from siappakai.models import Occurrence, Run, Schedule, Server, Target, db, registry_now
-from siappakai.models.transactions import after_commit, attempt, transaction
+from siappakai.models.transactions import attempt, transaction
 from siappakai.services import settings
 from siappakai.services.schedule_actions import ACTIONS, Action
 from siappakai.services.schedules import due_at, here
@@ -59,21 +59,43 @@ def fire_due(now: datetime | None = None) -> None:
     for schedule_id in db.session.scalars(going).all():
         try:
             _fire_if_due(schedule_id, now)
-        except IntegrityError:
-            log.info("schedule %s: another clock was first", schedule_id)
         except Exception as error:
             # The others, and what else the clock does, must not wait for this one.
-            log.exception("schedule %s cannot be fired", schedule_id)
             db.session.rollback()
+            if isinstance(error, IntegrityError) and not _is_due(schedule_id, now):
+                log.info("schedule %s: another clock was first", schedule_id)
+                continue
+            log.exception("schedule %s cannot be fired", schedule_id)
             _note_failure(schedule_id, error, now)
+
+
+def _is_due(schedule_id: int, now: datetime) -> bool:
+    schedule = db.session.get(Schedule, schedule_id, populate_existing=True)
+    return schedule is not None and bool(_due_slots(schedule, now, here()))
 
 
 def _fire_if_due(schedule_id: int, now: datetime) -> None:
     schedule = db.session.get(Schedule, schedule_id, populate_existing=True)
-    if schedule is None or not _due_slots(schedule, now, here()):
+    slots = _due_slots(schedule, now, here()) if schedule is not None else []
+    if schedule is None or not slots or not _is_done_at_once(schedule, slots[-1], now):
         return
     with transaction() as session:
         _fire(session, schedule_id, now)
+
+
+def _is_done_at_once(schedule: Schedule, slot: datetime, now: datetime) -> bool:
+    """Do what an action does `at_once`; tell whether its slot may be settled.
+
+    Before the slot is: what breaks, or is not finished, leaves it due and goes on with the
+    clock's next round. Two clocks that do it at once do no harm.
+    """
+    at_once = ACTIONS[schedule.action].at_once
+    if at_once is None or _is_too_late(schedule, slot, now):
+        return True
+    by = actor_of(schedule)
+    # What it does has transactions of its own, which others wait for.
+    db.session.commit()
+    return at_once(by)
 
 
 def _note_failure(schedule_id: int, error: Exception, now: datetime) -> None:
@@ -106,11 +128,15 @@ def _fire(session: Session, schedule_id: int, now: datetime) -> None:
 
 def _settle(schedule: Schedule, slot: datetime, now: datetime) -> _Result:
     """Do what was planned for a slot, unless it is too late for that."""
-    late = now - due_at(schedule, slot, here())
-    if late > timedelta(minutes=schedule.grace_minutes):
+    if _is_too_late(schedule, slot, now):
         return _too_late()
+    late = now - due_at(schedule, slot, here())
     done = OccurrenceState.FIRED if late <= ON_TIME else OccurrenceState.CAUGHT_UP
     return _do(schedule, done)
+
+
+def _is_too_late(schedule: Schedule, slot: datetime, now: datetime) -> bool:
+    return now - due_at(schedule, slot, here()) > timedelta(minutes=schedule.grace_minutes)
 
 
 def _due_slots(schedule: Schedule, now: datetime, zone: ZoneInfo) -> list[datetime]:
@@ -142,8 +168,6 @@ def _note(
 def _do(schedule: Schedule, done: OccurrenceState) -> _Result:
     action = ACTIONS[schedule.action]
     if action.at_once is not None:
-        # Not in here: it may take long, and has transactions of its own.
-        after_commit(action.at_once, actor_of(schedule))
         return _Result(done)
     if settings.is_draining():
         return _Result(left=[_Left(Refusal.DRAINED)])

@@ -100,6 +100,12 @@ def get_import(draft_id: str) -> Preview:
     return _preview(_draft(draft_id))
 
 
+def plans_sites(draft_id: str) -> bool:
+    """Tell whether applying a draft would plan a site; raises NotFoundError as `get_import`."""
+    rows, present = get_import(draft_id).rows, _known().sites
+    return any(needs_plan(row, present.get(row.code)) for row in rows)
+
+
 def discard_import(draft_id: str, *, by: str) -> None:
     """Throw a draft away; raises NotFoundError."""
     with transaction() as session:

@@ -37,17 +37,21 @@ _CHUNKS_AT_ONCE: Final = 100
 _RUNS_AT_ONCE: Final = 20
 # What waits for SQLite looks again every tenth of a second.
 _PAUSE_SECONDS: Final = 0.11
-# The clock does this beside its other work: what is left is forgotten the next time.
+# The clock does this beside its other work: what is left is forgotten at its next round.
 _MOST_SECONDS: Final = 10.0
 
 
 @dataclass(frozen=True, slots=True)
 class Pruned:
-    """How many rows were forgotten: runs whose log and steps went, alerts, slots of schedules."""
+    """How many rows were forgotten: runs whose log and steps went, alerts, slots of schedules.
+
+    `is_complete` tells whether nothing old is left.
+    """
 
     runs: int
     alerts: int
     occurrences: int
+    is_complete: bool = True
 
 
 def prune(by: str, now: datetime | None = None) -> Pruned:
@@ -62,6 +66,7 @@ def prune(by: str, now: datetime | None = None) -> Pruned:
         alerts=_forget_alerts(sweep, now - timedelta(days=ALERT_DAYS)),
         occurrences=_forget_occurrences(sweep, now - timedelta(days=OCCURRENCE_DAYS)),
         runs=_forget_logs(sweep, now - timedelta(days=LOG_DAYS)),
+        is_complete=not sweep.is_over,
     )
     with transaction():
         audit.record("registry.prune", "registry", by=by, detail=asdict(pruned))
@@ -74,10 +79,14 @@ class _Sweep:
 
     until: float
 
+    @property
+    def is_over(self) -> bool:
+        return time.monotonic() >= self.until
+
     def away(self, model: type[Base], old: Select[int], at_once: int = ROWS_AT_ONCE) -> int:
         """Delete the rows of `model` whose ids `old` selects; return how many went."""
         gone = 0
-        while time.monotonic() < self.until:
+        while not self.is_over:
             with transaction() as session:
                 ids = list(session.scalars(old.limit(at_once)))
                 if ids:
@@ -102,7 +111,7 @@ def _forget_logs(sweep: _Sweep, before: datetime) -> int:
         sweep.away(LogChunk, chunks, _CHUNKS_AT_ONCE)
         kept = select(func.count(LogChunk.run_id.distinct())).where(LogChunk.run_id.in_(group))
         forgotten += len(group) - (db.session.scalar(kept) or 0)
-        if time.monotonic() >= sweep.until:
+        if sweep.is_over:
             break
         time.sleep(_PAUSE_SECONDS)
     return forgotten

@@ -15,8 +15,9 @@ from siappakai.services import pruning, servers, sites
 
 # What is asked for on one server, of one district there or of all (""), in the name given last.
 OnServer = Callable[[Server, str, str], list[Run]]
-# What is done once for the whole installation, in the name given.
-AtOnce = Callable[[str], object]
+# What is done once for the whole installation, in the name given, with transactions of its own;
+# tells whether all of it was done, or some is left for the clock's next round.
+AtOnce = Callable[[str], bool]
 
 
 def _nothing(_server: Server, _district: str, _by: str) -> list[Run]:
@@ -42,6 +43,10 @@ def _check_health(server: Server, district: str, by: str) -> list[Run]:
     query = _sites_on(server, district).where(Site.state.not_in(UNBUILT))
     built = [site.id for site in db.session.scalars(query)]
     return sites.request_health(site_ids=built, by=by) if built else []
+
+
+def _prune(by: str) -> bool:
+    return pruning.prune(by).is_complete
 
 
 def _install_planned(server: Server, district: str, by: str) -> list[Run]:
@@ -76,6 +81,6 @@ ACTIONS: Final = {
         Action("health", play="health", has_districts=True, on_server=_check_health),
         Action("install", play="install", has_districts=True, on_server=_install_planned),
         Action("prepare", play="server", on_server=_prepare),
-        Action("prune", at_once=pruning.prune),
+        Action("prune", at_once=_prune),
     )
 }

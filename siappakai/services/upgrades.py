@@ -104,12 +104,13 @@ def change_program(
         systemd.stop()
         begun = replace(begun, copy=str(_save(settings, old)))
         begun.note()
-    except SiapPakaiError:
+    except Exception:
+        # Whatever it was: a panel that stands still is worse.
         _take_back(settings, systemd, begun)
         raise
     try:
         _start(settings, systemd, new)
-    except SiapPakaiError as error:
+    except Exception as error:
         _take_back(settings, systemd, begun)
         raise RolledBackError(
             say("Pemutakhiran ke %(program)s gagal: %(reason)s", program=new.name, reason=error),

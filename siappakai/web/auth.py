@@ -22,6 +22,7 @@ from siappakai.web.identity import (
     waiting,
 )
 from siappakai.web.security import requires, safe_next
+from siappakai.wording import say
 
 blueprint = Blueprint("auth", __name__)
 
@@ -49,8 +50,8 @@ def code() -> ResponseReturnValue:
     login = waiting()
     if login is None:
         raise RefusedError(
-            "Tidak ada login yang menunggu kode.",
-            "Masuk dahulu dengan kata sandi; kode lalu diminta.",
+            say("Tidak ada login yang menunggu kode."),
+            say("Masuk dahulu dengan kata sandi; kode lalu diminta."),
         )
     form = CodeForm()
     if form.accepted() and _prove(form, login):

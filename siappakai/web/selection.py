@@ -11,6 +11,7 @@ from siappakai.errors import InvalidInputError
 from siappakai.models import Site
 from siappakai.services import bulk, sites, villages
 from siappakai.services.villages import Filters, VillageRow
+from siappakai.wording import say
 
 
 def wanted_filters(arguments: Mapping[str, str]) -> Filters:
@@ -25,7 +26,8 @@ def picked() -> list[VillageRow]:
     rows = villages.every_village(**wanted_filters(request.form)) if whole else _ticked()
     if not rows:
         raise InvalidInputError(
-            "Tidak ada desa yang dipilih.", "Centang paling sedikit satu desa, lalu ulangi."
+            say("Tidak ada desa yang dipilih."),
+            say("Centang paling sedikit satu desa, lalu ulangi."),
         )
     return rows
 
@@ -35,7 +37,8 @@ def picked_sites() -> list[Site]:
     found = [row.site for row in picked() if row.site is not None and bulk.lives(row.site)]
     if not found:
         raise InvalidInputError(
-            "Desa yang dipilih belum punya situs.", "Pilih desa yang situsnya sudah ada."
+            say("Desa yang dipilih belum punya situs."),
+            say("Pilih desa yang situsnya sudah ada."),
         )
     return found
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from siappakai import errors
 from siappakai.config import Settings
 from siappakai.supervisor import children
 
@@ -84,3 +85,26 @@ def test_the_tests_named_in_the_security_handbook_exist():
         assert (ROOT / path).is_file(), path
         if test:
             assert re.search(rf"^def {test}\(", (ROOT / path).read_text(), re.MULTILINE), test
+
+
+# Errors whose words people read in a panel of two languages.
+TOLD = {name for name, one in vars(errors).items() if isinstance(one, type)} | {"error", "Problem"}
+# The command line speaks Indonesian alone, and so does `make run`.
+IN_ONE_LANGUAGE = ("siappakai/cli/", "siappakai/services/demo", "playbooks/")
+
+
+@pytest.mark.parametrize(
+    "path",
+    [path for path in PROGRAM if not str(path.relative_to(ROOT)).startswith(IN_ONE_LANGUAGE)],
+    ids=lambda path: str(path.relative_to(ROOT)),
+)
+def test_what_an_error_tells_can_be_translated(path: Path):
+    for call in _calls(path):
+        if ast.unparse(call.func).rpartition(".")[2] in TOLD:
+            for word in call.args:
+                is_sentence = isinstance(word, ast.JoinedStr) or (
+                    isinstance(word, ast.Constant)
+                    and isinstance(word.value, str)
+                    and " " in word.value
+                )
+                assert not is_sentence, f"{path.name}:{call.lineno} is not for `say`"

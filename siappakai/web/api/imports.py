@@ -86,7 +86,7 @@ def apply_import(draft_id: DraftId) -> ImportResult:
 
     Where it plans sites, the token needs `sites:install` as well.
     """
-    if any(row.domain for row in imports.get_import(draft_id).rows):
+    if imports.plans_sites(draft_id):
         require_play("install")
     done = imports.apply_import(draft_id, by=actor())
     return ImportResult(

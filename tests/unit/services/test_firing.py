@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from sqlalchemy import select
+from sqlalchemy.exc import IntegrityError
 
 from siappakai.domain.alerts import AlertKind
 from siappakai.domain.recurrence import Every, Recurrence
@@ -12,7 +13,16 @@ from siappakai.domain.schedules import OccurrenceState, Refusal
 from siappakai.domain.states import RunState, ServerState, SiteState
 from siappakai.models import Alert, AuditEntry, Occurrence, Run, Schedule, db
 from siappakai.models.transactions import transaction
-from siappakai.services import alerts, execution, firing, health, schedules, settings, sites
+from siappakai.services import (
+    alerts,
+    execution,
+    firing,
+    health,
+    pruning,
+    schedules,
+    settings,
+    sites,
+)
 from siappakai.services.schedule_orders import Order
 from siappakai.wording import unpack
 from tests.factories import (
@@ -286,7 +296,7 @@ def test_one_that_cannot_be_fired_holds_up_no_other_and_stays_due():
     (one,) = noted()
     assert one.schedule_id == good.id
     assert broken.settled_until == MIDNIGHT
-    assert broken.failure.startswith("KeyError, _do, firing.py:")
+    assert broken.failure.startswith("KeyError, _is_done_at_once, firing.py:")
 
 
 def test_one_whose_times_cannot_be_read_holds_up_no_other():
@@ -315,7 +325,7 @@ def test_one_that_cannot_be_fired_is_an_alert_until_it_fires_again():
     (alert,) = failing_alerts()
     story = alerts.indonesian_story(alert)
     assert story.title == "Jadwal tidak dapat dijalankan: Malam"
-    assert "KeyError, _do, firing.py:" in story.meaning
+    assert "KeyError, _is_done_at_once, firing.py:" in story.meaning
     assert alert.params["since"] == ON_THE_DOT.isoformat()
 
     with transaction():
@@ -336,3 +346,46 @@ def test_one_that_is_changed_or_paused_is_tried_anew_before_it_is_an_alert():
         broken.note_failure("KeyError", ON_THE_DOT)
     schedules.set_paused(broken.id, is_paused=True, by=BY)
     assert broken.failing_since is None
+
+
+PRUNING = Order("prune", Recurrence(Every.DAY, "02:00"))
+
+
+def test_what_is_left_to_prune_keeps_its_slot_due(monkeypatch: pytest.MonkeyPatch):
+    plan(PRUNING)
+    for is_complete, expected in ((False, []), (True, ["11-23T02:00 fired"])):
+        pruned = pruning.Pruned(0, 0, 0, is_complete=is_complete)
+        monkeypatch.setattr(pruning, "prune", lambda _by, pruned=pruned: pruned)
+        firing.fire_due(ON_THE_DOT)
+        assert states() == expected
+    assert failing_alerts() == []
+
+
+def test_pruning_that_breaks_is_tried_again_and_then_forgotten(monkeypatch: pytest.MonkeyPatch):
+    schedule = plan(PRUNING)
+
+    def break_off(_by: str) -> None:
+        raise OSError("database is locked")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(pruning, "prune", break_off)
+        firing.fire_due(ON_THE_DOT)
+    db.session.expire_all()
+    assert (states(), "OSError" in schedule.failure) == ([], True)
+    firing.fire_due(ON_THE_DOT + timedelta(seconds=15))
+    db.session.expire_all()
+    assert (states(), schedule.failing_since) == (["11-23T02:00 fired"], None)
+
+
+def test_an_error_like_another_clocks_is_a_failure_when_the_slot_is_still_due(
+    site, monkeypatch: pytest.MonkeyPatch
+):
+    schedule = plan()
+
+    def collide(*_: object) -> None:
+        raise IntegrityError("insert", {}, ValueError("unique"))
+
+    monkeypatch.setattr(firing, "_do_on", collide)
+    firing.fire_due(ON_THE_DOT)
+    db.session.expire_all()
+    assert "IntegrityError" in schedule.failure

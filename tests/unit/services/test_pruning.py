@@ -94,9 +94,9 @@ def test_what_was_cut_off_is_forgotten_the_next_time(monkeypatch: pytest.MonkeyP
     logged_run(91)
     with monkeypatch.context() as hurry:
         hurry.setattr(pruning, "_MOST_SECONDS", 0.0)
-        assert pruning.prune(BY, NOW).runs == 0
+        assert pruning.prune(BY, NOW) == Pruned(0, 0, 0, is_complete=False)
     assert count(LogChunk) == 1
-    assert pruning.prune(BY, NOW).runs == 1
+    assert pruning.prune(BY, NOW) == Pruned(1, 0, 0, is_complete=True)
 
 
 def test_alerts_that_ended_long_ago_go_with_their_messages():
@@ -137,7 +137,7 @@ def test_it_is_noted_and_can_be_planned():
     firing.fire_due(due)
     (entry,) = audit.list_entries(action="registry.prune").items
     assert entry.actor == "schedule:Rapikan"
-    assert entry.detail == {"runs": 0, "alerts": 0, "occurrences": 0}
+    assert entry.detail == {"runs": 0, "alerts": 0, "occurrences": 0, "is_complete": True}
     assert schedules.occurrences_of(schedule).items[0].state is OccurrenceState.FIRED
 
 
@@ -156,5 +156,5 @@ def test_the_clock_does_not_hold_its_transaction_meanwhile():
         firing.fire_due(due)
     finally:
         event.remove(db.session, "before_commit", note)
-    assert (1, 0) in committed
+    assert (0, 1) in committed
     assert committed[-1] == (1, 1)

@@ -1,6 +1,8 @@
 """Copies of the registry, taken and brought back, on every database."""
 
 import os
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -57,7 +59,7 @@ def test_a_copy_is_its_owners_alone_and_never_written_over(registry: Flask, tmp_
 
     assert copy.stat().st_mode & 0o777 == 0o600
     before = copy.read_bytes()
-    with pytest.raises(FileExistsError):
+    with pytest.raises(SiapPakaiError, match="File exists"):
         save_registry(_url(registry), copy)
     assert copy.read_bytes() == before
 
@@ -94,3 +96,22 @@ def test_a_password_is_neither_argument_nor_variable(tmp_path: Path, monkeypatch
     assert "sslmode=require" in told.read_text()
     assert Path(f"{told}.file").read_text() == "*:*:*:*:s3cr\\:et\n"
     assert not (tmp_path / "copy").exists()
+
+
+@pytest.mark.parametrize("scheme", ["postgresql+psycopg", "mysql+pymysql"])
+def test_a_program_that_is_not_installed_is_said_so(
+    scheme: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr("siappakai.gateways.registry_copy._PATH", str(tmp_path))
+    with pytest.raises(SiapPakaiError, match="dump"):
+        save_registry(f"{scheme}://siappakai:x@db.example/registry", tmp_path / "copy")
+    assert not (tmp_path / "copy").exists()
+
+
+def test_a_damaged_copy_is_said_so(tmp_path: Path):
+    live, copy = tmp_path / "live.sqlite3", tmp_path / "copy"
+    with closing(sqlite3.connect(live)) as database:
+        database.execute("CREATE TABLE villages (id INTEGER)")
+    copy.write_bytes(b"SQLite format 3\0" + b"x" * 5000)
+    with pytest.raises(SiapPakaiError, match="disalin"):
+        restore_registry(f"sqlite:///{live}", copy)

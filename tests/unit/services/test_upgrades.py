@@ -75,6 +75,15 @@ esac
 """
 
 
+def _systemd(folder: Path) -> Systemd:
+    """A systemd that writes into `folder`/systemd what it was told."""
+    systemctl, folders = folder / "systemctl", folder / "folders.conf"
+    systemctl.write_text(f'#!/bin/sh\necho "$@" >> {folder}/systemd\n')
+    systemctl.chmod(0o755)
+    folders.touch()
+    return Systemd(folders, program=str(systemctl), booted=folder)
+
+
 @pytest.mark.usefixtures("serving")
 def test_a_registry_a_failing_upgrade_spoiled_is_brought_back(
     registry: Flask, places: Places, tmp_path: Path
@@ -93,11 +102,7 @@ def test_a_registry_a_failing_upgrade_spoiled_is_brought_back(
     places.current.symlink_to(old.folder)
     places.begun.unlink()
     places.backups.mkdir()
-    systemctl, folders = tmp_path / "systemctl", tmp_path / "folders.conf"
-    systemctl.write_text(f'#!/bin/sh\necho "$@" >> {tmp_path}/systemd\n')
-    systemctl.chmod(0o755)
-    folders.touch()
-    systemd = Systemd(folders, program=str(systemctl), booted=tmp_path)
+    systemd = _systemd(tmp_path)
     with pytest.raises(upgrades.RolledBackError, match="no such column"):
         upgrades.change_program(settings, systemd, old, new, patience_seconds=0)
 
@@ -105,6 +110,31 @@ def test_a_registry_a_failing_upgrade_spoiled_is_brought_back(
     assert (new.folder / "calls").read_text() == "registry upgrade --json\n"
     assert (old.folder / "calls").read_text().endswith("settings set drain off --json\n")
     assert "start siappakai.target" in (tmp_path / "systemd").read_text().splitlines()[-2]
+    assert not places.begun.exists()
+
+
+@pytest.mark.usefixtures("serving")
+def test_a_fault_of_the_machine_takes_the_upgrade_back_too(
+    registry: Flask, places: Places, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = registry.extensions["siappakai.settings"]
+    old, new = Program(places.programs / "old"), Program(places.programs / "new")
+    for program in (old, new):
+        (program.folder / "bin/siappakai").write_text(FAILING.replace("LOSE", "true"))
+    places.current.unlink()
+    places.current.symlink_to(old.folder)
+    places.begun.unlink()
+    systemd = _systemd(tmp_path)
+
+    def fail(*_: object) -> None:
+        raise OSError("No space left on device")
+
+    monkeypatch.setattr(upgrades, "save_registry", fail)
+    with pytest.raises(OSError, match="No space"):
+        upgrades.change_program(settings, systemd, old, new, patience_seconds=0)
+
+    assert "start siappakai.target" in (tmp_path / "systemd").read_text().splitlines()[-2]
+    assert (old.folder / "calls").read_text().endswith("settings set drain off --json\n")
     assert not places.begun.exists()
 
 

@@ -360,6 +360,11 @@ def test_a_list_that_plans_sites_takes_the_scope_that_plans_them(program: NewPro
     done = program("villages:write", "sites:install").post(url)
     assert (done.json["created"], done.json["planned"]) == (1, 1)
 
+    renamed = csv.replace("Bajera", "Bajera Baru")
+    again = without.post(f"{V1}/imports", json={"csv": renamed}).json["id"]
+    done = without.post(f"{V1}/imports/{again}/apply")
+    assert (done.json["updated"], done.json["planned"]) == (1, 0)
+
 
 @pytest.mark.parametrize("headers", [{}, {"Idempotency-Key": "malam-ini-2"}])
 def test_passwords_are_hashed_before_others_must_wait(
