@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 from sqlalchemy import insert, select
 
+from bench import surroundings
 from bench.villages import REGENCY
 from siappakai.domain.states import RunState, ServerState, SiteState, StepState
 from siappakai.models import District, Release, Run, Server, Site, Step, Target, Village, utc_now
@@ -36,8 +37,11 @@ class Size:
     targets: int
 
 
-def fill(size: Size) -> int:
-    """Fill an empty registry; return the id of a queued run over all sites of one server."""
+def fill(size: Size) -> dict[str, Any]:
+    """Fill an empty registry; return an id of each noun, as the panel's addresses name them.
+
+    `run_id` is a queued run over all sites of one server, `ended_run_id` the last that ended.
+    """
     places.set_regency(code=REGENCY[0], name=REGENCY[1], province_name=REGENCY[2], by=BY)
     with transaction() as session:
         servers, release = _servers(), _release()
@@ -54,7 +58,14 @@ def fill(size: Size) -> int:
             for some in _batches(one for _, targets in rows for one in targets):
                 session.execute(insert(Target), some)
         _steps_of_last(session)
-        return _queued(session, [site for site in sites if site[1] == servers[0].id])
+        live = _queued(session, [site for site in sites if site[1] == servers[0].id])
+    return {
+        "run_id": live,
+        "ended_run_id": live - 1,
+        "server_id": servers[0].id,
+        "code": villages[0].code,
+        **surroundings.fill(live - 1),
+    }
 
 
 def _servers() -> list[Server]:

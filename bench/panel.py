@@ -20,27 +20,50 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import requests
-from sqlalchemy import func, select
 
 from bench import history
 from bench.installation import await_panel, configure
 from bench.memory import Peaks
 from siappakai.config import Settings
 from siappakai.credentials import create_key_ring
-from siappakai.models import Role, Run, Server, Village, db
+from siappakai.models import Role
 from siappakai.models.app import registry_app
 from siappakai.models.migrating import upgrade_registry
 from siappakai.services import accounts
 from siappakai.services import settings as registry_settings
 from siappakai.supervisor import Child, children
+from siappakai.web import create_app
+from siappakai.web.bearer import is_api_endpoint
 
 _PARTS = ("redis", "panel")
 _CLIENTS = 8
 # Eight people look at what they get before they ask again.
 _PAUSE_SECONDS = 0.25
 _BAR_MS = 100.0
+# Files, answers for programs, what is there before a login or the first site, and the proof of
+# the whole audit trail, which reads all of it on request.
+_NO_PAGES = {
+    "audit.verify_chain",
+    "auth.code",
+    "auth.login",
+    "health.healthz",
+    "health.readyz",
+    "imports.export",
+    "metrics.show",
+    "setup.show",
+    "static",
+    "totp.qr",
+}
+_NARROWED = {
+    "villages, last page": "/villages/?page=9999&sort=-domain",
+    "villages, searched": "/villages/?query=Desa+49&sort=-state",
+    "villages, filtered": "/villages/?server=Server+7&state=broken",
+    "runs, failed": "/runs/?state=failed",
+    "runs, last page": "/runs/?page=999999",
+}
 _CSRF = re.compile(r'name="csrf_token"[^>]*value="([^"]+)"')
 _USER, _PASSWORD = "bench", secrets.token_urlsafe(18)
 
@@ -97,43 +120,23 @@ def _prepare(settings: Settings, size: history.Size) -> tuple[int, dict[str, str
     with registry_app(settings).app_context():
         registry_settings.put(registry_settings.REQUIRE_TOTP_FOR_ADMINS, value=False, by=history.BY)
         accounts.create_user(username=_USER, password=_PASSWORD, role=Role.ADMIN, by=history.BY)
-        live = history.fill(size)
-        return live, _pages(live)
+        ids = history.fill(size)
+        return ids["run_id"], _pages(settings, ids)
 
 
-def _pages(live: int) -> dict[str, str]:
-    """Return the address of every page that reads the registry."""
-    run = db.session.scalar(select(func.max(Run.id)).where(Run.id < live))
-    village = db.session.scalars(select(Village).order_by(Village.id)).first()
-    server = db.session.scalars(select(Server).order_by(Server.id)).first()
-    if village is None or server is None:
-        raise RuntimeError("the registry is empty")
-    return {
-        "dashboard": "/",
-        "villages": "/villages/",
-        "villages, last page": "/villages/?page=9999&sort=-domain",
-        "villages, searched": "/villages/?query=Desa+49&sort=-state",
-        "villages, filtered": f"/villages/?server={server.name}&state=broken",
-        "village": f"/villages/{village.code}",
-        "village, new": "/villages/new",
-        "import": "/import/",
-        "servers": "/servers/",
-        "server": f"/servers/{server.id}",
-        "releases": "/releases/",
-        "runs": "/runs/",
-        "runs, failed": "/runs/?state=failed",
-        "runs, last page": "/runs/?page=999999",
-        "run, ended": f"/runs/{run}",
-        "run, at work": f"/runs/{live}",
-        "run, live fragment": f"/runs/{live}/live",
-        "run, log": f"/runs/{live}/log",
-        "users": "/users/",
-        "audit": "/audit/",
-        "settings": "/settings/",
-        "alerts": "/alerts/",
-        "channels": "/channels/",
-        "sessions": "/sessions/",
+def _pages(settings: Settings, ids: dict[str, Any]) -> dict[str, str]:
+    """Return the address of every page, and of lists as people narrow them, by name."""
+    panel = create_app(settings)
+    adapter = panel.url_map.bind("localhost")
+    pages = {
+        rule.endpoint: adapter.build(rule.endpoint, {name: ids[name] for name in rule.arguments})
+        for rule in panel.url_map.iter_rules()
+        if "GET" in (rule.methods or ())
+        and rule.endpoint not in _NO_PAGES
+        and not is_api_endpoint(rule.endpoint)
     }
+    ended = {"runs.show, ended": f"/runs/{ids['ended_run_id']}"}
+    return pages | _NARROWED | ended
 
 
 def _measure(
