@@ -3,17 +3,18 @@
 from datetime import timedelta
 from typing import Any
 
+import pyotp
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from flask import Flask
-from playwright.sync_api import Page
+from playwright.sync_api import Page, expect
 
 from siappakai.domain.alerts import AlertKind, Finding, Severity
 from siappakai.domain.recurrence import Every, Recurrence
 from siappakai.domain.states import RunState, StepState
 from siappakai.models import Alert, Step, db, utc_now
 from siappakai.models.transactions import transaction
-from siappakai.services import alerts, channels, imports, outcomes, schedules, tokens
+from siappakai.services import alerts, channels, imports, outcomes, schedules, tokens, totp
 from siappakai.services.schedule_orders import Order
 from siappakai.web import create_app
 from siappakai.web.bearer import is_api_endpoint
@@ -131,6 +132,28 @@ def test_every_page_is_fit_for_everybody(  # noqa: PLR0917 - three of them are o
         if rules is not None:
             found += [f"{name}: {told}" for told in _barriers(page, rules)]
     assert found == []
+
+
+@pytest.mark.parametrize(("width", "scheme"), [(1280, "light"), (1280, "dark"), (390, "light")])
+def test_the_two_steps_of_the_login_are_fit_for_everybody(
+    page: Page, width: int, scheme: str
+) -> None:
+    person = factories.make_user("ketut")
+    totp.begin(person.id, by=BY)
+    begun = totp.enrolment(person.id)
+    assert begun is not None
+    totp.confirm(person.id, pyotp.TOTP(begun.secret).now(), by=BY)
+    page.set_viewport_size({"width": width, "height": 844})
+    page.emulate_media(color_scheme=scheme)
+    page.goto("/login")
+    found = _barriers(page, {})
+    page.get_by_label("Nama pengguna").fill("ketut")
+    page.get_by_label("Kata sandi").fill(factories.PASSWORD)
+    page.get_by_role("button", name="Masuk").click()
+    expect(page.get_by_role("heading", name="Kode dua langkah")).to_be_visible()
+    picture(page, f"auth.code-{scheme}-{width}")
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    assert found + _barriers(page, {}) == []
 
 
 def test_a_barrier_would_be_found(page: Page) -> None:
