@@ -38,7 +38,7 @@ def require_private(layout: Mapping[str, Any]) -> None:
 
 
 def site_users(prefix: str) -> list[str]:
-    """Return the unix users of an arrangement's sites."""
+    """Return the unix users of an arrangement: its sites', and the one that runs clients."""
     return sorted(user.pw_name for user in pwd.getpwall() if _is_site(user.pw_name, prefix))
 
 
@@ -85,7 +85,8 @@ def _is_marked(root: Path, prefix: str) -> bool:
 
 
 def _is_site(name: str, prefix: str) -> bool:
-    return re.fullmatch(rf"{re.escape(prefix)}-[a-z][a-z-]+-\d{{4,10}}", name) is not None
+    ours = rf"{re.escape(prefix)}-(?:[a-z][a-z-]+-\d{{4,10}}|scratch)"
+    return re.fullmatch(ours, name) is not None
 
 
 def _run(program: str, name: str) -> None:

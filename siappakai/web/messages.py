@@ -150,6 +150,18 @@ _EXPLANATIONS: Final = {
         _("Arsipnya tidak utuh: arsip terakhir situs, atau arsip rilis. Tidak ada yang dihapus."),
         _("Ulangi; bila tetap begitu, lihat pesan lengkapnya dan periksa sumber atau disknya."),
     ),
+    "dump_refused": Explanation(
+        _("Berkas SQL ditolak: isinya bukan hanya tabel dan datanya. Tidak ada yang dipasang."),
+        _("Ekspor ulang basis data desa itu tanpa CREATE DATABASE dan USE, lalu ulangi."),
+    ),
+    "dump_too_large": Explanation(
+        _("Berkas SQL lebih besar daripada batasnya. Tidak ada yang dipasang."),
+        _("Periksa asal berkas itu; mungkin dibuat untuk memenuhi disk."),
+    ),
+    "dump_too_slow": Explanation(
+        _("Memuat berkas SQL terlalu lama, maka dihentikan. Tidak ada yang dipasang."),
+        _("Periksa isi berkas itu dan beban server, lalu ulangi."),
+    ),
     "still_working": Explanation(
         _("Pekerjaan sebelumnya masih berjalan di server ini."),
         _("Tunggu sampai selesai; bila tidak kunjung selesai, periksa disk server itu."),
