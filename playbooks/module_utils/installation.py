@@ -13,14 +13,13 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from . import applog, golden, mariadb, opensid, seeding, site_tree, tree
+from . import applog, mariadb, site_tree, tree
 from .account import Account, create_account, find_account, group_id
 from .admission import admit
 from .closing import reopen
-from .driver import connect
 from .fence import fenced
 from .mariadb import State
-from .outcome import Refusal
+from .planting import FROM_RELEASE, known_hashes
 from .releases import php_of, release_folder
 from .view import build_view
 
@@ -30,12 +29,15 @@ if TYPE_CHECKING:
     from .driver import Link
     from .order import Order
     from .outcome import Step, Steps
+    from .planting import Seed
 
 _NOBODY = Account(-1, -1)  # whom a dry run compares with while the account is missing
 
 
-def install(order: Order, steps: Steps) -> None:
+def install(order: Order, steps: Steps, seed: Seed = FROM_RELEASE) -> None:
     """Bring the site to where it can be served, short of reloading the services.
+
+    `seed` fills it while it is new.
 
     Raises Refusal before anything is changed, or an error of outcome.EXPECTED on the way;
     running it again finishes what was begun.
@@ -49,11 +51,11 @@ def install(order: Order, steps: Steps) -> None:
             with steps.step("account") as step:
                 account = _ensure_account(order, step)
             with steps.step("folder") as step:
-                _ensure_folder(order, account, step)
+                _ensure_folder(order, account, seed, step)
             with steps.step("database") as step:
                 _ensure_database(order, admin, state, step)
             with steps.step("load") as step:
-                _ensure_loaded(order, admin, state, account, step)
+                _ensure_loaded(order, admin, state, account, step, seed=seed)
         with steps.step("pool") as step:
             pool = f"siappakai-{site['slug']}.conf"
             _ensure(php["pool_dir"], [_config(pool, order.files["pool"])], order, step)
@@ -74,7 +76,7 @@ def _ensure_account(order: Order, step: Step) -> Account:
     return create_account(order.site["unix_user"], order.site["folder"], order.layout["lock_dir"])
 
 
-def _ensure_folder(order: Order, account: Account, step: Step) -> None:
+def _ensure_folder(order: Order, account: Account, seed: Seed, step: Step) -> None:
     """Make skeleton, view of the release, the village's data and `current`."""
     site, folder = order.site, order.site["folder"]
     _ensure(order.layout["sites"], [tree.Entry(site["slug"], 0o711)], order, step)
@@ -85,11 +87,11 @@ def _ensure_folder(order: Order, account: Account, step: Step) -> None:
         if not order.dry:
             release = release_folder(order.layout, site["app"], site["release"])
             build_view(folder, str(release), site["release"])
-    _ensure_village_folder(order, account, step)
+    _ensure_village_folder(order, account, seed, step)
     _ensure(folder, [site_tree.current_link(site["release"])], order, step)
 
 
-def _ensure_village_folder(order: Order, account: Account, step: Step) -> None:
+def _ensure_village_folder(order: Order, account: Account, seed: Seed, step: Step) -> None:
     """Build the data folder aside and rename it: it is there whole or not at all."""
     folder = Path(order.site["folder"])
     web_group = group_id(order.layout["web_user"])
@@ -101,9 +103,7 @@ def _ensure_village_folder(order: Order, account: Account, step: Step) -> None:
     fresh = folder / "desa.new"
     shutil.rmtree(fresh, ignore_errors=True)
     fresh.mkdir(mode=0o700)
-    snapshot = _golden(order)
-    if not golden.why_unusable(snapshot, order.release):
-        golden.clone_files(snapshot, fresh, account, web_group)
+    seed.fill_folder(order, fresh, account, web_group)
     entries = site_tree.village_folder(account, web_group, order.files, key, under=fresh.name)
     tree.apply(str(folder), entries)
     fresh.rename(folder / "desa")
@@ -140,100 +140,27 @@ def _ensure_mark(order: Order, admin: Link, step: Step) -> None:
             mariadb.mark(admin, name, slug, State.COMPLETE)
 
 
-def _ensure_loaded(order: Order, admin: Link, state: State, account: Account, step: Step) -> None:
-    """Fill a database that is not complete: cloned, or seeded by the application itself."""
+def _ensure_loaded(
+    order: Order, admin: Link, state: State, account: Account, step: Step, *, seed: Seed
+) -> None:
+    """Fill a database that is not complete."""
     site, folder = order.site, order.site["folder"]
     if state is State.COMPLETE:
-        note = site_tree.read_note(folder) or _note(order, _known_hashes(order))
+        note = site_tree.read_note(folder) or _note(order, known_hashes(order))
         if not note.get("default_password_hashes"):
-            note["default_password_hashes"] = list(_known_hashes(order))
+            note["default_password_hashes"] = list(known_hashes(order))
         _ensure(folder, [site_tree.note_entry(note)], order, step)
         if not order.dry:
             # This run is judged by what is logged from now on, not by what it came to mend.
             tree.apply(folder, [site_tree.note_entry({**note, "log": _log_end(order)})])
         return
-    reason = golden.why_unusable(_golden(order), order.release)
     step.changed = True
-    step.detail = f"seeded by the application, as {reason}" if reason else "cloned"
+    step.detail = seed.told(order)
     if order.dry:
         return
-    hashes = _seed(order, account) if reason else _clone(order)
-    _write_identity(order)
-    tree.apply(folder, [site_tree.note_entry(_note(order, hashes))])
+    hashes = seed.fill_database(order, account)
+    tree.apply(folder, [site_tree.note_entry({**_note(order, hashes), **seed.remembered})])
     mariadb.mark(admin, site["database"], site["slug"], State.COMPLETE)
-
-
-def _clone(order: Order) -> Sequence[str]:
-    with closing(_village_link(order)) as link:
-        golden.clone_database(_golden(order), link)
-    return _known_hashes(order)
-
-
-def _seed(order: Order, account: Account) -> Sequence[str]:
-    site, folder = order.site, order.site["folder"]
-    found = seeding.seed(
-        seeding.Nursery(
-            folder=folder,
-            view=f"{folder}/rel/{site['release']}",
-            host=site["domain"],
-            pool=order.files["pool"],
-            php=php_of(order.layout, order.release, site["php"]),
-            layout=order.layout,
-            database=site["database"],
-            db_user=site["db_user"],
-            db_password=order.secrets["db_password"],
-            schema_version=site["schema_version"],
-            benign_patterns=site["benign_patterns"],
-        )
-    )
-    # The seeder made up a key and remembers a nameless village: ours, and nothing, instead.
-    web_group = group_id(order.layout["web_user"])
-    key = order.secrets["app_key"]
-    tree.apply(folder, site_tree.village_folder(account, web_group, order.files, key))
-    for cache in (Path(folder, "desa/cache"), Path(folder, f"storage/fw/{site['release']}/cache")):
-        for child in cache.iterdir() if cache.is_dir() else ():
-            if child.is_dir() and not child.is_symlink():
-                shutil.rmtree(child)
-            else:
-                child.unlink()
-    return found["password_hashes"]
-
-
-def _write_identity(order: Order) -> None:
-    secrets = order.secrets
-    with closing(_village_link(order)) as link:
-        written = opensid.write_identity(
-            link,
-            order.site["identity"],
-            secrets["app_key"],
-            secrets["admin_user"],
-            secrets["admin_password_hash"],
-        )
-    if not written:
-        raise Refusal(
-            "seed_unexpected",
-            "The fresh database does not hold exactly one village and an account. Check the"
-            " release and its golden snapshot.",
-        )
-
-
-def _village_link(order: Order) -> Link:
-    site = order.site
-    return connect(
-        order.layout["db_socket"],
-        site["db_user"],
-        order.secrets["db_password"],
-        site["database"],
-    )
-
-
-def _golden(order: Order) -> Path:
-    return golden.golden_folder(order.layout, order.site["app"], order.site["release"])
-
-
-def _known_hashes(order: Order) -> Sequence[str]:
-    manifest = golden.read_manifest(_golden(order))
-    return manifest["password_hashes"] if manifest else ()
 
 
 def _note(order: Order, hashes: Sequence[str]) -> dict[str, Any]:

@@ -183,7 +183,7 @@ def _client(
     is_loading = stdin == subprocess.PIPE
     with _settings(access, account) as settings:
         argv = [
-            *_confined(account),
+            *confined(account),
             name,
             f"--defaults-file=/proc/self/fd/{settings}",
             f"--max-allowed-packet={_LARGEST_STATEMENT}",
@@ -203,7 +203,8 @@ def _client(
             yield process
 
 
-def _confined(account: Account) -> list[str]:
+def confined(account: Account) -> list[str]:
+    """Return what comes before a program's name so that it runs without rights, as `account`."""
     limits = ["prlimit", "--fsize=0", "--core=0", "--nofile=64", f"--as={_MEMORY}"]
     owner = [f"--reuid={account.uid}", f"--regid={account.gid}", "--clear-groups"]
     rights = ["--no-new-privs", "--bounding-set=-all", "--inh-caps=-all", "--pdeathsig=KILL"]

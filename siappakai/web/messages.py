@@ -158,6 +158,14 @@ _EXPLANATIONS: Final = {
         _("Berkas SQL lebih besar daripada batasnya. Tidak ada yang dipasang."),
         _("Periksa asal berkas itu; mungkin dibuat untuk memenuhi disk."),
     ),
+    "files_refused": Explanation(
+        _("Arsip folder desa ditolak: rusak, berbahaya atau bukan folder desa. Tidak dipasang."),
+        _("Kemas ulang folder desa/ sebagai zip atau tar.gz, lalu ulangi."),
+    ),
+    "files_too_large": Explanation(
+        _("Arsip folder desa memuat lebih banyak daripada batasnya. Tidak ada yang dipasang."),
+        _("Periksa asal arsip itu; mungkin dibuat untuk memenuhi disk."),
+    ),
     "dump_too_slow": Explanation(
         _("Memuat berkas SQL terlalu lama, maka dihentikan. Tidak ada yang dipasang."),
         _("Periksa isi berkas itu dan beban server, lalu ulangi."),
