@@ -10,7 +10,11 @@ Reports = dict[str, dict[str, Any]]
 
 def reports(calls: Iterable[Mapping[str, Any]]) -> Reports:
     """Return the report of each site, by slug; `calls` are the results of a loop."""
-    return {slug: report for call in calls for slug, report in call.get("installed", {}).items()}
+    return {
+        slug: report
+        for call in calls
+        for slug, report in (call.get("installed") or call.get("reported") or {}).items()
+    }
 
 
 def installed(sites: Iterable[Mapping[str, Any]], told: Reports) -> list[Mapping[str, Any]]:

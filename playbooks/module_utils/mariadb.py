@@ -197,6 +197,15 @@ def full_dump_command(socket: str, database: str) -> list[str]:
     ]
 
 
+def backup_command(socket: str, database: str) -> list[str]:
+    """Return the command that dumps a database as one transaction, writers going on.
+
+    Without events: who restores it has no right to have any.
+    """
+    full = full_dump_command(socket, database)
+    return [word for word in full if word != "--events"]
+
+
 def table_counts(link: Link, database: str) -> dict[str, int]:
     """Return the exact number of rows of each base table."""
     with link.cursor() as cursor:

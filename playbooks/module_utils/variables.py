@@ -29,6 +29,7 @@ class LayoutVars(TypedDict):
     run_dir: str
     lock_dir: str
     scratch: str
+    spool: str
     log_dir: str
     http_address: str
     http_port: int

@@ -58,6 +58,7 @@ class ServerLayout:
     run_dir: str
     lock_dir: str
     scratch: str
+    spool: str
     log_dir: str
     http_address: str
     http_port: int
@@ -148,6 +149,7 @@ def server_layout(
         run_dir=run,
         lock_dir=f"{run}/locks",
         scratch=f"{root}/scratch",
+        spool=f"{root}/spool",
         log_dir=f"{root}/log",
         http_address=http_address,
         http_port=http_port,

@@ -150,6 +150,34 @@ _EXPLANATIONS: Final = {
         _("Arsipnya tidak utuh: arsip terakhir situs, atau arsip rilis. Tidak ada yang dihapus."),
         _("Ulangi; bila tetap begitu, lihat pesan lengkapnya dan periksa sumber atau disknya."),
     ),
+    "nothing_to_back_up": Explanation(
+        _("Situs ini tidak punya basis data dan berkas yang utuh, maka tidak dicadangkan."),
+        _("Periksa situsnya; bila datanya hilang, pulihkan dari cadangan yang lama."),
+    ),
+    "backup_no_room": Explanation(
+        _("Disk server tidak cukup untuk membuat cadangan. Tidak ada yang ditulis."),
+        _("Kosongkan disk server itu, lalu ulangi."),
+    ),
+    "backup_changed": Explanation(
+        _("Cadangan yang datang dari penyimpanan bukan yang dahulu dibuat."),
+        _("Pakai salinannya di penyimpanan lain, dan periksa penyimpanan asalnya."),
+    ),
+    "backup_wrong_key": Explanation(
+        _("Kunci ini tidak membuka cadangan itu."),
+        _("Pakai kunci pemulihan, atau server pembukti yang memegang kunci saat itu."),
+    ),
+    "backup_damaged": Explanation(
+        _("Cadangan rusak dan tidak dapat dibaca."),
+        _("Pulihkan dari salinan lain atau dari cadangan yang lebih lama."),
+    ),
+    "backup_foreign": Explanation(
+        _("Berkas itu berisi cadangan yang lain, bukan yang dicari."),
+        _("Periksa siapa yang dapat menulis ke penyimpanan itu."),
+    ),
+    "backup_differs": Explanation(
+        _("Yang dipulihkan tidak sama dengan yang dicadangkan."),
+        _("Buat cadangan baru, dan laporkan ini beserta log pekerjaannya."),
+    ),
     "dump_refused": Explanation(
         _("Berkas SQL ditolak: isinya bukan hanya tabel dan datanya. Tidak ada yang dipasang."),
         _("Ekspor ulang basis data desa itu tanpa CREATE DATABASE dan USE, lalu ulangi."),

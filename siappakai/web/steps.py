@@ -21,10 +21,17 @@ _STEPS: Final = {
     "health": _("Periksa kesehatan"),
     "close": _("Tutup situs"),
     "archive": _("Arsip terakhir, dibaca kembali"),
+    "dump": _("Salin basis data dalam satu transaksi"),
+    "seal": _("Mampatkan dan enkripsi"),
+    "transfer": _("Bandingkan dengan yang dikirim"),
+    "restore": _("Pulihkan ke tempat uji"),
+    "compare": _("Hitung dan bandingkan"),
 }
 
 # What the tasks of playbooks are called: the steps of a server, and what a run does just now.
 _TASKS: Final = {
+    "Take backups of the sites": _("Cadangkan situs-situs"),
+    "Take the site's backup": _("Cadangkan situs"),
     "Read what kind of machine this is": _("Baca jenis mesin"),
     "Check that the operating system is one this was tried on": _("Periksa sistem operasi"),
     "Note which services the machine has already": _("Catat layanan yang sudah ada"),

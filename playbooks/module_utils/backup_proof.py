@@ -1,0 +1,159 @@
+"""Proving a backup: it is restored into a throw-away schema and counted against its manifest."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import tarfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any
+
+from . import sandbox
+from .backup_files import FOLDER
+from .backup_take import DATABASE, MANIFEST
+from .content_sums import DumpSums, FileSums
+from .outcome import Refusal
+from .scratch import scratch
+from .sealing import opening
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from .outcome import Steps
+    from .scratch import Scratch
+    from .variables import LayoutVars
+
+_PIECE = 1 << 18
+_MANIFEST_BYTES = 16 << 20
+_NAMED = 5
+
+
+@dataclass(frozen=True)
+class Proof:
+    """A backup as it arrived, and what the panel knows of it since it was taken."""
+
+    layout: LayoutVars
+    source: Path
+    identity: Path
+    size: int
+    sha256: str
+    manifest: dict[str, Any]
+
+
+def prove(proof: Proof, steps: Steps) -> dict[str, Any]:
+    """Restore the backup into a scratch schema and compare it; return what was counted.
+
+    Raises Refusal `backup_changed`, `backup_wrong_key`, `backup_damaged`, `backup_foreign` or
+    `backup_differs`.
+    """
+    began = time.monotonic()
+    with steps.step("transfer"):
+        check_sum(proof.source, proof.size, proof.sha256)
+    with scratch(proof.layout) as place:
+        with steps.step("restore") as step:
+            found = _restore(proof, place)
+            step.detail = f"{found['files']['count']} files"
+        with steps.step("compare") as step:
+            tables = _tables(place)
+            compare(proof.manifest, found, tables)
+            step.detail = f"{len(tables)} tables"
+    residents = tables.get("tweb_penduduk", {"rows": 0})["rows"]
+    return {
+        "tables": len(tables),
+        "rows": sum(table["rows"] for table in tables.values()),
+        "residents": residents,
+        "files": found["files"]["count"],
+        "seconds": round(time.monotonic() - began, 2),
+    }
+
+
+def check_sum(path: Path, size: int, sha256: str) -> None:
+    """Raise Refusal `backup_changed` unless a file is what was taken."""
+    found = path.stat().st_size
+    with path.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    if (found, digest) != (size, sha256):
+        raise Refusal(
+            "backup_changed",
+            f"The backup is not what was taken: {found} bytes of {size}, checksum"
+            f" {digest[:12]} instead of {sha256[:12]}. Use its copy in another store, and look"
+            " at the store this one came from.",
+            size=size,
+            found=found,
+        )
+
+
+def _restore(proof: Proof, place: Scratch) -> dict[str, Any]:
+    """Load the database, read every file, return files and manifest as found."""
+    sums, manifest = FileSums(), b""
+    with (
+        opening(proof.source, proof.identity) as plain,
+        tarfile.open(fileobj=plain, mode="r|", bufsize=_PIECE) as archive,
+    ):
+        for entry in archive:
+            content = archive.extractfile(entry) if entry.isreg() else None
+            if content is None:
+                continue
+            if entry.name == DATABASE:
+                place.load(_pieces(content))
+            elif entry.name == MANIFEST:
+                manifest = content.read(_MANIFEST_BYTES)
+            elif entry.name.startswith(f"{FOLDER}/"):
+                sums.add(entry.name, entry.size, _digest(content))
+    return {"files": sums.figures(), "manifest": json.loads(manifest or b"{}")}
+
+
+def _pieces(content: IO[bytes]) -> Iterator[bytes]:
+    while piece := content.read(_PIECE):
+        yield piece
+
+
+def _digest(content: IO[bytes]) -> bytes:
+    digest = hashlib.sha256()
+    for piece in _pieces(content):
+        digest.update(piece)
+    return digest.digest()
+
+
+def _tables(place: Scratch) -> dict[str, Any]:
+    """Dump the schema again and add that up, by the schema's own user."""
+    sums = DumpSums()
+    with sandbox.dump(place.access(), place.account) as dump:
+        for _ in sums.read(dump):
+            continue
+    return dict(sums.tables())
+
+
+def compare(known: dict[str, Any], found: dict[str, Any], tables: dict[str, Any]) -> None:
+    """Compare what was restored with what was taken, and the manifest inside with ours."""
+    inside = found["manifest"]
+    if inside != known:
+        raise Refusal(
+            "backup_foreign",
+            f"The file holds another backup: {_title(inside)} instead of {_title(known)}."
+            " Look who can write into the store.",
+            found=_title(inside),
+            expected=_title(known),
+        )
+    wrong = [
+        name
+        for name in {*tables, *known["tables"]}
+        if tables.get(name) != known["tables"].get(name)
+    ]
+    files = {key: known["files"][key] for key in found["files"]}
+    if wrong or found["files"] != files:
+        what = ", ".join(sorted(wrong)[:_NAMED]) or "the files"
+        raise Refusal(
+            "backup_differs",
+            f"What was restored is not what was taken: {what} differ. Take a new backup, and"
+            " report this with the run's log.",
+            tables=len(wrong),
+            what=what,
+        )
+
+
+def _title(manifest: dict[str, Any]) -> str:
+    village = manifest.get("village", {})
+    return f"{village.get('nama_desa', '?')} {manifest.get('taken_at', '?')}"
