@@ -132,6 +132,8 @@ def _panel(settings: Settings, python: str) -> list[str]:
         *(python, "-m", "gunicorn", "siappakai.web:create_app()"),
         *("--bind", f"{settings.host}:{settings.port}"),
         *("--worker-class", "gthread", "--workers", "2", "--threads", "4"),
+        # A connection kept open stays with its process: one would serve all, the other none.
+        *("--keep-alive", "0"),
         "--no-control-socket",
         *("--worker-tmp-dir", str(settings.run_dir)),
     ]

@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
-from sqlalchemy.orm import Session
+from sqlalchemy import event
+from sqlalchemy.orm import Session, SessionTransaction
 
 from siappakai.models.base import db
 
@@ -16,6 +17,7 @@ T = TypeVar("T")
 WRITES = "siappakai_writes"
 _HOOKS = "siappakai_after_commit"
 _LAST = "siappakai_before_commit"
+_READ = "siappakai_read_once"
 
 
 @contextmanager
@@ -74,6 +76,29 @@ def before_commit(function: Callable[[list[T]], object], item: T) -> None:
     What is locked there is locked after everything else, and for as short as can be.
     """
     db.session().info[_LAST].setdefault(function, []).append(item)
+
+
+def read_once(read: Callable[[], T]) -> T:
+    """Return what `read()` returns, asked for once per transaction.
+
+    Within one the answer is the same, but for what the transaction itself changes; that calls
+    `read_again`.
+    """
+    kept = db.session().info.setdefault(_READ, {})
+    if read not in kept:
+        kept[read] = read()
+    answer: T = kept[read]
+    return answer
+
+
+def read_again(session: Session) -> None:
+    """Forget what `read_once` has read."""
+    session.info.pop(_READ, None)
+
+
+@event.listens_for(Session, "after_transaction_end")
+def _forget(session: Session, _transaction: SessionTransaction) -> None:
+    read_again(session)
 
 
 def _do_last(session: Session) -> None:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
+from functools import cache
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import case, func, or_, select
+from sqlalchemy import Select, bindparam, case, func, or_, select
 from sqlalchemy.orm import joinedload
 
 from siappakai.domain.states import RunState, SiteState
 from siappakai.models import Run, Site, db, utc_now
+from siappakai.models.base import UtcDateTime
 from siappakai.services import settings
 
 # A site nobody looked at for so long may have fallen ill unseen.
@@ -40,17 +42,28 @@ def daily_runs(days: int = 30, *, now: datetime | None = None) -> list[Day]:
     today = (now or utc_now()).astimezone(zone).date()
     dates = [today - timedelta(days=back) for back in reversed(range(days))]
     starts = [datetime.combine(day, time(), tzinfo=zone) for day in dates]
-    # The registry counts: thousands of ended runs are thirty rows then.
-    newest_first = reversed(list(enumerate(starts)))
-    day = case(*((Run.ended_at >= start, number) for number, start in newest_first)).label("day")
-    # Of the states, too, an index would know; SQLite takes that one and reads years.
-    query = select(day, Run.state, func.count()).where(Run.ended_at >= starts[0])
-    rows = db.session.execute(query.group_by("day", Run.state))
+    rows = db.session.execute(
+        _ended_by_day(days), {f"start{number}": start for number, start in enumerate(starts)}
+    )
     ended = {(dates[number], state): count for number, state, count in rows}
     return [
         Day(day, ended.get((day, RunState.SUCCEEDED), 0), ended.get((day, RunState.FAILED), 0))
         for day in dates
     ]
+
+
+@cache
+def _ended_by_day(days: int) -> Select[int, RunState, int]:
+    """Return the query that counts ended runs by day and state; it takes when each day starts.
+
+    The registry counts: thousands of ended runs are a few rows then.
+    """
+    starts = [bindparam(f"start{number}", type_=UtcDateTime) for number in range(days)]
+    newest_first = reversed(list(enumerate(starts)))
+    day = case(*((Run.ended_at >= start, number) for number, start in newest_first)).label("day")
+    query = select(day, Run.state, func.count()).where(Run.ended_at >= starts[0])
+    # Of the states, too, an index would know; SQLite takes that one and reads years.
+    return query.group_by("day", Run.state)
 
 
 def stale_sites(limit: int = 5, *, now: datetime | None = None) -> Stale:

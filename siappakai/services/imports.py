@@ -189,7 +189,7 @@ def _preview(draft: ImportDraft) -> Preview:
     rows = [ImportRow(**row) for row in draft.rows]
     problems = [_load(found) for found in draft.problems]
     codes = {row.code for row in rows if row.code}
-    registered = set(db.session.scalars(select(Village.code)))
+    registered = set(db.session.scalars(select(Village.code).where(Village.code.in_(codes))))
     return Preview(
         id=draft.id,
         filename=draft.filename,

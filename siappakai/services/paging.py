@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Generic, TypeVar, TypeVarTuple
+from typing import Any, Generic, TypeVar, TypeVarTuple
 
 from sqlalchemy import Row, Select, func, select
 
@@ -39,16 +39,21 @@ class Page(Generic[T]):
 
 
 def paginate(
-    query: Select[*Columns], item: Callable[[Row[*Columns]], T], *, page: int, per_page: int
+    query: Select[*Columns],
+    item: Callable[[Row[*Columns]], T],
+    *,
+    page: int,
+    per_page: int,
+    counted: Select[Any] | None = None,
 ) -> Page[T]:
     """Return one page of `query`, each row made into an item.
 
-    A page beyond the last one becomes the last one, so that a list that shrank meanwhile
-    still shows something.
+    `counted` has as many rows as `query` and is cheaper to count. A page beyond the last one
+    becomes the last one, so that a list that shrank meanwhile still shows something.
     """
     per_page = _allowed(per_page)
-    counted = query.order_by(None).subquery()
-    total = db.session.scalar(select(func.count()).select_from(counted)) or 0
+    whole = (query if counted is None else counted).order_by(None).subquery()
+    total = db.session.scalar(select(func.count()).select_from(whole)) or 0
     page = min(max(page, 1), max(1, -(-total // per_page)))
     rows = db.session.execute(query.limit(per_page).offset((page - 1) * per_page))
     return Page([item(row) for row in rows], total, page, per_page)
@@ -67,6 +72,14 @@ def paginate_found(
     if not rows:
         return paginate(query, item, page=page, per_page=per_page)
     return Page([item(row) for row in rows], rows[0][-1], page, per_page)
+
+
+def page_of(items: Sequence[T], *, page: int, per_page: int) -> Page[T]:
+    """Return one page of what is at hand already; beyond the last one it is the last one."""
+    per_page = _allowed(per_page)
+    page = min(max(page, 1), max(1, -(-len(items) // per_page)))
+    start = (page - 1) * per_page
+    return Page(list(items[start : start + per_page]), len(items), page, per_page)
 
 
 def _allowed(per_page: int) -> int:

@@ -10,7 +10,7 @@ from sqlalchemy import select
 from siappakai.errors import InvalidInputError
 from siappakai.models import Setting, db
 from siappakai.models.app import current_settings
-from siappakai.models.transactions import transaction
+from siappakai.models.transactions import read_again, read_once, transaction
 from siappakai.services import audit
 from siappakai.wording import say
 
@@ -48,11 +48,17 @@ def get(key: str) -> Any:
 
 
 def get_many(keys: list[str]) -> dict[str, Any]:
-    """Return several settings in one query."""
+    """Return several settings, in one query for all of a transaction."""
     for key in keys:
         _check_known(key)
-    rows = db.session.scalars(select(Setting).where(Setting.key.in_(keys)))
-    return {key: _DEFAULTS[key] for key in keys} | {row.key: row.value for row in rows}
+    stored = read_once(_stored)
+    return {key: stored.get(key, _DEFAULTS[key]) for key in keys}
+
+
+def _stored() -> dict[str, Any]:
+    # Few rows, and a page asks for half of them, one after the other.
+    query = select(Setting.key, Setting.value).where(Setting.key.in_(KEYS))
+    return dict(db.session.execute(query).all())
 
 
 def put(key: str, value: Any, *, by: str) -> None:
@@ -69,6 +75,7 @@ def put(key: str, value: Any, *, by: str) -> None:
         if before == value:
             return
         session.merge(Setting(key=key, value=value, updated_by=by))
+        read_again(session)
         audit.record("setting.change", key, by=by, detail={"before": before, "after": value})
 
 
@@ -85,6 +92,7 @@ def forget(key: str, *, put_by: str) -> None:
         stored = session.get(Setting, key)
         if stored is not None and stored.updated_by == put_by:
             session.delete(stored)
+            read_again(session)
             audit.record("setting.forget", key, by=put_by, detail={"before": stored.value})
 
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, TypedDict, TypeVarTuple, Unpack
 
-from sqlalchemy import Select, and_, or_, select, update
-from sqlalchemy.orm import contains_eager
+from sqlalchemy import ColumnElement, Select, and_, or_, select, update
+from sqlalchemy.orm import contains_eager, selectinload
 
 from siappakai.domain.codes import VillageCode, parse_village_code
 from siappakai.domain.places import check_name
@@ -177,19 +178,29 @@ def list_villages(
     """
     # Sorting and counting whole rows of a long list takes longer than looking a page of them up.
     rows = _with_sites(select(Village.id), app).order_by(*_order(sort))
-    read_page = paginate
-    if query.strip():
-        rows, read_page = rows.where(_matches(query.strip())), paginate_found
-    if district:
-        rows = rows.where(Village.district_code == district.replace(".", ""))
-    if server:
-        rows = rows.where(Server.name == server)
-    if state:
-        rows = rows.where(_has_state(state))
-    if release:
-        rows = rows.where(Release.version == release)
-    found = read_page(rows, lambda row: row[0], page=page, per_page=per_page)
+    wanted = _wanted(query.strip(), district, server, state, release)
+    read_page = paginate_found
+    if not query.strip():
+        read_page = partial(paginate, counted=None if wanted else select(Village.id))
+    found = read_page(rows.where(*wanted), lambda row: row[0], page=page, per_page=per_page)
     return Page(_rows(found.items, app), found.total, found.page, found.per_page)
+
+
+def _wanted(
+    query: str, district: str, server: str, state: str, release: str
+) -> list[ColumnElement[bool]]:
+    wanted: list[ColumnElement[bool]] = []
+    if query:
+        wanted.append(_matches(query))
+    if district:
+        wanted.append(Village.district_code == district.replace(".", ""))
+    if server:
+        wanted.append(Server.name == server)
+    if state:
+        wanted.append(_has_state(state))
+    if release:
+        wanted.append(Release.version == release)
+    return wanted
 
 
 def every_village(**filters: Unpack[Filters]) -> list[VillageRow]:
@@ -206,30 +217,35 @@ def every_village(**filters: Unpack[Filters]) -> list[VillageRow]:
 
 def _with_sites(query: Select[*Columns], app: str) -> Select[*Columns]:
     """Join to villages what may be asked about, shown, or sorted by."""
-    is_site = and_(Site.village_id == Village.id, Site.app == app, Site.state != SiteState.REMOVED)
     return (
         query.join(Village.district)
-        .outerjoin(Site, is_site)
+        .outerjoin(Site, _is_site(app))
         .outerjoin(Site.server)
         .outerjoin(Site.release)
     )
 
 
+def _is_site(app: str) -> ColumnElement[bool]:
+    return and_(Site.village_id == Village.id, Site.app == app, Site.state != SiteState.REMOVED)
+
+
 def _rows(village_ids: Sequence[int], app: str) -> list[VillageRow]:
     """Return the rows of these villages, in their order."""
-    query = _with_sites(select(Village, Site), app).options(
+    query = select(Village, Site).join(Village.district).outerjoin(Site, _is_site(app))
+    # Few servers and releases have many sites: read once each, not with every row.
+    loaded = query.options(
         contains_eager(Village.district),
-        contains_eager(Site.server),
-        contains_eager(Site.release),
+        selectinload(Site.server),
+        selectinload(Site.release),
     )
     found = {
         village.id: VillageRow(village, site)
-        for village, site in db.session.execute(query.where(Village.id.in_(village_ids)))
+        for village, site in db.session.execute(loaded.where(Village.id.in_(village_ids)))
     }
     return [found[one] for one in village_ids]
 
 
-def _matches(query: str) -> Any:
+def _matches(query: str) -> ColumnElement[bool]:
     found = [
         column.icontains(query, autoescape=True)
         for column in (Village.name, District.name, Site.domain)
@@ -240,7 +256,7 @@ def _matches(query: str) -> Any:
     return or_(*found)
 
 
-def _has_state(state: str) -> Any:
+def _has_state(state: str) -> ColumnElement[bool]:
     if state == NO_SITE:
         return Site.id.is_(None)
     try:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import Final, Literal
 
-from flask import Blueprint, Response, flash, redirect, render_template, url_for
+from flask import Blueprint, Response, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 
 from siappakai.models import Role
 from siappakai.services import imports
+from siappakai.services.paging import page_of
 from siappakai.web.forms.villages import ImportForm
 from siappakai.web.identity import actor
 from siappakai.web.security import requires
@@ -18,7 +19,7 @@ _MIMETYPES: Final = {
     "csv": "text/csv; charset=utf-8",
     "xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
 }
-_ROWS_SHOWN: Final = 500
+_ROWS_SHOWN: Final = 100
 
 blueprint = Blueprint("imports", __name__, url_prefix="/import")
 
@@ -43,7 +44,14 @@ def upload() -> ResponseReturnValue:
 @requires(Role.OPERATOR)
 def show(draft_id: str) -> ResponseReturnValue:
     preview = imports.get_import(draft_id)
-    return render_template("imports/preview.html", preview=preview, shown=_ROWS_SHOWN)
+    page = request.args.get("page", 1, type=int)
+    problem_page = request.args.get("problems", 1, type=int)
+    return render_template(
+        "imports/preview.html",
+        preview=preview,
+        rows=page_of(preview.rows, page=page, per_page=_ROWS_SHOWN),
+        problems=page_of(preview.problems, page=problem_page, per_page=_ROWS_SHOWN),
+    )
 
 
 @blueprint.post("/<draft_id>/apply")

@@ -70,6 +70,7 @@ _QUERY: Final = {
     "runs.show": _OF_RUN,
     "runs.live": _OF_RUN,
     "runs.log": frozenset({"first"}),
+    "imports.show": frozenset({"page", "problems"}),
     "alerts.show_list": frozenset({"state", "severity", "page"}),
     "alerts.show": frozenset({"page"}),
     "channels.show": frozenset({"page"}),
@@ -201,6 +202,7 @@ def _surroundings() -> dict[str, Any]:
         "language": language_in_use(),
         "languages": LANGUAGES,
         "version": __version__,
+        "icons": url_for("static", filename="vendor/icons.svg"),
     }
     if person is not None:
         around["village_word"] = village_word()

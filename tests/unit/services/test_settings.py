@@ -1,8 +1,9 @@
 import pytest
-from sqlalchemy import select
+from sqlalchemy import event, select, update
 
-from siappakai.errors import InvalidInputError
-from siappakai.models import AuditEntry, db
+from siappakai.errors import ConflictError, InvalidInputError
+from siappakai.models import AuditEntry, Setting, db
+from siappakai.models.transactions import attempt, transaction
 from siappakai.services import settings
 from tests.factories import BY
 
@@ -62,3 +63,27 @@ def test_what_somebody_set_is_not_set_again_for_them():
     settings.put(settings.REQUIRE_TOTP_FOR_ADMINS, value=True, by=BY)
     settings.put_if_unset(settings.REQUIRE_TOTP_FOR_ADMINS, value=False, by=BY)
     assert settings.get(settings.REQUIRE_TOTP_FOR_ADMINS) is True
+
+
+def test_settings_are_read_once_in_a_transaction_and_anew_in_the_next():
+    asked: list[str] = []
+    event.listen(db.engine, "before_cursor_execute", lambda *call: asked.append(call[2]))
+    with transaction():
+        settings.get(settings.TIMEZONE)
+        asked.clear()
+        assert not settings.is_draining()
+        assert asked == []
+        settings.set_drain(drain=True, by=BY)
+        assert settings.is_draining()
+    db.session.execute(update(Setting).where(Setting.key == "drain").values(value=False))
+    db.session.commit()
+    assert not settings.is_draining()
+
+
+def test_a_setting_taken_back_with_its_part_of_a_transaction_is_not_remembered():
+    with transaction():
+        with pytest.raises(ConflictError), attempt():
+            settings.set_drain(drain=True, by=BY)
+            assert settings.is_draining()
+            raise ConflictError("no")
+        assert not settings.is_draining()

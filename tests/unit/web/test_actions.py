@@ -153,6 +153,23 @@ def test_problems_of_an_import_are_shown_by_row_and_column(operator: FlaskClient
     assert _all(Village) == []
 
 
+def test_a_long_import_is_shown_in_pages(operator: FlaskClient):
+    make_regency()
+    rows = "".join(f"51.02.01.2{number:03},Desa {number},\n" for number in range(1, 152))
+    file = b"kode_desa,nama_desa,nama_kecamatan\n" + rows.encode()
+    sent = operator.post("/import/", data={"file": (io.BytesIO(file), "desa.csv")})
+    address = sent.headers["Location"]
+    first, second = operator.get(address).text, operator.get(f"{address}?page=2").text
+
+    assert "<td>Desa 100</td>" in first
+    assert "<td>Desa 101</td>" not in first
+    assert "<td>Desa 151</td>" in second
+    # The problems have pages of their own: turning one leaves the other where it is.
+    assert 'class="still">102</td>' not in first.partition('id="rows"')[0]
+    assert 'class="still">102</td>' in operator.get(f"{address}?problems=2").text
+    assert "page=2&amp;problems=2" in operator.get(f"{address}?page=2").text
+
+
 def test_an_unreadable_file_is_refused_beside_its_field(operator: FlaskClient):
     make_regency()
     answer = operator.post("/import/", data={"file": (io.BytesIO(b"\x00\xff\x00"), "x.xlsx")})
