@@ -63,6 +63,8 @@ _NARROWED = {
     "villages, filtered": "/villages/?server=Server+7&state=broken",
     "runs, failed": "/runs/?state=failed",
     "runs, last page": "/runs/?page=999999",
+    "runs, of a server": "/runs/?server=Server+7&play=install",
+    "runs, of a person": "/runs/?requested_by=bench",
 }
 _CSRF = re.compile(r'name="csrf_token"[^>]*value="([^"]+)"')
 _USER, _PASSWORD = "bench", secrets.token_urlsafe(18)

@@ -83,15 +83,27 @@ class LogRecord(Prose):
 run = Group("run", help="List, follow, cancel and repeat runs.")
 
 
-@run.command("list", example="siappakai run list --state failed")
+@run.command("list", example="siappakai run list --state failed --server server1")
 @click.option(
     "--state", type=click.Choice([one.value for one in RunState]), help="State of the run."
 )
+@click.option("--play", default="", help="What is played, such as install.")
+@click.option("--server", default="", help="Name of a server.")
+@click.option("--by", default="", help="Who or what asked for it.")
 @page_options(per_page=_LIST_LENGTH)
-def list_runs(state: str | None, page: int, per_page: int) -> Listing[RunRecord]:
+def list_runs(
+    *, state: str | None, play: str, server: str, by: str, page: int, per_page: int
+) -> Listing[RunRecord]:
     """List runs, newest first."""
-    wanted = RunState(state) if state else None
-    return listing(runs.list_runs(state=wanted, page=page, per_page=per_page), run_record)
+    found = runs.list_runs(
+        state=RunState(state) if state else None,
+        play=play,
+        server=server,
+        requested_by=by,
+        page=page,
+        per_page=per_page,
+    )
+    return listing(found, run_record)
 
 
 @run.command("show", example="siappakai run show 41 --state failed")

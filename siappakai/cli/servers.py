@@ -81,9 +81,10 @@ server = Group("server", help="Enrol, prepare and look after servers.")
 
 
 @server.command("list", example="siappakai server list --json")
-def list_servers() -> Listing[ServerRecord]:
+@click.option("--query", default="", help="Part of a name or address.")
+def list_servers(query: str) -> Listing[ServerRecord]:
     """List the servers of the fleet."""
-    return Listing.of(_record(one) for one in servers.list_servers())
+    return Listing.of(_record(one) for one in servers.list_servers(query=query))
 
 
 @server.command("show", example="siappakai server show server1")

@@ -25,6 +25,7 @@ class Run(Base):
         Index("ix_runs_state", "state", "id"),
         Index("ix_runs_ended_state", "ended_at", "state"),
         Index("ix_runs_play", "play", "id"),
+        Index("ix_runs_requested_by", "requested_by", "id"),
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)
@@ -57,6 +58,7 @@ class Target(Base):
         # The newest of a site, and of a server without one, is the last entry.
         Index("ix_targets_site", "site_id", "id", "state"),
         Index("ix_targets_server_site", "server_id", "site_id", "id"),
+        Index("ix_targets_server_run", "server_id", "run_id"),
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)

@@ -7,7 +7,7 @@ import zlib
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypedDict
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import selectinload
@@ -107,11 +107,38 @@ def get_run(run_id: int) -> Run:
     return run
 
 
-def list_runs(*, state: RunState | None = None, page: int = 1, per_page: int = 50) -> Page[Run]:
-    """Return runs, newest first."""
+class Filters(TypedDict, total=False):
+    """What the list of runs can be narrowed by; see list_runs."""
+
+    state: RunState | None
+    play: str
+    server: str
+    requested_by: str
+
+
+def list_runs(
+    *,
+    state: RunState | None = None,
+    play: str = "",
+    server: str = "",
+    requested_by: str = "",
+    page: int = 1,
+    per_page: int = 50,
+) -> Page[Run]:
+    """Return runs, newest first; `server` is the name of one they work on.
+
+    A play or server that does not exist has no runs.
+    """
     query = select(Run).order_by(Run.id.desc())
     if state is not None:
         query = query.where(Run.state == state)
+    if play:
+        query = query.where(Run.play == play)
+    if server:
+        of_server = select(Target.run_id).join(Server, Server.id == Target.server_id)
+        query = query.where(Run.id.in_(of_server.where(Server.name == server)))
+    if requested_by:
+        query = query.where(Run.requested_by == requested_by)
     return paginate(query, lambda row: row[0], page=page, per_page=per_page)
 
 

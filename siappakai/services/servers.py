@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from typing import Any, Final, cast
 
-from sqlalchemy import func, select
+from sqlalchemy import func, or_, select
 from sqlalchemy.orm import Session
 
 from siappakai.domain.naming import ServerLayout, Services, server_layout
@@ -51,10 +51,13 @@ _SSH_ONLY = frozenset({"address", "port", "user"})
 _PREPARED_WITH = frozenset({"http_address", "http_port", "https_port", "php_versions"})
 
 
-def list_servers() -> list[Server]:
-    """Return the servers by name, those forgotten left out."""
-    query = select(Server).where(Server.state != ServerState.FORGOTTEN).order_by(Server.name)
-    return list(db.session.scalars(query))
+def list_servers(*, query: str = "") -> list[Server]:
+    """Return the servers by name, those forgotten left out; `query` is in name or address."""
+    found = select(Server).where(Server.state != ServerState.FORGOTTEN).order_by(Server.name)
+    if query:
+        columns = (Server.name, Server.address)
+        found = found.where(or_(*(one.icontains(query, autoescape=True) for one in columns)))
+    return list(db.session.scalars(found))
 
 
 def get_server(server_id: int) -> Server:

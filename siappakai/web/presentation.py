@@ -17,6 +17,7 @@ from siappakai.domain.codes import dotted
 from siappakai.models import Alert, Role, Site, utc_now
 from siappakai.services import alerts, places, sources
 from siappakai.services import settings as registry_settings
+from siappakai.services.runs import Filters as RunFilters
 from siappakai.services.tokens import state_of
 from siappakai.services.villages import Filters
 from siappakai.web.identity import signed_in
@@ -66,7 +67,7 @@ _OF_RUN: Final = frozenset({"state", "page", "target"})
 # The query arguments of the pages that link to themselves.
 _QUERY: Final = {
     "villages.show_list": frozenset({*Filters.__annotations__, "sort", "page"}),
-    "runs.show_list": frozenset({"state", "page"}),
+    "runs.show_list": frozenset({*RunFilters.__annotations__, "page"}),
     "runs.show": _OF_RUN,
     "runs.live": _OF_RUN,
     "runs.log": frozenset({"first"}),

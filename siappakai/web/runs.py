@@ -8,9 +8,10 @@ from flask import Blueprint, abort, flash, redirect, render_template, request, u
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 
+from siappakai.ansible.plays import CATALOGUE
 from siappakai.domain.states import RETRYABLE, SETTLED, TERMINAL, RunState
 from siappakai.models import Role, Run
-from siappakai.services import pace, retries, runs
+from siappakai.services import pace, retries, runs, servers
 from siappakai.services.permissions import least_role
 from siappakai.web.identity import actor
 from siappakai.web.security import may, requires
@@ -26,8 +27,15 @@ blueprint = Blueprint("runs", __name__, url_prefix="/runs")
 @blueprint.get("/")
 @requires(Role.VIEWER)
 def show_list() -> ResponseReturnValue:
-    found = runs.list_runs(state=_wanted_state(), page=request.args.get("page", 1, type=int))
-    return render_template("runs/list.html", runs=found, states=RunState)
+    filters = _wanted_filters()
+    return render_template(
+        "runs/list.html",
+        runs=runs.list_runs(**filters, page=request.args.get("page", 1, type=int)),
+        filters=filters,
+        states=RunState,
+        plays=[play.name for play in CATALOGUE.values()],
+        servers=servers.list_servers(),
+    )
 
 
 @blueprint.get("/<int(max=2147483647):run_id>")
@@ -70,6 +78,15 @@ def retry(run_id: int) -> ResponseReturnValue:
         return redirect(url_for("runs.show_list"), 303)
     flash(_("Yang gagal diulang dalam pekerjaan baru ini."))
     return redirect(url_for("runs.show", run_id=again[0].id), 303)
+
+
+def _wanted_filters() -> runs.Filters:
+    return {
+        "state": _wanted_state(),
+        "play": request.args.get("play", ""),
+        "server": request.args.get("server", ""),
+        "requested_by": request.args.get("requested_by", "").strip(),
+    }
 
 
 def _live(run: Run) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from flask import Blueprint, flash, redirect, render_template, url_for
+from flask import Blueprint, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 
@@ -28,8 +28,12 @@ blueprint = Blueprint("servers", __name__, url_prefix="/servers")
 @blueprint.get("/")
 @requires(Role.VIEWER)
 def show_list() -> ResponseReturnValue:
+    query = request.args.get("query", "").strip()
     return render_template(
-        "servers/list.html", servers=servers.list_servers(), counts=servers.sites_by_server()
+        "servers/list.html",
+        servers=servers.list_servers(query=query),
+        query=query,
+        counts=servers.sites_by_server(),
     )
 
 

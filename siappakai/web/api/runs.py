@@ -14,7 +14,7 @@ from siappakai.models import Run as RunRow
 from siappakai.models import Target as TargetRow
 from siappakai.services import retries, runs
 from siappakai.web.api.operations import Query, operation
-from siappakai.web.api.values import Listed, Number, Paged
+from siappakai.web.api.values import Listed, Number, Paged, Text
 from siappakai.web.bearer import actor, require_play
 from siappakai.web.languages import retell
 
@@ -71,10 +71,18 @@ class LogPage(BaseModel):
     lines: list[str]
 
 
-class RunQuery(Paged):
-    """Which runs, or which targets of one."""
+class TargetQuery(Paged):
+    """Which targets of a run."""
 
     state: RunState | None = None
+
+
+class RunQuery(TargetQuery):
+    """Which runs."""
+
+    play: Annotated[Text, Field(description="what is played, such as `install`")] = ""
+    server: Annotated[Text, Field(description="name of a server")] = ""
+    requested_by: Annotated[Text, Field(description="who or what asked for it")] = ""
 
 
 class LogQuery(Query):
@@ -87,7 +95,14 @@ class LogQuery(Query):
 @operation("GET", "/runs", Scope.RUNS_READ)
 def list_runs(query: RunQuery) -> Listed[Run]:
     """List runs, newest first."""
-    found = runs.list_runs(state=query.state, page=query.page, per_page=query.per_page)
+    found = runs.list_runs(
+        state=query.state,
+        play=query.play,
+        server=query.server,
+        requested_by=query.requested_by,
+        page=query.page,
+        per_page=query.per_page,
+    )
     return Listed[Run].of(found, run_record)
 
 
@@ -100,7 +115,7 @@ def show_run(run_id: Number) -> RunProgress:
 
 
 @operation("GET", "/runs/<int(max=2147483647):run_id>/targets", Scope.RUNS_READ)
-def list_targets(run_id: Number, query: RunQuery) -> Listed[Target]:
+def list_targets(run_id: Number, query: TargetQuery) -> Listed[Target]:
     """List the targets of a run with their steps."""
     found = runs.targets_of(
         runs.get_run(run_id).id, state=query.state, page=query.page, per_page=query.per_page

@@ -11,8 +11,8 @@ from siappakai.domain.states import ServerState
 from siappakai.domain.tokens import Scope
 from siappakai.models import Server as ServerRow
 from siappakai.services import enrolment, servers
-from siappakai.web.api.operations import operation
-from siappakai.web.api.values import Listed, Number
+from siappakai.web.api.operations import Query, operation
+from siappakai.web.api.values import Listed, Number, Text
 from siappakai.web.bearer import actor
 
 
@@ -33,10 +33,16 @@ class Server(BaseModel):
     silent_since: Annotated[datetime | None, Field(description="since when it does not answer")]
 
 
+class ServerQuery(Query):
+    """Which servers."""
+
+    query: Annotated[Text, Field(description="part of a name or address")] = ""
+
+
 @operation("GET", "/servers", Scope.SERVERS_READ)
-def list_servers() -> Listed[Server]:
+def list_servers(query: ServerQuery) -> Listed[Server]:
     """List the servers by name."""
-    return Listed[Server].whole(map(_record, servers.list_servers()))
+    return Listed[Server].whole(map(_record, servers.list_servers(query=query.query)))
 
 
 @operation("GET", "/servers/<int(max=2147483647):server_id>", Scope.SERVERS_READ)

@@ -249,6 +249,7 @@ def upgrade() -> None:
     op.create_index("ix_runs_state", "runs", ["state", "id"], unique=False)
     op.create_index("ix_runs_ended_state", "runs", ["ended_at", "state"], unique=False)
     op.create_index("ix_runs_play", "runs", ["play", "id"], unique=False)
+    op.create_index("ix_runs_requested_by", "runs", ["requested_by", "id"], unique=False)
 
     op.create_table(
         "servers",
@@ -533,6 +534,7 @@ def upgrade() -> None:
     op.create_index(
         "ix_targets_server_site", "targets", ["server_id", "site_id", "id"], unique=False
     )
+    op.create_index("ix_targets_server_run", "targets", ["server_id", "run_id"], unique=False)
 
     op.create_table(
         "steps",
