@@ -11,6 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
+from pyrage import x25519
 
 from siappakai.errors import SiapPakaiError
 from siappakai.wording import say
@@ -52,6 +53,12 @@ def _unopened() -> SiapPakaiError:
         say("Rahasia tersimpan tidak dapat dibuka dengan kunci yang ada."),
         say("Kembalikan berkas credentials.key milik registri ini."),
     )
+
+
+def new_age_pair() -> tuple[str, str]:
+    """Return a new key pair of age: the private one, which opens, and the public one."""
+    identity = x25519.Identity.generate()
+    return str(identity), str(identity.to_public())
 
 
 def load_key_ring(path: Path) -> KeyRing:

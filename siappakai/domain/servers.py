@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Protocol, Self
 
@@ -60,6 +60,10 @@ class Shell(Protocol):
     """A way to run commands on a machine: over SSH, or right here."""
 
     def run(self, argv: Sequence[str], *, stdin: str = "") -> Answer: ...
+
+    def stream(self, argv: Sequence[str]) -> Iterator[bytes]: ...
+
+    def feed(self, argv: Sequence[str], pieces: Iterable[bytes]) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)

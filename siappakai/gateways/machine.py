@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 
 from siappakai.domain.servers import Answer
 from siappakai.errors import UnreachableError
@@ -12,6 +13,8 @@ from siappakai.wording import say
 # Not the caller's: a program of ours is looked for where the system keeps programs.
 _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _NOT_FOUND = 127
+_PIECE = 1 << 18
+_ENVIRONMENT = {"PATH": _PATH, "LC_ALL": "C.UTF-8"}
 
 
 class LocalMachine:
@@ -30,7 +33,7 @@ class LocalMachine:
                 text=True,
                 check=False,
                 timeout=self._timeout,
-                env={"PATH": _PATH, "LC_ALL": "C.UTF-8"},
+                env=_ENVIRONMENT,
             )
         except FileNotFoundError:
             return Answer(_NOT_FOUND, "", f"{argv[0]}: not found")
@@ -40,3 +43,50 @@ class LocalMachine:
                 say("Periksa bebannya, lalu coba lagi."),
             ) from None
         return Answer(done.returncode, done.stdout, done.stderr)
+
+    def stream(self, argv: Sequence[str]) -> Iterator[bytes]:
+        """Yield what `argv` writes, piece by piece; raises UnreachableError when it fails."""
+        pipe = subprocess.PIPE
+        with subprocess.Popen(list(argv), stdout=pipe, stderr=pipe, env=_ENVIRONMENT) as process:
+            try:
+                while process.stdout and (piece := process.stdout.read(_PIECE)):
+                    yield piece
+            except GeneratorExit:
+                process.kill()
+                raise
+            _check(process, argv)
+
+    def feed(self, argv: Sequence[str], pieces: Iterable[bytes]) -> None:
+        """Give `argv` the pieces to read; raises UnreachableError when it fails."""
+        pipe, nothing = subprocess.PIPE, subprocess.DEVNULL
+        with subprocess.Popen(
+            list(argv), stdin=pipe, stdout=nothing, stderr=pipe, env=_ENVIRONMENT
+        ) as process:
+            try:
+                with suppress(BrokenPipeError):
+                    _write(process, pieces)
+            except BaseException:
+                process.kill()
+                raise
+            _check(process, argv)
+
+
+def _write(process: subprocess.Popen[bytes], pieces: Iterable[bytes]) -> None:
+    if process.stdin is None:
+        raise OSError("a program was started without a pipe")
+    with process.stdin as pipe:
+        for piece in pieces:
+            pipe.write(piece)
+
+
+def _check(process: subprocess.Popen[bytes], argv: Sequence[str]) -> None:
+    said = process.stderr.read().decode(errors="replace") if process.stderr else ""
+    if process.wait() != 0:
+        raise UnreachableError(
+            say(
+                "%(program)s di mesin ini gagal: %(said)s",
+                program=argv[0],
+                said=said.strip()[-300:],
+            ),
+            say("Periksa berkas dan haknya, lalu coba lagi."),
+        )

@@ -2,6 +2,7 @@
 
 from siappakai.models.accounts import AuditEntry, AuditHead, Role, Setting, User
 from siappakai.models.alerts import Alert, Channel, Delivery
+from siappakai.models.backups import Backup, BackupCopy, Store
 from siappakai.models.base import Base, db, registry_now, utc_now
 from siappakai.models.fleet import Server, Site
 from siappakai.models.places import District, ImportDraft, OfficialVillage, Regency, Village
@@ -16,6 +17,8 @@ __all__ = [
     "ApiToken",
     "AuditEntry",
     "AuditHead",
+    "Backup",
+    "BackupCopy",
     "Base",
     "Channel",
     "Delivery",
@@ -37,6 +40,7 @@ __all__ = [
     "Setting",
     "Site",
     "Step",
+    "Store",
     "Target",
     "User",
     "Village",

@@ -21,7 +21,8 @@ class Server(Base):
     pinned public key in known_hosts form (type and base64). `facts` is what the last probe
     saw. `parallelism` limits how many sites are worked on at once. The lookout tries the server
     now and then (`watched_at`); while it cannot get in, `silent_since` says since when and
-    `silence` why, as a code.
+    `silence` why, as a code. `is_prover`: backups are proven on it; `proof_recipient` is the
+    public key that they are sealed for then.
     """
 
     __tablename__ = "servers"
@@ -50,6 +51,8 @@ class Server(Base):
     silent_since: Mapped[datetime | None]
     silence: Mapped[str] = mapped_column(String(40), default="")
     prepared_at: Mapped[datetime | None]
+    is_prover: Mapped[bool] = mapped_column(default=False)
+    proof_recipient: Mapped[str] = mapped_column(String(80), default="")
     created_at: Mapped[datetime] = mapped_column(default=utc_now)
 
 

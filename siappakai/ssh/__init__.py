@@ -7,7 +7,7 @@ import io
 import logging
 import shlex
 import socket
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
@@ -22,6 +22,8 @@ from siappakai.domain.servers import Answer
 from siappakai.errors import InvalidInputError, RefusedError, UnreachableError
 from siappakai.wording import say
 
+# What is read of a stream at once.
+_PIECE = 1 << 18
 _KEY_CLASSES = (paramiko.Ed25519Key, paramiko.ECDSAKey, paramiko.RSAKey)
 # Whatever goes wrong is raised as well; its tracebacks in the log would tell nobody more.
 logging.getLogger("paramiko").setLevel(logging.CRITICAL)
@@ -67,12 +69,12 @@ class Connection:
 
     def __init__(self, client: paramiko.SSHClient, label: str, timeout: float) -> None:
         self._client = client
-        self._label = label
+        self.label = label
         self._timeout = timeout
 
     def run(self, argv: Sequence[str], *, stdin: str = "") -> Answer:
         """Run `argv` and return how it ended; raises UnreachableError when the link breaks."""
-        with _told(self._label):
+        with told(self.label):
             given, output, error = self._client.exec_command(
                 shlex.join(argv), timeout=self._timeout
             )
@@ -84,16 +86,46 @@ class Connection:
             code = _exit_code(output.channel, self._timeout)
         return Answer(code, text.decode(errors="replace"), complaint.decode(errors="replace"))
 
+    def sftp(self) -> paramiko.SFTPClient:
+        """Return an SFTP session of its own, no answer of which may take longer."""
+        client = self._client.open_sftp()
+        client.get_channel().settimeout(self._timeout)  # type: ignore[union-attr] # it has just been opened
+        return client
+
+    def stream(self, argv: Sequence[str]) -> Iterator[bytes]:
+        """Yield what `argv` writes, piece by piece; raises UnreachableError when it fails."""
+        with told(self.label):
+            given, output, error = self._client.exec_command(
+                shlex.join(argv), timeout=self._timeout
+            )
+            given.channel.shutdown_write()
+            while piece := output.channel.recv(_PIECE):
+                yield piece
+            if _exit_code(output.channel, self._timeout) != 0:
+                raise OSError(error.read().decode(errors="replace").strip()[-300:])
+
+    def feed(self, argv: Sequence[str], pieces: Iterable[bytes]) -> None:
+        """Give `argv` the pieces to read; raises UnreachableError when it fails."""
+        with told(self.label):
+            given, output, error = self._client.exec_command(
+                shlex.join(argv), timeout=self._timeout
+            )
+            for piece in pieces:
+                given.channel.sendall(piece)
+            given.channel.shutdown_write()
+            if _exit_code(output.channel, self._timeout) != 0:
+                raise OSError(error.read().decode(errors="replace").strip()[-300:])
+
     def install_public_key(self, line: str) -> bool:
         """Add a public key to the account's authorized_keys; say whether it was missing."""
-        with _told(self._label), self._client.open_sftp() as sftp:
+        with told(self.label), self._client.open_sftp() as sftp:
             try:
                 return _authorize(sftp, line)
             except PermissionError:
                 raise RefusedError(
                     say(
                         "Server %(label)s menolak mengubah ~/.ssh/authorized_keys.",
-                        label=self._label,
+                        label=self.label,
                     ),
                     say("Periksa pemilik dan hak folder .ssh akun itu."),
                 ) from None
@@ -106,7 +138,7 @@ def fetch_host_key(address: str, port: int, timeout: float) -> HostKey:
     """
     label = f"{address}:{port}"
     with (
-        _told(label),
+        told(label),
         socket.create_connection((address, port), timeout=timeout) as plain,
         paramiko.Transport(plain) as transport,
     ):
@@ -128,7 +160,7 @@ def connect(login: Login, timeout: float) -> Iterator[Connection]:
     with paramiko.SSHClient() as client:
         client.set_missing_host_key_policy(paramiko.RejectPolicy())
         _pin(client, login)
-        with _told(label), _judged(login):
+        with told(label), _judged(login):
             client.connect(
                 login.address,
                 login.port,
@@ -282,7 +314,7 @@ def _login_refused(login: Login, allowed: list[str]) -> WrongPasswordError | Ref
 
 
 @contextmanager
-def _told(label: str) -> Iterator[None]:
+def told(label: str) -> Iterator[None]:
     """Turn what paramiko and the network raise into errors for people."""
     try:
         yield

@@ -287,6 +287,8 @@ def upgrade() -> None:
         sa.Column("silent_since", sa.DateTime(), nullable=True),
         sa.Column("silence", sa.String(length=40), nullable=False),
         sa.Column("prepared_at", sa.DateTime(), nullable=True),
+        sa.Column("is_prover", sa.Boolean(), nullable=False),
+        sa.Column("proof_recipient", sa.String(length=80), nullable=False),
         sa.Column("created_at", sa.DateTime(), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_servers")),
         sa.UniqueConstraint("name", name=op.f("uq_servers_name")),
@@ -640,6 +642,105 @@ def upgrade() -> None:
         ["schedule_id"],
         unique=False,
     )
+    _make_backups()
+
+
+def _make_backups() -> None:
+    op.create_table(
+        "stores",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("name", sa.String(length=60), nullable=False),
+        sa.Column(
+            "kind",
+            sa.Enum("sftp", "s3", name="storekind", native_enum=False, length=20),
+            nullable=False,
+        ),
+        sa.Column("place", sa.JSON(), nullable=False),
+        sa.Column("secret_sealed", sa.Text(), nullable=False),
+        sa.Column("failing_since", sa.DateTime(), nullable=True),
+        sa.Column("failure", sa.Text(), nullable=False),
+        sa.Column("removed_at", sa.DateTime(), nullable=True),
+        sa.Column("created_at", sa.DateTime(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_stores")),
+        sa.UniqueConstraint("name", name=op.f("uq_stores_name")),
+    )
+    op.create_table(
+        "backups",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("site_id", sa.Integer(), nullable=False),
+        sa.Column("server_id", sa.Integer(), nullable=False),
+        sa.Column("run_id", sa.Integer(), nullable=True),
+        sa.Column("name", sa.String(length=120), nullable=False),
+        sa.Column("taken_at", sa.DateTime(), nullable=False),
+        sa.Column("size", sa.BigInteger(), nullable=False),
+        sa.Column("sha256", sa.String(length=64), nullable=False),
+        sa.Column("manifest", sa.JSON(), nullable=False),
+        sa.Column("is_spooled", sa.Boolean(), nullable=False),
+        sa.Column("is_held", sa.Boolean(), nullable=False),
+        sa.Column("expired_at", sa.DateTime(), nullable=True),
+        sa.Column(
+            "proof_state",
+            sa.Enum(
+                "unproven", "proven", "failed", name="proofstate", native_enum=False, length=20
+            ),
+            nullable=False,
+        ),
+        sa.Column("proven_at", sa.DateTime(), nullable=True),
+        sa.Column("proof", sa.JSON(), nullable=False),
+        sa.Column("proof_message", sa.Text(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["run_id"], ["runs.id"], name=op.f("fk_backups_run_id_runs"), ondelete="SET NULL"
+        ),
+        sa.ForeignKeyConstraint(
+            ["server_id"],
+            ["servers.id"],
+            name=op.f("fk_backups_server_id_servers"),
+            ondelete="CASCADE",
+        ),
+        sa.ForeignKeyConstraint(
+            ["site_id"], ["sites.id"], name=op.f("fk_backups_site_id_sites"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_backups")),
+        sa.UniqueConstraint("name", name=op.f("uq_backups_name")),
+    )
+    op.create_index("ix_backups_site_taken", "backups", ["site_id", "taken_at"])
+    op.create_index("ix_backups_server_spooled", "backups", ["server_id", "is_spooled"])
+    op.create_table(
+        "backup_copies",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("backup_id", sa.Integer(), nullable=False),
+        sa.Column("store_id", sa.Integer(), nullable=False),
+        sa.Column(
+            "state",
+            sa.Enum(
+                "waiting",
+                "stored",
+                "damaged",
+                "deleted",
+                name="copystate",
+                native_enum=False,
+                length=20,
+            ),
+            nullable=False,
+        ),
+        sa.Column("message", sa.Text(), nullable=False),
+        sa.Column("checked_at", sa.DateTime(), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["backup_id"],
+            ["backups.id"],
+            name=op.f("fk_backup_copies_backup_id_backups"),
+            ondelete="CASCADE",
+        ),
+        sa.ForeignKeyConstraint(
+            ["store_id"], ["stores.id"], name=op.f("fk_backup_copies_store_id_stores")
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_backup_copies")),
+        sa.UniqueConstraint(
+            "backup_id", "store_id", name=op.f("uq_backup_copies_backup_id_store_id")
+        ),
+    )
+    op.create_index(op.f("ix_backup_copies_store_id"), "backup_copies", ["store_id"])
+    op.create_index("ix_backup_copies_state", "backup_copies", ["state", "backup_id"])
 
 
 def _guard_the_trail() -> None:
@@ -680,6 +781,9 @@ _MARIADB_GUARD = (
 
 def downgrade() -> None:
     # Indexes go with their tables; MariaDB refuses to drop one that a foreign key needs.
+    op.drop_table("backup_copies")
+    op.drop_table("backups")
+    op.drop_table("stores")
     op.drop_table("schedule_occurrences")
     op.drop_table("schedules")
     op.drop_table("alert_deliveries")
