@@ -13,6 +13,9 @@ def test_servers_are_listed_and_shown(siappakai: Call):
     make_server("satu", facts={"warnings": ["Waktu meleset."]})
     (listed,) = siappakai("server", "list", "--json").json["items"]
     assert (listed["name"], listed["state"], listed["sites"]) == ("satu", "ready", 0)
+    assert siappakai("server", "list", "--query", "SAT", "--json").json["items"] == [listed]
+    assert siappakai("server", "list", "--query", "192.0.2.1", "--json").json["items"] == [listed]
+    assert siappakai("server", "list", "--query", "dua", "--json").json["items"] == []
     assert siappakai("server", "show", "satu", "--json").json["warnings"] == ["Waktu meleset."]
     assert siappakai("server", "show", "dua").exit_code == 3
 

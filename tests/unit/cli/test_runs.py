@@ -10,7 +10,7 @@ from siappakai.cli import following
 from siappakai.cli.following import EXIT_CODES
 from siappakai.domain.codes import dotted
 from siappakai.domain.states import RunState
-from siappakai.models import LogChunk, Run, db, utc_now
+from siappakai.models import LogChunk, Run, Server, db, utc_now
 from siappakai.models.transactions import transaction
 from siappakai.services import leases, outcomes, runs
 from tests.factories import make_release, make_run, make_site, make_village
@@ -48,6 +48,13 @@ def test_runs_are_listed_and_shown_with_targets(siappakai: Call):
     (listed,) = siappakai("run", "list", "--state", "failed", "--json").json["items"]
     assert (listed["id"], listed["progress"]) == (run.id, {"failed": 2})
     assert siappakai("run", "list", "--state", "running", "--json").json["items"] == []
+    for name, value, other in (
+        ("--play", "install", "health"),
+        ("--server", db.session.get_one(Server, run.targets[0].server_id).name, "tiada"),
+        ("--by", run.requested_by, "tiada"),
+    ):
+        assert siappakai("run", "list", name, value, "--json").json["items"] == [listed]
+        assert siappakai("run", "list", name, other, "--json").json["items"] == []
     shown = siappakai("run", "show", str(run.id), "--json").json
     assert shown["run"] == listed
     assert [target["state"] for target in shown["targets"]["items"]] == ["failed", "failed"]

@@ -110,6 +110,24 @@ def test_runs_are_listed_newest_first_and_counted_by_state() -> None:
     assert len(runs.targets_of(newest.id, per_page=1).items) == 1
 
 
+def test_runs_are_found_by_play_server_and_who_asked() -> None:
+    server = make_server("satu")
+    prepared = make_run("server", [server], requested_by="schedule:3")
+    twice = make_run("install", [make_site(server=server), make_site(server=server)])
+    elsewhere = make_run("install", [make_site(server=make_server("dua"))])
+
+    def found(**filters: Any) -> list[int]:
+        page = runs.list_runs(**filters)
+        assert page.total == len(page.items)
+        return [run.id for run in page.items]
+
+    assert found(play="install") == [elsewhere.id, twice.id]
+    assert found(server="satu") == [twice.id, prepared.id]
+    assert found(server="satu", play="install") == [twice.id]
+    assert found(requested_by="schedule:3") == [prepared.id]
+    assert found(requested_by="schedule") == found(server="tiga") == found(play="nothing") == []
+
+
 def test_the_log_is_paged_across_its_chunks() -> None:
     run = make_run()
     with transaction() as session:

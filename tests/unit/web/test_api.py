@@ -186,6 +186,8 @@ def test_servers_and_releases_are_told_without_secrets(client: FlaskClient):
 
     assert [one["name"] for one in listed] == [server.name]
     assert client.get(f"{V1}/servers/{server.id}").json == listed[0]
+    assert client.get(f"{V1}/servers?query={server.name}").json["items"] == listed
+    assert client.get(f"{V1}/servers?query=tiada").json["items"] == []
     assert "host_key" not in listed[0]
     assert client.get(f"{V1}/releases").json["items"][0]["version"] == release.version
 
@@ -260,6 +262,9 @@ def test_a_run_is_told_with_targets_steps_and_log(client: FlaskClient):
 
     assert [one["id"] for one in client.get(f"{V1}/runs?state=failed").json["items"]] == [run.id]
     assert client.get(f"{V1}/runs?state=queued").json["items"] == []
+    assert client.get(f"{V1}/runs?play=install&state=failed").json["total"] == 1
+    assert client.get(f"{V1}/runs?server=tiada").json["items"] == []
+    assert client.get(f"{V1}/runs?requested_by=tiada").json["items"] == []
     assert client.get(url).json["progress"] == {"failed": 1}
     told = client.get(f"{url}/targets").json["items"][0]
     assert (told["error"], told["steps"][0]["name"]) == ("disk_full", "load")

@@ -244,6 +244,8 @@ def test_language_and_theme_are_remembered(stranger: FlaskClient):
         "/runs/1/live?run_id=3",
         "/runs/1/log?first=99999999999999999999999",
         "/runs/?page=99999999999999999999999&state=queued",
+        "/runs/?play=%00&server=%00&requested_by=%F0%9F%8C%BE",
+        "/servers/?query=%25_%00",
     ],
 )
 def test_an_odd_query_breaks_no_page(viewer: FlaskClient, url: str):
@@ -252,6 +254,31 @@ def test_an_odd_query_breaks_no_page(viewer: FlaskClient, url: str):
 
     answer = viewer.get(url)
     assert answer.status_code == 200
+
+
+def test_runs_are_narrowed_and_stay_so_from_page_to_page(viewer: FlaskClient):
+    with transaction():
+        server = make_server("satu")
+        for _ in range(51):
+            make_run("server", [server], state=RunState.FAILED)
+        make_run("install", [make_site()], state=RunState.FAILED)
+
+    page = viewer.get("/runs/?state=failed&play=server&server=satu").text
+    assert "#51" in page
+    assert "#52" not in page
+    assert "/runs/?state=failed&amp;play=server&amp;server=satu&amp;page=2" in page
+    assert '<option value="server" selected>' in page
+    assert "Tidak ada pekerjaan yang cocok" in viewer.get("/runs/?requested_by=tiada").text
+
+
+def test_servers_are_searched(viewer: FlaskClient):
+    make_server("satu")
+    make_server("dua", address="203.0.113.9")
+
+    page = viewer.get("/servers/?query=113.9").text
+    assert ">dua</a>" in page
+    assert ">satu</a>" not in page
+    assert "Tidak ada server yang cocok" in viewer.get("/servers/?query=tiga").text
 
 
 @pytest.mark.parametrize("url", ["/runs/99999999999999999999", "/servers/99999999999999999999"])
