@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import IO, TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -18,11 +18,23 @@ _DECLARES = re.compile(
 )
 
 
-def portable(dump: IO[bytes]) -> Iterator[bytes]:
-    """Yield a dump in pieces, its views and programs without definers and with invoker's rights."""
+class Lines(Protocol):
+    """What is read line by line, such as an open file."""
+
+    def readline(self, size: int, /) -> bytes:
+        """Return the next line, or the next `size` bytes of it; nothing at the end."""
+
+
+def portable(dump: Lines, met: set[bytes] | None = None) -> Iterator[bytes]:
+    """Yield a dump in pieces, its views and programs without definers and with invoker's rights.
+
+    The definers that were taken off are added to `met`.
+    """
     starts_line = True
     while piece := dump.readline(_PIECE):
         if starts_line and _DECLARES.match(piece):
+            if met is not None:
+                met |= set(_DEFINER.findall(piece))
             piece = _SECURITY.sub(b"SQL SECURITY INVOKER", _DEFINER.sub(b"", piece, 1))
         starts_line = piece.endswith(b"\n")
         yield piece

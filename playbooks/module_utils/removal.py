@@ -19,13 +19,13 @@ from .account import check_account, find_account, interrupt, remove_account
 from .closing import close, reopen
 from .fence import fenced
 from .mariadb import State
-from .outcome import Refusal
+from .outcome import Refusal, Step
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from .driver import Link
-    from .outcome import Step, Steps
+    from .outcome import Steps
     from .variables import LayoutVars, SiteVars
 
 # How long a request that runs may take to end once the site is closed.
@@ -70,6 +70,18 @@ def remove(order: Order, steps: Steps) -> str:
         with steps.step("folder") as step:
             _remove_folder(order, step)
     return kept
+
+
+def clear(order: Order, admin: Link, state: State) -> bool:
+    """Destroy a site that nobody has used yet, unarchived; return whether there was something.
+
+    To be called by who holds its fence and knows that it is new.
+    """
+    step = Step("clear")
+    _unlink(order, _configurations(order), step)
+    _drop(order, admin, state, step)
+    _remove_folder(order, step)
+    return step.changed
 
 
 def _check(order: Order, admin: Link) -> State:

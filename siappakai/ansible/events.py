@@ -69,8 +69,9 @@ class TaskEnded:
     """A host ended a task. `outcome` is ok, skipped, failed or unreachable.
 
     `steps` are the stages a coarse module reports. By slug, `verdicts` is what a batch health
-    check says of each site, and `reports` what a call over many sites did with each. `error` is
-    a module's machine-readable cause. `has_reached` tells whether the host itself answered.
+    check says of each site, and `reports` what a call over many sites did with each. `found` is
+    what a look at one site brought. `error` is a module's machine-readable cause. `has_reached`
+    tells whether the host itself answered.
     """
 
     host: str
@@ -83,6 +84,7 @@ class TaskEnded:
     steps: tuple[StepResult, ...] = ()
     verdicts: dict[str, dict[str, Any]] = field(default_factory=dict)
     reports: dict[str, SiteReport] = field(default_factory=dict)
+    found: dict[str, Any] = field(default_factory=dict)
     has_reached: bool = True
 
     @property
@@ -139,6 +141,7 @@ def _ended(outcome: str, data: dict[str, Any]) -> TaskEnded:
         steps=_steps(result),
         verdicts=_mapping(result, "sites"),
         reports={slug: _report(report) for slug, report in _mapping(result, "installed").items()},
+        found=_mapping(result, "found"),
         has_reached=outcome in {"ok", "failed"} and _action(data) not in _OWN_ACTIONS,
     )
 

@@ -91,7 +91,8 @@ class Play:
 
     `scope`: whether its targets are servers or sites. `is_judged`: a target succeeds only by
     the verdict of the health check at its end. `locks_server`: it takes the server and all
-    its sites.
+    its sites. `installs`: a planned site is there afterwards, at the release the run's options
+    name. `leaves_sites`: whatever comes of it, its sites are what they were.
     """
 
     name: str
@@ -99,6 +100,8 @@ class Play:
     title: str
     is_judged: bool = False
     locks_server: bool = False
+    installs: bool = False
+    leaves_sites: bool = False
 
     @property
     def playbook(self) -> str:
@@ -109,7 +112,9 @@ CATALOGUE: dict[str, Play] = {
     play.name: play
     for play in (
         Play("server", "servers", "Siapkan server", locks_server=True),
-        Play("install", "sites", "Pasang situs desa", is_judged=True),
+        Play("install", "sites", "Pasang situs desa", is_judged=True, installs=True),
+        Play("inspect", "sites", "Periksa data desa pindahan", leaves_sites=True),
+        Play("adopt", "sites", "Terima desa pindahan", is_judged=True, installs=True),
         Play("health", "sites", "Periksa kesehatan situs", is_judged=True),
         Play("remove", "sites", "Hapus situs desa"),
     )

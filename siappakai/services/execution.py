@@ -19,7 +19,7 @@ from siappakai.errors import SiapPakaiError
 from siappakai.models import Run, Target, db, registry_now, utc_now
 from siappakai.models.app import current_settings
 from siappakai.models.transactions import transaction
-from siappakai.services import alerts, firing, health, leases, outcomes, steps
+from siappakai.services import adoptions, alerts, firing, health, leases, outcomes, steps
 from siappakai.services.hosts import Cast, hosts_of, keys_for
 from siappakai.services.leases import Lease, LeaseLostError, Tenure
 from siappakai.services.recorder import Prober, Recorder
@@ -41,10 +41,9 @@ def execute(run_id: int) -> None:
     lease = leases.claim(run_id)
     if lease is not None:
         _guarded(lease, _play)
-        return
-    lost = leases.claim_lost(run_id)
-    if lost is not None:
+    elif (lost := leases.claim_lost(run_id)) is not None:
         _guarded(lost, _settle_lost)
+    adoptions.clear_up(run_id)
 
 
 def tick() -> None:
@@ -103,7 +102,7 @@ def _play(tenure: Tenure) -> None:
         outcomes.begin(session, run)
     entry = CATALOGUE[run.play]
     recorder = Recorder(run, tenure)
-    _run_playbook(run, entry, recorder, list(run.targets), {})
+    _run_playbook(run, entry, recorder, list(run.targets), adoptions.play_vars(run))
     recorder.finish()
     _settle(tenure, entry, recorder)
 
@@ -183,7 +182,7 @@ def _run_playbook(
     settings = current_settings()
     play_id = f"{run.id}-{recorder.tenure.lease.token}"
     is_probe = isinstance(recorder, Prober)
-    cast = hosts_of(run, targets, is_shipped=entry.name == "install")
+    cast = hosts_of(run, targets, is_shipped=entry.installs)
     _refuse_unfit(recorder, cast)
     if not cast.servers:
         return

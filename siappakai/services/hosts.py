@@ -8,7 +8,14 @@ from dataclasses import dataclass
 from functools import partial
 
 from siappakai.ansible.inventory import ServerHost, SiteHost
-from siappakai.ansible.plays import Certificate, Identity, ReleaseVars, SiteSecrets, SiteVars
+from siappakai.ansible.plays import (
+    CATALOGUE,
+    Certificate,
+    Identity,
+    ReleaseVars,
+    SiteSecrets,
+    SiteVars,
+)
 from siappakai.credentials import KeyRing, load_key_ring
 from siappakai.domain.naming import ServerLayout, site_names
 from siappakai.domain.states import RunState, SiteState
@@ -112,7 +119,7 @@ def _check_wanted(run: Run, site: Site) -> None:
             say("Situs %(village)s sudah dihapus.", village=site.village.name),
             say("Rencanakan situsnya lagi dahulu."),
         )
-    if run.play == "install" and site.release_id not in {None, run.options["release_id"]}:
+    if CATALOGUE[run.play].installs and site.release_id not in {None, run.options["release_id"]}:
         raise ConflictError(
             say("%(name)s sudah memakai rilis lain.", name=site.village.name),
             say("Pindah rilis adalah pembaruan, bukan pemasangan."),
@@ -120,9 +127,9 @@ def _check_wanted(run: Run, site: Site) -> None:
 
 
 def _release_of(run: Run, site: Site) -> Release:
-    """Return the release an install was asked for, or else the one a site has or shall have."""
+    """Return the release a run was asked for, or else the one a site has or shall have."""
     release = site.release or site.wanted_release
-    if run.play == "install":
+    if "release_id" in run.options:
         release = db.session.get(Release, run.options["release_id"])
     if release is None:
         raise ConflictError(

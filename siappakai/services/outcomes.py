@@ -6,6 +6,7 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
+from siappakai.ansible.plays import CATALOGUE
 from siappakai.domain.states import UNBUILT, RunState, ServerState, SiteState
 from siappakai.models import Run, Server, Site, Target, utc_now
 
@@ -16,7 +17,7 @@ _ABSENT = "absent"
 
 def begin(session: Session, run: Run) -> None:
     """Note on the sites of a claimed run that work on them begins."""
-    if run.play != "install":
+    if not CATALOGUE[run.play].installs:
         return
     for target in run.targets:
         site = session.get_one(Site, target.site_id)
@@ -72,9 +73,12 @@ def _conclude_server(server: Server, state: RunState) -> None:
 
 
 def _conclude_site(site: Site, target: Target, state: RunState) -> None:
+    play = CATALOGUE[target.run.play]
+    if play.leaves_sites:
+        return
     site.checked_at = utc_now()
     site.message = target.message
-    if target.run.play == "remove":
+    if play.name == "remove":
         _conclude_removal(site, target, state)
     elif state is RunState.SUCCEEDED:
         _serve(site, target)
@@ -84,19 +88,22 @@ def _conclude_site(site: Site, target: Target, state: RunState) -> None:
 
 def _serve(site: Site, target: Target) -> None:
     site.state = SiteState.ACTIVE
-    if target.run.play == "install":
+    if CATALOGUE[target.run.play].installs:
         site.release_id = target.run.options["release_id"]
     elif site.release_id is None:
         # Its install did not end well, its health check has now: that asks for the wanted one.
         site.release_id = site.wanted_release_id
     site.installed_at = site.installed_at or utc_now()
+    if target.run.play == "adopt":
+        # Its people keep the passwords they had; nobody here knows them.
+        site.admin_password_sealed = ""
 
 
 def _leave(site: Site, target: Target) -> None:
     """Note what a site is after what was asked for did not succeed."""
     if target.result.get("state") == _ABSENT and site.state in UNBUILT:
         return  # there is nothing, as there should be
-    if target.result.get("state") == _ABSENT and target.run.play == "install":
+    if target.result.get("state") == _ABSENT and CATALOGUE[target.run.play].installs:
         site.state = SiteState.PLANNED
     elif target.result.get("healthy") and site.release_id is not None:
         site.state = SiteState.ACTIVE

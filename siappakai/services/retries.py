@@ -11,7 +11,7 @@ from siappakai.domain.states import RETRYABLE, TERMINAL, SiteState
 from siappakai.errors import ConflictError, RefusedError
 from siappakai.models import Run, Site, Target, db
 from siappakai.models.transactions import transaction
-from siappakai.services import runs, servers, sites
+from siappakai.services import adoptions, runs, servers, sites
 from siappakai.wording import say
 
 # Asked for site by site with the number typed again, never repeated in place.
@@ -96,5 +96,7 @@ def _again(run: Run, found: Sequence[Site], *, by: str) -> list[Run]:
     ids = [site.id for site in found]
     if run.play == "health":
         return sites.request_health(site_ids=ids, by=by, retry_of=run.id)
+    if run.play in {adoptions.LOOK, adoptions.ADOPT}:
+        return [adoptions.again(run, site, by=by) for site in found]
     release = run.options["release_id"]
     return sites.request_install(site_ids=ids, release_id=release, by=by, retry_of=run.id)

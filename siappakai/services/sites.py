@@ -156,9 +156,17 @@ def set_certificate(site_id: int, *, chain: str, key: str, by: str) -> Site:
 
 
 def admin_login(site_id: int, *, by: str) -> tuple[str, str]:
-    """Return the user name and password of a site's first administrator; audited."""
+    """Return the user name and password of a site's first administrator; audited.
+
+    Raises RefusedError for a village that moved in with passwords of its own.
+    """
     with transaction():
         site = get_site(site_id)
+        if not site.admin_password_sealed:
+            raise RefusedError(
+                say("%(village)s pindah dengan akunnya sendiri.", village=site.village.name),
+                say("Masuk dengan kata sandi yang dipakai desa itu sebelum pindah."),
+            )
         audit.record("site.reveal", site.village.code, by=by)
         return site.admin_user, site_secrets.unsealed(site.admin_password_sealed)
 

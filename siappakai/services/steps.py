@@ -60,6 +60,8 @@ def end_step(session: Session, target_id: int, event: TaskEnded) -> None:
         .order_by(Step.id.desc())
         .limit(1)
     )
+    if event.found:
+        session.get_one(Target, target_id).result = event.found
     if step is None:
         return
     if event.outcome == "skipped":

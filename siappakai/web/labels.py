@@ -115,6 +115,8 @@ SCOPES: Final = {
 _PLAYS: Final = {
     "server": _("Siapkan server"),
     "install": _("Pasang situs desa"),
+    "inspect": _("Periksa data desa pindahan"),
+    "adopt": _("Terima desa pindahan"),
     "health": _("Periksa kesehatan situs"),
     "remove": _("Hapus situs desa"),
 }

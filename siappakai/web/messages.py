@@ -194,6 +194,14 @@ _EXPLANATIONS: Final = {
         _("Arsip folder desa memuat lebih banyak daripada batasnya. Tidak ada yang dipasang."),
         _("Periksa asal arsip itu; mungkin dibuat untuk memenuhi disk."),
     ),
+    "adoption_refused": Explanation(
+        _("Data desa ini belum dapat dipasang di sini. Tidak ada yang dipasang."),
+        _("Lihat temuannya, perbaiki di situs asal atau pilih rilis yang cocok, lalu ulangi."),
+    ),
+    "site_exists": Explanation(
+        _("Desa ini sudah punya situs di server itu. Tidak ada yang diubah."),
+        _("Hapus situs itu dahulu, atau pilih server lain."),
+    ),
     "dump_too_slow": Explanation(
         _("Memuat berkas SQL terlalu lama, maka dihentikan. Tidak ada yang dipasang."),
         _("Periksa isi berkas itu dan beban server, lalu ulangi."),

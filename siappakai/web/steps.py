@@ -19,6 +19,8 @@ _STEPS: Final = {
     "pool": _("Pool PHP-FPM"),
     "vhost": _("Situs nginx"),
     "health": _("Periksa kesehatan"),
+    "files": _("Periksa arsip folder desa"),
+    "inspect": _("Periksa data desa"),
     "close": _("Tutup situs"),
     "archive": _("Arsip terakhir, dibaca kembali"),
     "dump": _("Salin basis data dalam satu transaksi"),
@@ -101,6 +103,16 @@ _TASKS: Final = {
     "Reload PHP-FPM and nginx": _("Muat ulang PHP-FPM dan nginx"),
     "Reload PHP-FPM and nginx, check the sites": _("Muat ulang PHP-FPM dan nginx, periksa situs"),
     "Check the sites": _("Periksa situs"),
+    "Look at the village's files": _("Periksa berkas desa"),
+    "Take over the village's files": _("Terima berkas desa"),
+    "Make a closed folder for the village's files": _("Folder tertutup untuk berkas desa"),
+    "Copy the village's files to the server": _("Salin berkas desa ke server"),
+    "Look at the village and take it over": _("Periksa dan terima desa"),
+    "Remove the village's files from the server": _("Hapus berkas desa dari server"),
+    "Put the village in service, or take it back": _("Layani desa, atau batalkan"),
+    "Take back what was installed": _("Batalkan yang sudah dipasang"),
+    "Leave nothing of a village that was not taken over": _("Bersihkan sisa desa yang batal"),
+    "Look what is left": _("Lihat apa yang tersisa"),
     "Remove the site": _("Hapus situs"),
     "Remove the accounts of the sites that are gone": _("Hapus akun situs yang sudah dihapus"),
 }
@@ -109,6 +121,7 @@ _WORDS: Final = _STEPS | _TASKS
 
 # What those modules note beside a stage.
 _DETAILS: Final = {
+    "from the village's own data": _("dari data desa itu sendiri"),
     "cloned": _("disalin dari salinan awal rilis"),
     "user and rights renewed": _("pengguna dan haknya diperbarui"),
     "a half-loaded database was dropped": _("basis data yang setengah terisi dibuang dahulu"),

@@ -1,0 +1,129 @@
+"""Villages that ran elsewhere and move in: looked at first, then taken over."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+from sqlalchemy import select
+
+from siappakai.credentials import load_key_ring
+from siappakai.domain.adoption import Finding, findings
+from siappakai.domain.states import RunState, ServerState, SiteState
+from siappakai.errors import InvalidInputError, RefusedError
+from siappakai.models import Release, Run, Server, Site, Target, Village, db
+from siappakai.models.app import current_settings
+from siappakai.models.transactions import transaction
+from siappakai.services import incoming, releases, runs, sites
+from siappakai.wording import say
+
+LOOK: Final = "inspect"
+ADOPT: Final = "adopt"
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """Where a village shall live; what is empty stays as it was planned."""
+
+    server: Server | None = None
+    domain: str = ""
+    release: Release | None = None
+    php: str | None = None
+    certificate: tuple[str, str] = ("", "")
+
+
+def request(village: Village, wish: Wish, *, only_look: bool, by: str) -> Run:
+    """Ask for a village's received files to be looked at, or to be taken over as its site.
+
+    Raises RefusedError without files, or a server that is ready; InvalidInputError for what the
+    plan lacks; and the errors of sites.plan_site.
+    """
+    bundle = incoming.received(village.code)
+    with transaction():
+        site = _planned(village, wish, by=by)
+        release = _release(site, wish)
+        if site.server.state is not ServerState.READY:
+            raise RefusedError(
+                say("Server %(server)s belum siap.", server=site.server.name),
+                say("Siapkan server itu dahulu."),
+            )
+        releases.check_php_seen(release, site.php)
+        ring = load_key_ring(current_settings().credentials_file)
+        site.app_key_sealed = ring.seal(bundle.app_key)
+        options = {"release_id": release.id, "digest": bundle.digest}
+        return runs.create_site_run(LOOK if only_look else ADOPT, [site], by=by, options=options)
+
+
+def again(run: Run, site: Site, *, by: str) -> Run:
+    """Ask again for what a run was asked for."""
+    release = db.session.get(Release, run.options["release_id"])
+    return request(site.village, Wish(release=release), only_look=run.play == LOOK, by=by)
+
+
+def play_vars(run: Run) -> dict[str, Any]:
+    """Return what a playbook is given of a village's files; nothing for other plays.
+
+    Raises RefusedError or ConflictError when they are not on this machine any more.
+    """
+    if run.play not in {LOOK, ADOPT}:
+        return {}
+    site = db.session.get_one(Site, run.targets[0].site_id)
+    return {"upload": incoming.received_as(site.village.code, run.options["digest"]).paths()}
+
+
+def clear_up(run_id: int) -> None:
+    """Delete the received files of a village that has moved in."""
+    run = db.session.get(Run, run_id, populate_existing=True)
+    if run is not None and run.play == ADOPT and run.state is RunState.SUCCEEDED:
+        incoming.forget(db.session.get_one(Site, run.targets[0].site_id).village.code)
+
+
+def newest_look(site_id: int) -> Target | None:
+    """Return the last look at a village's files that came to its end."""
+    query = (
+        select(Target)
+        .join(Target.run)
+        .where(Target.site_id == site_id, Run.play == LOOK, Target.state == RunState.SUCCEEDED)
+        .order_by(Target.id.desc())
+        .limit(1)
+    )
+    return db.session.scalar(query)
+
+
+def findings_of(target: Target) -> list[Finding]:
+    """Return what a look found, or what made a village be refused."""
+    refused = target.error.get("params", {}) if target.error else {}
+    report = target.result if "figures" in target.result else refused
+    return findings(report)
+
+
+def _planned(village: Village, wish: Wish, *, by: str) -> Site:
+    site = sites.find_site(village.id)
+    plan = site if site is not None and site.state is not SiteState.REMOVED else None
+    server = wish.server or (plan.server if plan else None)
+    domain = wish.domain or (plan.domain if plan else "")
+    if server is None:
+        raise _lacking("server", say("Pilih server untuknya."))
+    if not domain:
+        raise _lacking("domain", say("Sebutkan domainnya."))
+    known = (plan.certificate, plan.certificate_key) if plan else ("", "")
+    return sites.plan_site(
+        village=village,
+        server=server,
+        domain=domain,
+        release=wish.release or (plan.wanted_release if plan else None),
+        php=wish.php or (plan.php if plan else None),
+        certificate=wish.certificate if any(wish.certificate) else known,
+        by=by,
+    )
+
+
+def _release(site: Site, wish: Wish) -> Release:
+    release = wish.release or site.wanted_release
+    if release is None:
+        raise _lacking("release", say("Sebutkan rilis yang cocok dengan versi data desa itu."))
+    return release
+
+
+def _lacking(field: str, todo: str) -> InvalidInputError:
+    return InvalidInputError(say("Situs desa ini belum direncanakan."), todo, field=field)

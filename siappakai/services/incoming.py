@@ -1,0 +1,145 @@
+"""The files of villages that move in, kept on this machine, closed to others, until they have."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import secrets
+import shutil
+import time
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import IO, Final
+
+from siappakai.errors import ConflictError, InvalidInputError, RefusedError
+from siappakai.gateways.bundles import app_key_of
+from siappakai.models.app import current_settings
+from siappakai.services import audit, villages
+from siappakai.wording import say
+
+FILES, DATABASE = "files", "database"
+KEPT_DAYS: Final = 7
+_NOTE: Final = "bundle.json"
+_PIECE: Final = 1 << 20
+# What stays free on this machine's disk.
+_RESERVE: Final = 1 << 30
+_APP_KEY: Final = re.compile(r"(?:base64:)?[A-Za-z0-9+/=_-]{16,90}")
+
+
+@dataclass(frozen=True, slots=True)
+class Bundle:
+    """What was received of a village. `digest` stands for the contents of its files."""
+
+    folder: Path
+    digest: str
+    app_key: str
+    has_database: bool
+
+    def paths(self) -> dict[str, str]:
+        """Return where its files lie; the database's empty when the archive holds it."""
+        database = str(self.folder / DATABASE) if self.has_database else ""
+        return {FILES: str(self.folder / FILES), DATABASE: database}
+
+
+def receive(code: str, *, files: IO[bytes], database: IO[bytes] | None, by: str) -> Bundle:
+    """Keep the files of a village that shall move in, in place of those received before.
+
+    `files` is the archive of its folder desa/, `database` its SQL file; without it the archive
+    holds that too. Raises InvalidInputError (field `files`), RefusedError when the disk is full.
+    """
+    village = villages.get_village(code)
+    forget_old()
+    folder = _folder(village.code)
+    fresh = folder.with_name(f".{folder.name}-{secrets.token_hex(4)}")
+    fresh.mkdir(mode=0o700, parents=True)
+    try:
+        bundle = _keep(fresh, files, database)
+        shutil.rmtree(folder, ignore_errors=True)
+        fresh.rename(folder)
+    except BaseException:
+        shutil.rmtree(fresh)
+        raise
+    audit.record("village.receive", village.code, by=by, detail={"digest": bundle.digest})
+    return received(village.code)
+
+
+def received(code: str) -> Bundle:
+    """Return what was received of a village (plain code); raises RefusedError."""
+    folder = _folder(code)
+    try:
+        note = json.loads((folder / _NOTE).read_text())
+    except FileNotFoundError:
+        raise RefusedError(
+            say("Berkas desa %(code)s tidak ada di mesin ini.", code=code),
+            say("Kirim lagi arsip folder desa dan berkas SQL-nya."),
+        ) from None
+    return Bundle(folder, **note)
+
+
+def received_as(code: str, digest: str) -> Bundle:
+    """Return what was received of a village when it is still the same; raises ConflictError."""
+    bundle = received(code)
+    if bundle.digest != digest:
+        raise ConflictError(
+            say("Berkas desa %(code)s sudah diganti dengan yang lain.", code=code),
+            say("Periksa berkas yang baru, lalu minta lagi."),
+        )
+    return bundle
+
+
+def forget(code: str) -> None:
+    """Delete what was received of a village."""
+    shutil.rmtree(_folder(code), ignore_errors=True)
+
+
+def forget_old() -> None:
+    """Delete what was received long ago, or came in halves."""
+    before = time.time() - KEPT_DAYS * 86400
+    for folder in _folder("x").parent.glob("*"):
+        if folder.stat().st_mtime < before:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _folder(code: str) -> Path:
+    return current_settings().state / "incoming" / code
+
+
+def _keep(folder: Path, files: IO[bytes], database: IO[bytes] | None) -> Bundle:
+    sums = [_copy(files, folder / FILES)]
+    if database is not None:
+        sums.append(_copy(database, folder / DATABASE))
+    app_key = app_key_of(folder / FILES)
+    if not _APP_KEY.fullmatch(app_key):
+        raise InvalidInputError(
+            say("app_key di arsip itu bukan kunci OpenSID."),
+            say("Kemas ulang folder desa/ dari situs yang berjalan."),
+            field=FILES,
+        )
+    bundle = Bundle(folder, _digest(sums), app_key, database is not None)
+    note = {key: value for key, value in asdict(bundle).items() if key != "folder"}
+    path = folder / _NOTE
+    path.touch(mode=0o600)
+    path.write_text(json.dumps(note))
+    return bundle
+
+
+def _digest(sums: Iterable[str]) -> str:
+    return hashlib.sha256("\n".join(sums).encode()).hexdigest()
+
+
+def _copy(source: IO[bytes], target: Path) -> str:
+    """Copy a stream; return its checksum. Raises RefusedError before the disk is full."""
+    found = hashlib.sha256()
+    target.touch(mode=0o600)
+    with target.open("wb") as file:
+        while piece := source.read(_PIECE):
+            if shutil.disk_usage(target.parent).free < _RESERVE + len(piece):
+                raise RefusedError(
+                    say("Disk mesin ini tidak cukup untuk berkas desa itu."),
+                    say("Kosongkan disk, lalu ulangi."),
+                )
+            found.update(piece)
+            file.write(piece)
+    return found.hexdigest()
