@@ -127,8 +127,8 @@ STORIES: Final = {
     AlertKind.CERTIFICATE_EXPIRING: Story(
         _("Sertifikat segera habis: %(label)s"),
         _(
-            "Sertifikat HTTPS situs ini berlaku sampai %(until)s. Sesudah itu peramban menolak"
-            " membuka situsnya."
+            "Sertifikat HTTPS %(label)s berlaku sampai %(until)s. Sesudah itu peramban menolak"
+            " membukanya."
         ),
         _(
             "Perbarui sertifikatnya di %(path)s pada server %(server)s, lalu muat ulang nginx di"

@@ -30,7 +30,7 @@ from siappakai.domain.states import RunState, ServerState, SiteState
 from siappakai.errors import UnreachableError
 from siappakai.models import Alert, Run, Server, Site, Target, db
 from siappakai.models.app import current_settings
-from siappakai.services import firing, health, servers, settings
+from siappakai.services import firing, health, own_certificate, servers, settings
 
 # A failure older than this that nobody was told of is history.
 _RECENT: Final = timedelta(days=7)
@@ -56,6 +56,7 @@ def look_around(now: datetime, since: datetime) -> list[Finding]:
             _silent_servers(now),
             _disks(),
             _certificates(session, now),
+            _own_certificate(now),
             _queue_and_clock(session, now, since),
             firing.findings(now),
         )
@@ -201,6 +202,28 @@ def _certificate(sites: Sequence[Site], now: datetime) -> Iterator[Finding]:
         f"{expiry.isoformat()} {days}",
         {"until": expiry.isoformat(), "path": site.certificate, "server": site.server.name},
     )
+
+
+def _own_certificate(now: datetime) -> Iterator[Finding]:
+    """Find that the panel's own certificate runs out; that none is shown is the doctor's to say."""
+    if not own_certificate.is_used():
+        return
+    try:
+        expiry = own_certificate.valid_until()
+    except UnreachableError:
+        return
+    judged = certificate_severity(expiry - now)
+    if judged is not None:
+        days, severity = judged
+        path, until = current_settings().certificate, expiry.isoformat()
+        yield Finding(
+            AlertKind.CERTIFICATE_EXPIRING,
+            "panel",
+            f"panel ({own_certificate.name()})",
+            severity,
+            f"{until} {days}",
+            {"until": until, "path": path, "server": "panel"},
+        )
 
 
 def _queue_and_clock(session: Session, now: datetime, since: datetime) -> Iterator[Finding]:

@@ -10,7 +10,7 @@ import stat
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final
@@ -22,12 +22,12 @@ from siappakai import dispatch
 from siappakai.ansible.plays import CATALOGUE
 from siappakai.config import share_folder
 from siappakai.credentials import load_key_ring, read_keys
-from siappakai.errors import SiapPakaiError
-from siappakai.models import Setting, db, registry_now
+from siappakai.errors import SiapPakaiError, UnreachableError
+from siappakai.models import Setting, db, registry_now, utc_now
 from siappakai.models.app import current_settings
 from siappakai.models.migrating import registry_revisions
 from siappakai.models.transactions import transaction
-from siappakai.services import keys, servers
+from siappakai.services import keys, own_certificate, servers
 
 _LAST_TICK: Final = "last_tick_at"
 _LAST_LOOKOUT: Final = "last_lookout_at"
@@ -38,6 +38,7 @@ _TICKS_MISSED: Final = 3
 _FREE_BYTES: Final = 1024**3
 _GIB: Final = 1024**3
 _KEY_MODE: Final = 0o600
+_CERTIFICATE_LEFT: Final = timedelta(days=14)
 _PROGRAMS: Final = ("git", "ssh")
 
 
@@ -60,6 +61,8 @@ def checkup() -> list[Check]:
     checks = [_state_folder(), _disk(), _programs(), _ansible(), _playbooks(), registry, queue]
     if registry.ok:
         checks += [_key_file(), _clock(), look_at_lookout(), _server_clocks(), _server_disks()]
+    if own_certificate.is_used():
+        checks.append(_certificate())
     if queue.ok:
         checks.append(_workers())
     return checks
@@ -291,6 +294,21 @@ def _server_disks() -> Check:
             else ""
         ),
         todo="Kosongkan atau perbesar disk server itu, lalu: siappakai server probe NAMA.",
+    )
+
+
+def _certificate() -> Check:
+    """Tell whether browsers will go on opening this panel."""
+    try:
+        until = own_certificate.valid_until()
+    except UnreachableError as error:
+        return Check("certificate", False, str(error.what), str(error.todo))  # noqa: FBT003 - ok
+    left = until - utc_now()
+    return _judged(
+        "certificate",
+        ok=left > _CERTIFICATE_LEFT,
+        detail=f"{own_certificate.name()} sampai {until:%Y-%m-%d}, {left.days} hari lagi",
+        todo=f"Perbarui {current_settings().certificate}, lalu muat ulang nginx.",
     )
 
 

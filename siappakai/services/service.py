@@ -20,6 +20,7 @@ from siappakai.domain.naming import check_certificate
 from siappakai.errors import ConflictError, InvalidInputError, RefusedError, SiapPakaiError
 from siappakai.gateways.program import Program, fingerprint
 from siappakai.gateways.systemd import TARGET, Systemd, verify_nginx, verify_units
+from siappakai.services import own_certificate
 from siappakai.services.exclusion import alone, refuse_beside_make_run
 from siappakai.services.local_plays import play_here
 from siappakai.services.readiness import await_ready
@@ -27,7 +28,6 @@ from siappakai.wording import say
 
 # A name nginx may be told to answer to.
 _HOST: Final = re.compile(r"\.?[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*")
-_LOOPBACK: Final = frozenset({"127.0.0.1", "localhost"})
 _IPV6: Final = Path("/proc/net/if_inet6")
 
 
@@ -232,7 +232,7 @@ def _hosts(settings: Settings) -> list[str]:
     """Return the names nginx answers to; behind a certificate those people type alone."""
     found = list(settings.allowed_hosts)
     if settings.certificate:
-        found = [host for host in found if host not in _LOOPBACK]
+        found = [host for host in found if host not in own_certificate.LOOPBACK]
     wrong = [host for host in found if not _HOST.fullmatch(host)]
     if wrong or not found:
         raise InvalidInputError(
