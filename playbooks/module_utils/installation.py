@@ -13,7 +13,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from . import applog, mariadb, site_tree, tree
+from . import applog, mariadb, passwords, site_tree, tree
 from .account import Account, create_account, find_account, group_id
 from .admission import admit
 from .closing import reopen
@@ -50,6 +50,8 @@ def install(order: Order, steps: Steps, seed: Seed = FROM_RELEASE) -> None:
                 state = admit(order, admin, php)
             with steps.step("account") as step:
                 account = _ensure_account(order, step)
+            if state is State.COMPLETE and not order.dry:
+                _admit_password(order, admin)
             with steps.step("folder") as step:
                 _ensure_folder(order, account, seed, step)
             with steps.step("database") as step:
@@ -116,8 +118,7 @@ def _ensure_database(order: Order, admin: Link, state: State, step: Step) -> Non
     password = order.secrets["db_password"]
     if state is State.COMPLETE:
         _ensure_mark(order, admin, step)
-        socket = order.layout["db_socket"]
-        if mariadb.accepts(socket, site["db_user"], password, site["database"]):
+        if _is_admitted(order) and not passwords.admits_another(admin, site["db_user"]):
             return
         step.detail = "user and rights renewed"
     step.changed = True
@@ -129,6 +130,17 @@ def _ensure_database(order: Order, admin: Link, state: State, step: Step) -> Non
     if state is not State.COMPLETE:
         mariadb.create_database(admin, site["database"], site["slug"])
     mariadb.create_user(admin, site["db_user"], password, site["database"])
+
+
+def _admit_password(order: Order, admin: Link) -> None:
+    """Have the password accepted before the site is told of it; the former one still is."""
+    if not _is_admitted(order):
+        passwords.admit(admin, order.site["db_user"], order.secrets["db_password"])
+
+
+def _is_admitted(order: Order) -> bool:
+    site, password = order.site, order.secrets["db_password"]
+    return mariadb.accepts(order.layout["db_socket"], site["db_user"], password, site["database"])
 
 
 def _ensure_mark(order: Order, admin: Link, step: Step) -> None:

@@ -9,17 +9,19 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
+from contextlib import closing
 from dataclasses import asdict, replace
 from pathlib import Path
 
 import pymysql
 import pytest
 
-from playbooks.module_utils import golden
+from playbooks.module_utils import golden, passwords
 from playbooks.module_utils.health import examine
 from playbooks.module_utils.installation import install
-from playbooks.module_utils.mariadb import State
+from playbooks.module_utils.mariadb import State, accepts, administrator
 from playbooks.module_utils.outcome import Steps
 from siappakai.ansible.inventory import SiteHost
 from tests.sites import NEW, OLD, PASSWORD, Fleet
@@ -237,3 +239,42 @@ def test_release_belongs_to_root_and_is_read_only(
         found = path.lstat()
         assert (found.st_uid, found.st_gid) == (0, 0), path
         assert found.st_mode & 0o222 == 0, path
+
+
+def test_a_new_database_password_is_put_in_force_while_people_visit(
+    fleet: Fleet, villages: tuple[SiteHost, SiteHost]
+) -> None:
+    host = fleet.again(villages[0])
+    socket, site = fleet.layout.db_socket, host.site
+    former = host.secrets.db_password
+    renewed = replace(host, secrets=replace(host.secrets, db_password="n" * 80))
+    answers: list[int] = []
+    done = threading.Event()
+
+    def visit() -> None:
+        while not done.is_set():
+            answers.append(get(fleet, host, "/index.php/siteman")[0])
+
+    visitor = threading.Thread(target=visit)
+    visitor.start()
+    try:
+        install(fleet.order(renewed), Steps())
+        time.sleep(0.3)
+    finally:
+        done.set()
+        visitor.join()
+    assert set(answers) == {200}
+    assert len(answers) > 3
+    assert accepts(socket, site.db_user, "n" * 80, site.database)
+    assert not accepts(socket, site.db_user, former, site.database)
+    # Cut off between database and site: the site goes on with the password it has.
+    with closing(administrator(socket)) as admin:
+        passwords.admit(admin, site.db_user, former)
+        passwords.admit(admin, site.db_user, "x" * 80)
+        assert passwords.admits_another(admin, site.db_user)
+    assert get(fleet, host, "/index.php/siteman")[0] == 200
+    install(fleet.order(host), Steps())
+    assert get(fleet, host, "/index.php/siteman")[0] == 200
+    assert accepts(socket, site.db_user, former, site.database)
+    for other in ("n" * 80, "x" * 80):
+        assert not accepts(socket, site.db_user, other, site.database)
