@@ -14,7 +14,13 @@ import pytest
 hypothesis.settings.register_profile("seeded", derandomize=True, deadline=None)
 hypothesis.settings.load_profile("seeded")
 
-pytest_plugins = ["tests.strict", "tests.statements", "tests.databases", "tests.engine"]
+pytest_plugins = [
+    "tests.strict",
+    "tests.statements",
+    "tests.databases",
+    "tests.engine",
+    "tests.gabungans",
+]
 
 
 @pytest.fixture(autouse=True)

@@ -18,10 +18,16 @@ if TYPE_CHECKING:
     Link = Connection[Cursor]
 
 
-def connect(socket: str, user: str, password: str = "", database: str | None = None) -> Link:
+def connect(
+    socket: str,
+    user: str,
+    password: str = "",
+    database: str | None = None,
+    **options: Any,
+) -> Link:
     """Connect over a unix socket; raises Refusal `pymysql_missing`, or a MySQLError.
 
-    Statements are committed one by one until a transaction is begun.
+    Statements are committed one by one until a transaction is begun. `options` are PyMySQL's.
     """
     if pymysql is None:
         raise Refusal(
@@ -29,7 +35,7 @@ def connect(socket: str, user: str, password: str = "", database: str | None = N
             "Python on this server lacks PyMySQL. Prepare the server (server.yml installs"
             " python3-pymysql), then run this again.",
         )
-    settings: dict[str, Any] = {"password": password} if password else {}
+    settings: dict[str, Any] = {**options, "password": password} if password else options
     return pymysql.connect(
         unix_socket=socket,
         user=user,

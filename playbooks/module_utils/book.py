@@ -1,0 +1,168 @@
+"""What a gabungan holds of each village: its place, when it was merged, and the fingerprints.
+
+It lies in a schema of its own beside the gabungan, so that one transaction changes both, and no
+user of the gabungan can write in it.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from .outcome import Refusal
+from .schemas import quoted
+
+if TYPE_CHECKING:
+    from .driver import Link
+
+_SLOTS = (
+    "CREATE TABLE IF NOT EXISTS {book}.slots ("
+    " config_id INT NOT NULL PRIMARY KEY, code VARCHAR(10) NOT NULL UNIQUE,"
+    " shift BIGINT NOT NULL UNIQUE, slots INT NOT NULL, token BIGINT NOT NULL DEFAULT 0,"
+    " stamp VARCHAR(32) NOT NULL DEFAULT '', merged_at DATETIME NULL,"
+    " statistics LONGTEXT NOT NULL DEFAULT '{{}}') ENGINE=InnoDB CHARSET=utf8mb4"
+)
+_FINGERPRINTS = (
+    "CREATE TABLE IF NOT EXISTS {book}.fingerprints ("
+    " config_id INT NOT NULL, name VARCHAR(64) NOT NULL, amount BIGINT NOT NULL,"
+    " sum VARCHAR(40) NOT NULL, PRIMARY KEY (config_id, name)) ENGINE=InnoDB CHARSET=utf8mb4"
+)
+
+
+@dataclass
+class Entry:
+    """What is known of one village; `fingerprints` are rows and checksum by table."""
+
+    config_id: int
+    code: str
+    shift: int
+    slots: int
+    token: int = 0
+    stamp: str = ""
+    statistics: dict[str, int] = field(default_factory=dict)
+    fingerprints: dict[str, tuple[int, str]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Book:
+    """The book of the gabungan in `schema`; all of it happens in the transaction of `link`."""
+
+    link: Link
+    schema: str
+
+    @property
+    def name(self) -> str:
+        return quoted(f"{self.schema}_buku")
+
+    def open(self) -> None:
+        """Make the book if it is missing; not to be called within a transaction."""
+        with self.link.cursor() as cursor:
+            cursor.execute(f"CREATE DATABASE IF NOT EXISTS {self.name} CHARACTER SET utf8mb4")
+            for statement in (_SLOTS, _FINGERPRINTS):
+                cursor.execute(statement.format(book=self.name))
+
+    def enter(self, config_id: int, code: str, shift: int, slots: int, token: int) -> Entry:
+        """Return a village's entry, locked until the transaction ends; a new one is made.
+
+        Raises Refusal `superseded` when a newer run has been here, `wrong_slot` when the place
+        belongs to another village.
+        """
+        with self.link.cursor() as cursor:
+            cursor.execute(
+                f"INSERT IGNORE INTO {self.name}.slots (config_id, code, shift, slots)"
+                " VALUES (%s, %s, %s, %s)",
+                (config_id, code, shift, slots),
+            )
+            cursor.execute(
+                "SELECT config_id, code, shift, slots, token, stamp, statistics"
+                f" FROM {self.name}.slots WHERE config_id = %s FOR UPDATE",
+                (config_id,),
+            )
+            row = cursor.fetchone()
+            if row is None or row[1] != code:
+                raise Refusal(
+                    "wrong_slot",
+                    f"Place {config_id} of the gabungan is not that of village {code}. The registry"
+                    " and the gabungan disagree; nothing was changed. Report this with the log.",
+                    config_id=config_id,
+                    village=code,
+                )
+            self._refuse_older(code, int(row[4]), token)
+            cursor.execute(
+                f"UPDATE {self.name}.slots SET token = %s WHERE config_id = %s", (token, config_id)
+            )
+            cursor.execute(
+                f"SELECT name, amount, sum FROM {self.name}.fingerprints WHERE config_id = %s",
+                (config_id,),
+            )
+            prints = {str(one[0]): (int(one[1]), str(one[2])) for one in cursor.fetchall()}
+        return Entry(
+            config_id=int(row[0]),
+            code=str(row[1]),
+            shift=int(row[2]),
+            slots=int(row[3]),
+            token=token,
+            stamp=str(row[5]),
+            statistics=json.loads(row[6]),
+            fingerprints=prints,
+        )
+
+    @staticmethod
+    def _refuse_older(code: str, seen: int, token: int) -> None:
+        if token < seen:
+            raise Refusal(
+                "superseded",
+                f"Run {token} is older than run {seen}, which has merged {code} already. Nothing"
+                " was done; look at the newer run.",
+                token=token,
+                seen=seen,
+            )
+
+    def note(self, entry: Entry, tables: dict[str, tuple[int, str]]) -> None:
+        """Write down what the gabungan holds of a village from this transaction on."""
+        with self.link.cursor() as cursor:
+            cursor.execute(
+                f"UPDATE {self.name}.slots SET shift = %s, slots = %s, stamp = %s, statistics = %s,"
+                " merged_at = UTC_TIMESTAMP() WHERE config_id = %s",
+                (
+                    entry.shift,
+                    entry.slots,
+                    entry.stamp,
+                    json.dumps(entry.statistics),
+                    entry.config_id,
+                ),
+            )
+            if tables:
+                cursor.executemany(
+                    f"REPLACE INTO {self.name}.fingerprints (config_id, name, amount, sum)"
+                    " VALUES (%s, %s, %s, %s)",
+                    [(entry.config_id, name, *told) for name, told in tables.items()],
+                )
+
+    def forget(self, config_id: int, token: int) -> None:
+        """Note that nothing of a village is left; its place stays taken for ever."""
+        with self.link.cursor() as cursor:
+            cursor.execute(
+                f"DELETE FROM {self.name}.fingerprints WHERE config_id = %s", (config_id,)
+            )
+            cursor.execute(
+                f"UPDATE {self.name}.slots SET stamp = '', token = %s, merged_at = NULL,"
+                " statistics = '{}' WHERE config_id = %s",
+                (token, config_id),
+            )
+
+    def entries(self) -> list[dict[str, Any]]:
+        """Return what the book says of every village, in order."""
+        with self.link.cursor() as cursor:
+            cursor.execute(
+                "SELECT s.config_id, s.code, s.shift, s.slots, s.stamp, s.merged_at,"
+                " COALESCE(SUM(f.amount), 0), s.statistics"
+                f" FROM {self.name}.slots s LEFT JOIN {self.name}.fingerprints f USING (config_id)"
+                " GROUP BY s.config_id ORDER BY s.config_id"
+            )
+            names = ("config_id", "code", "shift", "slots", "stamp", "merged_at", "rows")
+            return [
+                {**dict(zip(names, row, strict=False)), "statistics": json.loads(row[7])}
+                for row in cursor.fetchall()
+            ]

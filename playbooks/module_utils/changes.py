@@ -1,0 +1,106 @@
+"""What has changed in villages' databases since they were last read; asked for cheaply.
+
+MariaDB counts the rows changed in each table (`userstat`). A village whose counters stand still
+is left alone; in another one every table is summed up, since a foreign key's cascade changes rows
+without counting them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from .schemas import quoted
+
+if TYPE_CHECKING:
+    from .driver import Link
+    from .references import ReferenceMap
+    from .schemas import Table
+
+# Two looks at when the server started differ by rounding.
+_START_TOLERANCE_SECONDS = 2
+
+
+@dataclass(frozen=True)
+class Counters:
+    """Rows changed by database and table since the server started; what is at work just now.
+
+    `started` is in seconds since the epoch; `is_counting` tells whether the server counts at all.
+    """
+
+    is_counting: bool
+    started: int
+    changed: Mapping[str, Mapping[str, int]]
+    writing: frozenset[str]
+
+    def settled(self, database: str, quiet: Collection[str]) -> dict[str, int] | None:
+        """Return the counters of a database without the tables `quiet`.
+
+        None when they prove nothing: not counted, or a transaction is open whose rows count
+        already and are not to be seen yet.
+        """
+        if not self.is_counting or database in self.writing:
+            return None
+        return {
+            table: count
+            for table, count in self.changed.get(database, {}).items()
+            if table not in quiet
+        }
+
+    def is_same_server_run(self, started: int) -> bool:
+        """Whether the server has run on since `started`."""
+        return abs(self.started - started) <= _START_TOLERANCE_SECONDS
+
+
+def read_counters(link: Link) -> Counters:
+    """Look at all databases of a server; to be called before the snapshot it shall vouch for."""
+    with link.cursor() as cursor:
+        cursor.execute(
+            "SELECT @@userstat, UNIX_TIMESTAMP() - CAST(VARIABLE_VALUE AS SIGNED)"
+            " FROM information_schema.GLOBAL_STATUS WHERE VARIABLE_NAME = 'UPTIME'"
+        )
+        counting, started = cursor.fetchone() or (0, 0)
+        cursor.execute(
+            "SELECT TABLE_SCHEMA, TABLE_NAME, ROWS_CHANGED FROM information_schema.TABLE_STATISTICS"
+        )
+        changed: dict[str, dict[str, int]] = {}
+        for database, table, count in cursor.fetchall():
+            changed.setdefault(str(database), {})[str(table)] = int(count)
+        cursor.execute(
+            "SELECT DISTINCT p.DB FROM information_schema.INNODB_TRX x"
+            " JOIN information_schema.PROCESSLIST p ON p.ID = x.trx_mysql_thread_id"
+            " WHERE x.trx_rows_modified > 0"
+        )
+        writing = frozenset(str(row[0]) for row in cursor.fetchall() if row[0])
+    return Counters(bool(counting), int(started), changed, writing)
+
+
+def checksums(
+    link: Link, database: str, tables: Mapping[str, Table], references: ReferenceMap
+) -> dict[str, str]:
+    """Return a checksum of each table, of the snapshot that `link` is in.
+
+    Columns that change by themselves do not count.
+    """
+    plain = [name for name in tables if name not in references.volatile_columns]
+    found: dict[str, str] = {}
+    with link.cursor() as cursor:
+        if plain:
+            listed = ", ".join(f"{quoted(database)}.{quoted(name)}" for name in plain)
+            cursor.execute(f"CHECKSUM TABLE {listed}")
+            rows = cursor.fetchall()
+            found = {name: str(row[1]) for name, row in zip(plain, rows, strict=True)}
+        for name in tables.keys() - found.keys():
+            left = references.volatile_columns[name]
+            columns = [quoted(one) for one in tables[name].columns if one not in left]
+            cursor.execute(
+                f"SELECT COUNT(*), SUM(CRC32(CONCAT_WS('\\x1f', {_all_of(columns)})))"
+                f" FROM {quoted(database)}.{quoted(name)}"
+            )
+            found[name] = "/".join(map(str, cursor.fetchone() or ()))
+    return found
+
+
+def _all_of(columns: list[str]) -> str:
+    return ", ".join(f"COALESCE({one}, '\\x1e')" for one in columns)

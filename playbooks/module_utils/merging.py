@@ -1,0 +1,236 @@
+"""Putting one village's rows into the gabungan: all of them, proven right, or none."""
+
+from __future__ import annotations
+
+import zipfile
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, closing, contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from .book import Book, Entry
+from .consents import Consent
+from .driver import connect
+from .manifests import SLOT_SIZE, Manifest
+from .outcome import MySQLError, Refusal
+from .reconciling import Difference, Print, Reconciliation, fingerprint, refuse
+from .references import CONFIG, ReferenceMap
+from .relations import Scope
+from .schemas import Table, quoted, read_schema
+from .staging import staged
+
+if TYPE_CHECKING:
+    from .driver import Link
+    from .outcome import Steps
+
+PATIENCE_SECONDS = 3600
+_DUPLICATE = 1062
+_SESSION = (
+    "SET SESSION sql_mode = 'NO_AUTO_VALUE_ON_ZERO', time_zone = '+00:00',"
+    " tx_isolation = 'READ-COMMITTED', foreign_key_checks = 0, innodb_lock_wait_timeout = 30"
+)
+
+
+@dataclass(frozen=True)
+class Order:
+    """The village that shall be merged; `shares` is what it consents to, told apart from its file.
+
+    `identity` are names and codes as the regency writes them.
+    """
+
+    schema: str
+    code: str
+    token: int
+    archive: Path
+    shares: Mapping[str, str]
+    identity: Mapping[str, str]
+    references: ReferenceMap
+
+
+@contextmanager
+def writer(socket: str) -> Iterator[Link]:
+    """Connect as one that writes into the gabungan."""
+    with closing(connect(socket, "root", local_infile=True)) as link, link.cursor() as cursor:
+        cursor.execute(_SESSION)
+        yield link
+
+
+def merge(link: Link, order: Order, steps: Steps, tables: Mapping[str, Table]) -> dict[str, Any]:
+    """Merge a village's file; return what was done. Nothing has changed when this raises."""
+    with zipfile.ZipFile(order.archive) as archive:
+        manifest = Manifest.read(archive)
+    consent = Consent(order.shares, order.references)
+    known = {
+        name: tables[name] for name in tables if order.references.is_village_table(tables[name])
+    }
+    scope = Scope(order.schema, manifest.becomes, known, order.references)
+    with ExitStack() as stack:
+        with steps.step("stage") as step:
+            staging = stack.enter_context(
+                staged(link, order.schema, manifest, order.archive, tables)
+            )
+            prints = _fingerprints(link, staging, manifest)
+            step.detail = f"{len(prints)} tables"
+        with steps.step("merge") as step, turn(link, order.schema):
+            proof = Reconciliation(link, scope, manifest, consent, prints)
+            rows = _replace(link, order, proof, staging)
+            step.changed, step.detail = True, f"{rows} rows"
+    return _report(manifest, rows)
+
+
+@contextmanager
+def turn(link: Link, schema: str) -> Iterator[None]:
+    """Let merges of one gabungan take turns; raises Refusal `busy` after an hour."""
+    with link.cursor() as cursor:
+        cursor.execute("SELECT GET_LOCK(%s, %s)", (schema, PATIENCE_SECONDS))
+        if (cursor.fetchone() or (0,))[0] != 1:
+            raise Refusal("busy", "Another merge has taken too long. Look which, then try again.")
+        try:
+            yield
+        finally:
+            cursor.execute("SELECT RELEASE_LOCK(%s)", (schema,))
+
+
+def _fingerprints(link: Link, staging: str, manifest: Manifest) -> dict[str, Print]:
+    return {
+        table: fingerprint(
+            link, f"{quoted(staging)}.{quoted(table)}", manifest.tables[table]["columns"], "TRUE"
+        )
+        for table in manifest.sent
+        if manifest.tables[table]["expected"]
+    }
+
+
+def _replace(link: Link, order: Order, proof: Reconciliation, staging: str) -> int:
+    """Replace, prove and commit in one transaction; return the number of rows written."""
+    manifest, book = proof.manifest, Book(link, order.schema)
+    link.begin()
+    try:
+        entry = book.enter(
+            manifest.becomes, order.code, manifest.shift, manifest.slots, order.token
+        )
+        _refuse_other_base(entry, manifest)
+        _clear(link, proof.scope, manifest, entry)
+        rows = _fill(link, proof, staging)
+        _write_identity(link, order, manifest)
+        refuse(proof.differences())
+        book.note(_entry(entry, manifest), _prints(proof, manifest))
+        link.commit()
+    except BaseException:
+        link.rollback()
+        raise
+    return rows
+
+
+def _refuse_other_base(entry: Entry, manifest: Manifest) -> None:
+    """Refuse changes to something else than what the gabungan holds."""
+    if not manifest.is_whole and manifest.base != entry.stamp:
+        raise Refusal(
+            "other_base",
+            "What the village sent builds on another state than the gabungan holds. It will be"
+            " sent whole by its next merge.",
+            base=manifest.base,
+            stamp=entry.stamp,
+        )
+    if not manifest.is_whole and manifest.shift != entry.shift:
+        raise Refusal("other_base", "The village has another place now; merge it whole.")
+
+
+def _clear(link: Link, scope: Scope, manifest: Manifest, entry: Entry) -> None:
+    """Delete a village's rows of the tables that come anew; foreign keys are off meanwhile."""
+    cleared = scope.tables if manifest.is_whole else manifest.sent
+    first = [name for name in cleared if name in scope.references.by_parent]
+    # What belongs to a village by its parent goes first, by where it lies as well: its parent
+    # may have gone before.
+    with link.cursor() as cursor:
+        for table in first:
+            column = quoted(scope.references.by_parent[table][0])
+            cursor.execute(
+                f"DELETE FROM {scope.name(table)} WHERE {column} > %s AND {column} <= %s",
+                (entry.shift, entry.shift + entry.slots * SLOT_SIZE),
+            )
+        for table in cleared:
+            if table not in first:
+                cursor.execute(
+                    f"DELETE FROM {scope.name(table)} WHERE config_id = %s",
+                    (scope.config_id,),
+                )
+
+
+def _fill(link: Link, proof: Reconciliation, staging: str) -> int:
+    rows = 0
+    with link.cursor() as cursor:
+        for table in proof.staged:
+            columns = ", ".join(map(quoted, proof.manifest.tables[table]["columns"]))
+            try:
+                rows += cursor.execute(
+                    f"INSERT INTO {proof.scope.name(table)} ({columns})"
+                    f" SELECT {columns} FROM {quoted(staging)}.{quoted(table)}"
+                )
+            except MySQLError as problem:
+                if problem.args[0] != _DUPLICATE:
+                    raise
+                # What stands twice may be somebody's NIK: the key alone is told.
+                key = str(problem.args[1]).rpartition(" for key ")[2]
+                refuse([Difference(table, f"rows alike under {key}", 0, "at least 1")])
+    return rows
+
+
+def _write_identity(link: Link, order: Order, manifest: Manifest) -> None:
+    """Write the village's row of config: never deleted, as everything hangs on it."""
+    told: dict[str, str | None] = {**manifest.identity, **order.identity}
+    told["app_key"] = f"gabungan:{order.code}"
+    told.pop("created_by", None)
+    told.pop("updated_by", None)
+    columns = ", ".join(map(quoted, told))
+    places = ", ".join(["%s"] * len(told))
+    after = ", ".join(f"{quoted(name)} = VALUES({quoted(name)})" for name in told)
+    with link.cursor() as cursor:
+        cursor.execute(
+            f"INSERT INTO {quoted(order.schema)}.{CONFIG} (id, {columns})"
+            f" VALUES (%s, {places}) ON DUPLICATE KEY UPDATE {after}",
+            (manifest.becomes, *told.values()),
+        )
+
+
+def _entry(entry: Entry, manifest: Manifest) -> Entry:
+    return Entry(
+        **{
+            **asdict(entry),
+            "shift": manifest.shift,
+            "slots": manifest.slots,
+            "stamp": manifest.stamp,
+            "statistics": manifest.statistics,
+        }
+    )
+
+
+def _prints(proof: Reconciliation, manifest: Manifest) -> dict[str, Print]:
+    """Return the fingerprints of all that was replaced, what is empty now included."""
+    return {**dict.fromkeys(manifest.sent, (0, "0")), **proof.staged}
+
+
+def _report(manifest: Manifest, rows: int) -> dict[str, Any]:
+    return {
+        "stamp": manifest.stamp,
+        "whole": manifest.is_whole,
+        "rows": rows,
+        "day": manifest.day,
+        "tables": {
+            name: [told["source"], told["expected"], told["state"]]
+            for name, told in manifest.tables.items()
+            if told["source"] or told["expected"]
+        },
+        "references": len(manifest.references),
+        "statistics": {
+            name: count for name, count in manifest.statistics.items() if "/" not in name
+        },
+        "warnings": manifest.warnings,
+        "quality": manifest.quality,
+    }
+
+
+def gabungan_tables(link: Link, schema: str) -> dict[str, Table]:
+    """Return the tables of the gabungan, without what their keys are."""
+    return read_schema(link, schema, keys=False)

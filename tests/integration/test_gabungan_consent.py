@@ -1,0 +1,88 @@
+"""What a village does not share never leaves it, whatever way one looks at what left."""
+
+import zipfile
+
+import pytest
+
+from tests.gabungans import Merger
+from tests.shaped import Village
+
+pytestmark = [pytest.mark.integration, pytest.mark.patient]
+
+# Planted in every village; see tests/shaped.py.
+SECRETS = (b"PLANTEDHASH", b"PLANTEDSECRET", b"SECRETTOKEN", b"base64:rahasia")
+
+
+def sent(merger: Merger, village: Village, **shares: str) -> dict[str, bytes]:
+    """Return what leaves a village, file by file."""
+    order = merger.order(village, shares=merger.shares(**shares))
+    assert merger.export(order)
+    with zipfile.ZipFile(merger.file(order)) as archive:
+        found = {name: archive.read(name) for name in archive.namelist()}
+    merger.put(order)
+    return found
+
+
+def test_secrets_never_leave_a_village_that_shares_everything(
+    merger: Merger, village: Village
+) -> None:
+    stream = b"".join(sent(merger, village).values())
+    assert b"PLANTED NAME 7" in stream
+    assert not [secret for secret in SECRETS if secret in stream]
+
+
+def test_masked_people_are_counted_and_joined_yet_nobody_knows_them(
+    merger: Merger, village: Village
+) -> None:
+    everything = dict.fromkeys(merger.references.data_groups, "masked")
+    stream = b"".join(sent(merger, village, **everything).values())
+    assert b"PLANTED NAME" not in stream
+    assert b"rahasia.test" not in stream
+    assert village.nik(7).encode() not in stream
+    assert village.no_kk(2).encode() not in stream
+    joined = (
+        "SELECT COUNT(*) FROM t_gabungan.program_peserta s JOIN t_gabungan.tweb_penduduk p"
+        " ON p.nik = s.peserta JOIN t_gabungan.program o ON o.id = s.program_id"
+        " WHERE o.sasaran = 1 AND p.config_id = %s"
+    )
+    assert merger.query(joined, village.number) == [(5,)]
+    groups = (
+        "SELECT COUNT(*) FROM t_gabungan.program_peserta s JOIN t_gabungan.kelompok k"
+        " ON k.id = s.peserta JOIN t_gabungan.program o ON o.id = s.program_id"
+        " WHERE o.sasaran = 4 AND k.config_id = %s"
+    )
+    assert merger.query(groups, village.number) == [(5,)]
+
+
+def test_what_is_withheld_goes_with_all_that_is_about_it(merger: Merger, village: Village) -> None:
+    files = sent(merger, village, kependudukan="withheld")
+    for table in ("tweb_penduduk", "log_penduduk", "kelompok_anggota", "tweb_penduduk_mandiri"):
+        assert f"{table}.tsv" not in files
+    families = (
+        "SELECT COUNT(*), COUNT(nik_kepala) FROM t_gabungan.tweb_keluarga WHERE config_id = %s"
+    )
+    assert merger.query(families, village.number) == [(10, 0)]
+    # Those of families stay, those of residents do not.
+    kinds = "SELECT DISTINCT sasaran FROM t_gabungan.suplemen_terdata WHERE config_id = %s"
+    assert merger.query(kinds, village.number) == [(2,)]
+
+
+def test_a_group_nobody_decided_on_is_not_shared(merger: Merger, village: Village) -> None:
+    order = merger.order(village, shares={"artikel": "full"})
+    assert merger.export(order)
+    with zipfile.ZipFile(merger.file(order)) as archive:
+        names = set(archive.namelist())
+    assert "artikel.tsv" in names
+    assert "tweb_penduduk_umur.tsv" in names
+    assert not {"tweb_penduduk.tsv", "log_surat.tsv", "user.tsv", "cdesa.tsv"} & names
+
+
+def test_shared_no_more_is_gone_with_the_next_merge(merger: Merger, village: Village) -> None:
+    sent(merger, village)
+    sent(merger, village, kesehatan="withheld")
+    for table in ("kia", "ibu_hamil", "posyandu"):
+        rows = merger.query(
+            f"SELECT COUNT(*) FROM t_gabungan.{table} WHERE config_id = %s",
+            village.number,
+        )
+        assert rows == [(0,)], table
