@@ -19,7 +19,7 @@ from siappakai.cli.servers import server_named
 from siappakai.domain.codes import dotted
 from siappakai.domain.states import SiteState
 from siappakai.models import Site
-from siappakai.services import releases, sites, villages
+from siappakai.services import releases, renewals, sites, villages
 from siappakai.services.paging import MAX_PER_PAGE
 
 
@@ -190,6 +190,19 @@ def admin_login(code: str) -> SiteLogin:
     found = site_of(code)
     user, password = sites.admin_login(found.id, by=actor())
     return SiteLogin(found.domain, user, password)
+
+
+@site.command(
+    "renew-db-password",
+    changes=True,
+    example="siappakai site renew-db-password 51.02.01.2001 --follow",
+)
+@selection_options
+@follow_option
+def renew_db_passwords(*, follow: bool, **selection: Any) -> Ended[Listing[RunRecord]]:
+    """Give installed sites new database passwords; people visit them meanwhile as ever."""
+    chosen = [one.id for one in sites_selected(**selection)]
+    return requested(renewals.renew_db_passwords(site_ids=chosen, by=actor()), follow=follow)
 
 
 def _record(found: Site) -> SiteRecord:

@@ -33,11 +33,17 @@ def new_secrets() -> SealedSecrets:
     # site must find nothing to change. `$2y$` is the name PHP gives the same algorithm.
     hashed = bcrypt.hashpw(password.encode(), bcrypt.gensalt(_HASH_ROUNDS)).decode()
     return SealedSecrets(
-        db_password_sealed=ring.seal(random_password(DB_PASSWORD_LENGTH)),
+        db_password_sealed=new_db_password(),
         app_key_sealed=ring.seal(new_app_key()),
         admin_password_sealed=ring.seal(password),
         admin_password_hash=hashed.replace("$2b$", "$2y$", 1),
     )
+
+
+def new_db_password() -> str:
+    """Make a password for a site's database user, sealed."""
+    ring = load_key_ring(current_settings().credentials_file)
+    return ring.seal(random_password(DB_PASSWORD_LENGTH))
 
 
 def sealed_now(made: SealedSecrets | None) -> SealedSecrets:

@@ -95,7 +95,7 @@ def plan_site(
                 ),
                 say("Hapus situs itu dahulu bila ingin memindahkannya."),
             )
-        _refuse_busy(site)
+        refuse_busy(site)
         if site.state is not SiteState.PLANNED:
             for name, value in asdict(site_secrets.sealed_now(secrets)).items():
                 setattr(site, name, value)
@@ -111,7 +111,7 @@ def plan_site(
         return site
 
 
-def _refuse_busy(site: Site) -> None:
+def refuse_busy(site: Site) -> None:
     """Raise ConflictError while a run is asked for, or at work on, a site."""
     query = select(Target.run_id).where(Target.site_id == site.id, Target.state.not_in(TERMINAL))
     busy = db.session.scalar(query.limit(1)) if site.id else None
@@ -149,7 +149,7 @@ def set_certificate(site_id: int, *, chain: str, key: str, by: str) -> Site:
     with transaction():
         site = get_site(site_id)
         _refuse_removed(site)
-        _refuse_busy(site)
+        refuse_busy(site)
         site.certificate, site.certificate_key = chain, key
         audit.record("site.certificate", site.village.code, by=by, detail={"chain": chain})
         return site
@@ -186,7 +186,7 @@ def request_install(
                 say("Rilis %(release_id)s tidak ada.", release_id=release_id),
                 say("Lihat daftar rilis."),
             )
-        sites = _load(site_ids)
+        sites = get_sites(site_ids)
         for site in sites:
             _check_installable(site, release)
             site.wanted_release_id = release.id
@@ -217,7 +217,7 @@ def request_health(*, site_ids: Sequence[int], by: str, retry_of: int | None = N
     among them.
     """
     with transaction():
-        sites = [site for site in _load(site_ids) if site.state not in UNBUILT]
+        sites = [site for site in get_sites(site_ids) if site.state not in UNBUILT]
         if not sites:
             raise RefusedError(
                 say("Tidak ada situs terpasang untuk diperiksa."),
@@ -234,7 +234,7 @@ def request_remove(*, site_ids: Sequence[int], confirmed_count: int, by: str) ->
     RefusedError for a site that was removed before.
     """
     with transaction():
-        sites = _load(site_ids)
+        sites = get_sites(site_ids)
         for site in sites:
             _refuse_removed(site)
         if confirmed_count != len(sites):
@@ -255,12 +255,13 @@ def request_remove(*, site_ids: Sequence[int], confirmed_count: int, by: str) ->
 
 
 def _drop_plan(site: Site, *, by: str) -> None:
-    _refuse_busy(site)
+    refuse_busy(site)
     audit.record("site.remove", site.village.code, by=by, detail={"domain": site.domain})
     outcomes.mark_removed(site)
 
 
-def _load(site_ids: Sequence[int]) -> list[Site]:
+def get_sites(site_ids: Sequence[int]) -> list[Site]:
+    """Return sites, each once; raises NotFoundError, and InvalidInputError for none."""
     unique = sorted(set(site_ids))
     sites = list(db.session.scalars(select(Site).where(Site.id.in_(unique)).order_by(Site.id)))
     missing = set(unique) - {site.id for site in sites}

@@ -7,7 +7,7 @@ from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 
 from siappakai.models import Role, Run
-from siappakai.services import bulk, sites
+from siappakai.services import bulk, renewals, sites
 from siappakai.services.bulk import Placement
 from siappakai.services.permissions import least_role
 from siappakai.services.villages import VillageRow
@@ -93,6 +93,13 @@ def reveal_admin_login(site_id: int) -> ResponseReturnValue:
         username=username,
         password=password,
     )
+
+
+@blueprint.post("/<int(max=2147483647):site_id>/db-password")
+@requires(Role.ADMIN)
+@asks_again
+def renew_db_password(site_id: int) -> ResponseReturnValue:
+    return _to_runs(renewals.renew_db_passwords(site_ids=[site_id], by=actor()))
 
 
 def _placement(row: VillageRow) -> Placement:

@@ -52,6 +52,7 @@ COMMANDS = {
     "sites.check_health": "site health",
     "sites.install": "site install",
     "sites.remove": "site remove",
+    "sites.renew_db_password": "site renew-db-password",
     "sites.reveal_admin_login": "site password",
     "tokens.create": "token create",
     "tokens.revoke": "token revoke",
@@ -90,6 +91,7 @@ OF_A_TERMINAL = {
     "service upgrade",
     "site plan",
     "user first",
+    "village adopt",
 }
 # Changes that cannot be rehearsed: they reach beyond the registry, or show a secret once.
 NOT_REHEARSED = {
@@ -107,6 +109,7 @@ NOT_REHEARSED = {
     "server probe",
     "user add",
     "user password",
+    "village adopt",
 }
 READING = {"available", "follow", "inspect", "key", "next", "site password"}
 READING |= {"doctor", "download", "export", "get", "list", "log", "messages", "sessions"}

@@ -13,7 +13,9 @@ from siappakai.services.paging import page_of
         (-1, [0, 1, 2], 1, True),
     ],
 )
-def test_a_list_at_hand_is_cut_into_pages(page: int, items: list[int], number: int, has_next: bool):
+def test_a_list_at_hand_is_cut_into_pages(
+    page: int, items: list[int], number: int, *, has_next: bool
+):
     found = page_of(range(7), page=page, per_page=3)
     assert (found.items, found.page, found.has_next) == (items, number, has_next)
     assert (found.total, found.pages) == (7, 3)

@@ -81,9 +81,13 @@ def test_settings_are_read_once_in_a_transaction_and_anew_in_the_next():
 
 
 def test_a_setting_taken_back_with_its_part_of_a_transaction_is_not_remembered():
-    with transaction():
-        with pytest.raises(ConflictError), attempt():
+    def drain_in_vain() -> None:
+        with attempt():
             settings.set_drain(drain=True, by=BY)
             assert settings.is_draining()
             raise ConflictError("no")
+
+    with transaction():
+        with pytest.raises(ConflictError):
+            drain_in_vain()
         assert not settings.is_draining()

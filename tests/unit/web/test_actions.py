@@ -123,6 +123,19 @@ def test_the_admin_login_of_a_site_is_shown_on_request_and_audited(admin: FlaskC
     assert "site.reveal" in [entry.action for entry in _all(AuditEntry)]
 
 
+def test_a_database_password_is_renewed_by_a_run(admin: FlaskClient):
+    site = make_site(release=make_release())
+    assert "Ganti kata sandi basis data" in admin.get(f"/villages/{site.village.code}").text
+    before = site.db_password_sealed
+    answer = admin.post(f"/sites/{site.id}/db-password")
+
+    db.session.rollback()
+    assert answer.headers["Location"].startswith("/runs/")
+    assert site.db_password_sealed != before
+    assert [run.play for run in _all(Run)] == ["install"]
+    assert "Ganti kata sandi" not in admin.get(f"/villages/{make_site().village.code}").text
+
+
 def test_an_import_is_previewed_then_confirmed(operator: FlaskClient):
     make_regency()
     file = (

@@ -29,6 +29,7 @@ DANGEROUS = {
     "servers.pin_host_key",
     "settings.set_security",
     "sites.remove",
+    "sites.renew_db_password",
     "sites.reveal_admin_login",
     "tokens.create",
     "totp.begin",
