@@ -10,13 +10,15 @@ from flask import Flask, render_template
 from flask.typing import ResponseReturnValue
 from flask_babel import lazy_gettext as _
 from flask_wtf.csrf import CSRFError
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DataError, OperationalError
 from werkzeug.exceptions import HTTPException, InternalServerError, SecurityError
 
-from siappakai.errors import SiapPakaiError
+from siappakai.errors import InvalidInputError, SiapPakaiError
+from siappakai.models import db
 from siappakai.web.api import problems
 from siappakai.web.bearer import is_api_request
 from siappakai.web.languages import retell
+from siappakai.wording import say
 
 _EXPLANATIONS: Final = {
     400: (_("Permintaan tidak dapat dipahami."), _("Kembali dan coba lagi.")),
@@ -49,6 +51,7 @@ def init(app: Flask) -> None:
         (SiapPakaiError, _show_expected, problems.tell_refusal),
         (CSRFError, _show_expired, problems.tell_http),
         (SecurityError, _show_foreign_host, problems.tell_http),
+        (DataError, _show_unstorable, _tell_unstorable),
         (OperationalError, _show_registry_away, problems.tell_registry_away),
         (HTTPException, _show_http, problems.tell_http),
     ):
@@ -79,6 +82,23 @@ def _show_foreign_host(_error: SecurityError) -> ResponseReturnValue:
 def _show_registry_away(_error: OperationalError) -> ResponseReturnValue:
     what, todo = _REGISTRY_AWAY
     return f"{what} {todo}\n", 503, {"Content-Type": "text/plain; charset=utf-8"}
+
+
+def _show_unstorable(_error: DataError) -> ResponseReturnValue:
+    return _show_expected(_unstorable())
+
+
+def _tell_unstorable(_error: DataError) -> ResponseReturnValue:
+    return problems.tell_refusal(_unstorable())
+
+
+def _unstorable() -> InvalidInputError:
+    # What is left of the transaction answers nothing any more, the page's own questions neither.
+    db.session.rollback()
+    return InvalidInputError(
+        say("Ada isian yang tidak dapat disimpan registri."),
+        say("Buang karakter yang tidak terlihat, persingkat teks yang panjang, lalu ulangi."),
+    )
 
 
 def _show_http(error: HTTPException) -> ResponseReturnValue:
