@@ -92,7 +92,8 @@ class Play:
     `scope`: whether its targets are servers or sites. `is_judged`: a target succeeds only by
     the verdict of the health check at its end. `locks_server`: it takes the server and all
     its sites. `installs`: a planned site is there afterwards, at the release the run's options
-    name. `leaves_sites`: whatever comes of it, its sites are what they were.
+    name. `leaves_sites`: whatever comes of it, its sites and
+    servers are what they were.
     """
 
     name: str
@@ -115,6 +116,10 @@ CATALOGUE: dict[str, Play] = {
         Play("install", "sites", "Pasang situs desa", is_judged=True, installs=True),
         Play("inspect", "sites", "Periksa data desa pindahan", leaves_sites=True),
         Play("adopt", "sites", "Terima desa pindahan", is_judged=True, installs=True),
+        Play("export", "sites", "Serahkan data desa", leaves_sites=True),
+        Play("backup", "sites", "Cadangkan situs desa", leaves_sites=True),
+        Play("copy", "servers", "Antar cadangan ke penyimpanan", leaves_sites=True),
+        Play("prove", "servers", "Buktikan cadangan", leaves_sites=True),
         Play("health", "sites", "Periksa kesehatan situs", is_judged=True),
         Play("remove", "sites", "Hapus situs desa"),
     )

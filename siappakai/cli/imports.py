@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
+import stat
 from dataclasses import dataclass
 from pathlib import PurePath
-from typing import Annotated, BinaryIO, Literal
+from typing import IO, Annotated, Any, BinaryIO, Literal
 
 import click
 
+from siappakai.cli.adoptions import hand_out
 from siappakai.cli.asking import agree, yes_option
 from siappakai.cli.context import actor, is_rehearsal
 from siappakai.cli.output import Column, Ended
@@ -50,7 +53,7 @@ class ExportReport:
     """A file that was written."""
 
     file: Annotated[str, Column("Berkas", "its path")]
-    format: Annotated[str, Column("Format", "csv or xlsx")]
+    format: Annotated[str, Column("Format", "csv, xlsx or zip")]
     size: Annotated[int, Column("Ukuran", "its size in bytes")]
 
 
@@ -59,6 +62,19 @@ class OfficialList:
     """The official list of the regency as it was loaded."""
 
     villages: Annotated[int, Column("Desa", "how many villages it has")]
+
+
+class _ExportFile(click.File):
+    """Closed to others, while its owner may still do that, when it will hold a village's data."""
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> IO[Any]:
+        file: IO[Any] = super().convert(value, param, ctx)
+        is_plain = stat.S_ISREG(os.fstat(file.fileno()).st_mode)
+        if is_plain and ctx is not None and ctx.params.get("code"):
+            os.fchmod(file.fileno(), 0o600)
+        return file
 
 
 @village.command("import", changes=True, example="siappakai village import desa.xlsx --dry-run")
@@ -82,9 +98,21 @@ def import_villages(file: BinaryIO, *, yes: bool) -> Ended[ImportReport]:
 
 
 @village.command("export", example="siappakai village export desa.xlsx")
-@click.argument("file", type=click.File("ab"))
-def export_villages(file: BinaryIO) -> ExportReport:
-    """Write all villages to a CSV or XLSX file, in the columns an import takes."""
+@click.argument("file", type=_ExportFile("ab"))
+@click.option(
+    "--village",
+    "code",
+    is_eager=True,  # the file is opened by what this says
+    help="Instead of the list: all that is this village's, as zip.",
+)
+def export_villages(file: BinaryIO, code: str | None) -> ExportReport:
+    """Write all villages to a CSV or XLSX file, in the columns an import takes.
+
+    With --village: its database, its folder with app_key and how to put both on any hosting with
+    stock OpenSID, in one zip that only its owner can read. The worker must run on this machine.
+    """
+    if code is not None:
+        return ExportReport(file.name, "zip", hand_out(code, file))
     file_format = _format(file.name)
     content = imports.export_villages(file_format=file_format)
     # Opened for appending and cut here: a refused export leaves the old file as it was.

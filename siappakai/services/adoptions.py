@@ -9,7 +9,7 @@ from sqlalchemy import select
 
 from siappakai.credentials import load_key_ring
 from siappakai.domain.adoption import Finding, findings
-from siappakai.domain.states import RunState, ServerState, SiteState
+from siappakai.domain.states import TERMINAL, RunState, ServerState, SiteState
 from siappakai.errors import InvalidInputError, RefusedError
 from siappakai.models import Release, Run, Server, Site, Target, Village, db
 from siappakai.models.app import current_settings
@@ -79,11 +79,16 @@ def clear_up(run_id: int) -> None:
 
 
 def newest_look(site_id: int) -> Target | None:
-    """Return the last look at a village's files that came to its end."""
+    """Return the last run over a village's files that told what it found, if its site is not up.
+
+    That is a look, or a move that was refused.
+    """
     query = (
         select(Target)
         .join(Target.run)
-        .where(Target.site_id == site_id, Run.play == LOOK, Target.state == RunState.SUCCEEDED)
+        .join(Site, Site.id == Target.site_id)
+        .where(Target.site_id == site_id, Run.play.in_((LOOK, ADOPT)))
+        .where(Target.state.in_(TERMINAL), Site.state == SiteState.PLANNED)
         .order_by(Target.id.desc())
         .limit(1)
     )
@@ -100,6 +105,8 @@ def findings_of(target: Target) -> list[Finding]:
 def _planned(village: Village, wish: Wish, *, by: str) -> Site:
     site = sites.find_site(village.id)
     plan = site if site is not None and site.state is not SiteState.REMOVED else None
+    if plan is not None and plan.state is SiteState.BROKEN and plan.installed_at is None:
+        return plan  # an attempt was cut off in the middle; the next one clears it away
     server = wish.server or (plan.server if plan else None)
     domain = wish.domain or (plan.domain if plan else "")
     if server is None:

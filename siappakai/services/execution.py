@@ -19,7 +19,18 @@ from siappakai.errors import SiapPakaiError
 from siappakai.models import Run, Target, db, registry_now, utc_now
 from siappakai.models.app import current_settings
 from siappakai.models.transactions import transaction
-from siappakai.services import adoptions, alerts, firing, health, leases, outcomes, steps
+from siappakai.services import (
+    adoptions,
+    alerts,
+    backups,
+    couriers,
+    exports,
+    firing,
+    health,
+    leases,
+    outcomes,
+    steps,
+)
 from siappakai.services.hosts import Cast, hosts_of, keys_for
 from siappakai.services.leases import Lease, LeaseLostError, Tenure
 from siappakai.services.recorder import Prober, Recorder
@@ -55,6 +66,7 @@ def tick() -> None:
     _ring_waiting()
     alerts.watch_the_lookout()
     firing.fire_due()
+    backups.carry_on()
     health.note_tick()
 
 
@@ -102,7 +114,9 @@ def _play(tenure: Tenure) -> None:
         outcomes.begin(session, run)
     entry = CATALOGUE[run.play]
     recorder = Recorder(run, tenure)
-    _run_playbook(run, entry, recorder, list(run.targets), adoptions.play_vars(run))
+    couriers.prepare(run, tenure)
+    known = {**adoptions.play_vars(run), **backups.play_vars(run), **exports.play_vars(run)}
+    _run_playbook(run, entry, recorder, list(run.targets), known)
     recorder.finish()
     _settle(tenure, entry, recorder)
 

@@ -16,6 +16,7 @@ from typing import IO, Final
 from siappakai.errors import ConflictError, InvalidInputError, RefusedError
 from siappakai.gateways.bundles import app_key_of
 from siappakai.models.app import current_settings
+from siappakai.models.transactions import transaction
 from siappakai.services import audit, villages
 from siappakai.wording import say
 
@@ -61,7 +62,8 @@ def receive(code: str, *, files: IO[bytes], database: IO[bytes] | None, by: str)
     except BaseException:
         shutil.rmtree(fresh)
         raise
-    audit.record("village.receive", village.code, by=by, detail={"digest": bundle.digest})
+    with transaction():
+        audit.record("village.receive", village.code, by=by, detail={"digest": bundle.digest})
     return received(village.code)
 
 

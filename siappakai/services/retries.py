@@ -11,7 +11,7 @@ from siappakai.domain.states import RETRYABLE, TERMINAL, SiteState
 from siappakai.errors import ConflictError, RefusedError
 from siappakai.models import Run, Site, Target, db
 from siappakai.models.transactions import transaction
-from siappakai.services import adoptions, runs, servers, sites
+from siappakai.services import adoptions, backups, exports, runs, servers, sites
 from siappakai.wording import say
 
 # Asked for site by site with the number typed again, never repeated in place.
@@ -31,6 +31,11 @@ def retry_failed(run_id: int, *, by: str) -> list[Run]:
         _refuse_second(run)
         if run.play == "server":
             return [servers.request_prepare(t.server_id, by=by, retry_of=run.id) for t in failed]
+        if run.play == backups.COPY:
+            servers_ = [servers.get_server(target.server_id) for target in failed]
+            return [backups.request_copy(one, by=by, retry_of=run.id) for one in servers_]
+        if run.play == backups.PROVE:
+            return backups.request_prove(backup_ids=run.options["backups"], by=by, retry_of=run.id)
         found = failed_sites(run)
         if not found:
             raise ConflictError(
@@ -94,9 +99,13 @@ def _removal_refused(run: Run, found: Sequence[Site]) -> RefusedError:
 
 def _again(run: Run, found: Sequence[Site], *, by: str) -> list[Run]:
     ids = [site.id for site in found]
+    if run.play == backups.TAKE:
+        return backups.request_take(site_ids=ids, by=by, retry_of=run.id)
     if run.play == "health":
         return sites.request_health(site_ids=ids, by=by, retry_of=run.id)
     if run.play in {adoptions.LOOK, adoptions.ADOPT}:
         return [adoptions.again(run, site, by=by) for site in found]
+    if run.play == exports.EXPORT:
+        return [exports.request(site, by=by) for site in found]
     release = run.options["release_id"]
     return sites.request_install(site_ids=ids, release_id=release, by=by, retry_of=run.id)

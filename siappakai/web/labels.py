@@ -11,6 +11,7 @@ from flask_babel import lazy_gettext as _
 
 from siappakai.ansible.plays import CATALOGUE
 from siappakai.domain.alerts import AlertState, DeliveryState, Severity
+from siappakai.domain.backups import CopyState, ProofState
 from siappakai.domain.schedules import OccurrenceState
 from siappakai.domain.states import RunState, ServerState, SiteState, StepState
 from siappakai.domain.tokens import Scope, TokenState
@@ -41,6 +42,17 @@ _LABELS: Final[dict[type[StrEnum], dict[StrEnum, Label]]] = {
         StepState.OK: Label(_("Selesai"), "good", "circle-check"),
         StepState.FAILED: Label(_("Gagal"), "bad", "circle-x"),
         StepState.SKIPPED: Label(_("Dilewati"), "idle", "circle-minus"),
+    },
+    CopyState: {
+        CopyState.WAITING: Label(_("Menunggu diantar"), "busy", "clock"),
+        CopyState.STORED: Label(_("Tersimpan"), "good", "circle-check"),
+        CopyState.DAMAGED: Label(_("Rusak"), "bad", "circle-x"),
+        CopyState.DELETED: Label(_("Dipangkas"), "idle", "circle-minus"),
+    },
+    ProofState: {
+        ProofState.UNPROVEN: Label(_("Belum dibuktikan"), "idle", "circle-dashed"),
+        ProofState.PROVEN: Label(_("Terbukti dapat dipulihkan"), "good", "circle-check"),
+        ProofState.FAILED: Label(_("Gagal dibuktikan"), "bad", "circle-x"),
     },
     ServerState: {
         ServerState.ENROLLED: Label(_("Terdaftar"), "idle", "circle-dashed"),
@@ -117,6 +129,10 @@ _PLAYS: Final = {
     "install": _("Pasang situs desa"),
     "inspect": _("Periksa data desa pindahan"),
     "adopt": _("Terima desa pindahan"),
+    "export": _("Serahkan data desa"),
+    "backup": _("Cadangkan situs desa"),
+    "copy": _("Antar cadangan ke penyimpanan"),
+    "prove": _("Buktikan cadangan"),
     "health": _("Periksa kesehatan situs"),
     "remove": _("Hapus situs desa"),
 }

@@ -194,6 +194,10 @@ _EXPLANATIONS: Final = {
         _("Arsip folder desa memuat lebih banyak daripada batasnya. Tidak ada yang dipasang."),
         _("Periksa asal arsip itu; mungkin dibuat untuk memenuhi disk."),
     ),
+    "not_whole": Explanation(
+        _("Situs ini belum utuh, maka datanya tidak diserahkan."),
+        _("Periksa situsnya, perbaiki, lalu ulangi."),
+    ),
     "adoption_refused": Explanation(
         _("Data desa ini belum dapat dipasang di sini. Tidak ada yang dipasang."),
         _("Lihat temuannya, perbaiki di situs asal atau pilih rilis yang cocok, lalu ulangi."),

@@ -11,9 +11,10 @@ from flask_babel import gettext as _
 from siappakai.domain.states import SiteState
 from siappakai.errors import NotFoundError
 from siappakai.models import Role, Site
-from siappakai.services import bulk, overview, places, releases, servers, sites, villages
+from siappakai.services import adoptions, bulk, overview, places, releases, servers, sites, villages
 from siappakai.web.forms.villages import CertificateForm, RenameForm, VillageForm
 from siappakai.web.identity import actor
+from siappakai.web.languages import retell
 from siappakai.web.security import requires
 from siappakai.web.selection import wanted_filters
 
@@ -105,6 +106,13 @@ def delete(code: str) -> ResponseReturnValue:
     return redirect(url_for("villages.show_list"), 303)
 
 
+def _findings(site: Site | None) -> list[tuple[bool, str]]:
+    """Return what was found in the files of a village that shall move in: does it forbid that."""
+    newest = adoptions.newest_look(site.id) if site is not None else None
+    found = adoptions.findings_of(newest) if newest is not None else []
+    return [(one.blocks, retell(one.told)) for one in found]
+
+
 def _site(code: str) -> Site:
     site = sites.find_site(villages.get_village(code).id)
     if site is None:
@@ -127,6 +135,7 @@ def _page(
         site=site,
         lives=bulk.lives(site),
         history=overview.targets_of_site(site.id) if site is not None else [],
+        findings=_findings(site),
         rename_form=rename_form or RenameForm(formdata=None, data={"nama_desa": village.name}),
         certificate_form=certificate_form or CertificateForm(formdata=None, obj=site),
     ), 200 if sent is None else sent.status

@@ -6,8 +6,10 @@ import json
 import os
 import pwd
 import re
+import shutil
 import subprocess
 import zipfile
+from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -22,6 +24,7 @@ from playbooks.module_utils.outcome import Refusal, Steps
 from siappakai.ansible.inventory import SiteHost
 from tests.playing import Played
 from tests.sites import OLD, PASSWORD, Fleet
+from tests.sshd import make_key, private_sshd, temporary_account
 from tests.visits import get, login
 
 pytestmark = [
@@ -130,8 +133,6 @@ def _findings(fleet: Fleet, host: SiteHost, upload: Upload) -> dict[str, dict[st
 
 def test_looking_tells_what_there_is_and_leaves_nothing(fleet: Fleet, elsewhere: Elsewhere) -> None:
     host = fleet.again(elsewhere.host)
-    played = _play(fleet, "inspect", host, elsewhere.upload)
-    assert played.succeeded, played.text
     upload = Upload(str(elsewhere.files), str(elsewhere.sql))
     report = look(fleet.order(host), upload, Steps())
     assert report.blocking == []
@@ -163,9 +164,11 @@ def test_a_village_is_taken_over_with_its_data_and_its_key(
     assert fleet.query("SELECT COUNT(*) FROM rekap", site.database) == [
         (elsewhere.rows["tweb_penduduk"],)
     ]
-    again = _play(fleet, "adopt", fleet.again(host), elsewhere.upload)
-    assert again.failed[site.slug] == 1
-    assert "installed on this server already" in again.text
+    upload = Upload(str(elsewhere.files), str(elsewhere.sql))
+    with pytest.raises(Refusal) as refusal:
+        adopt(fleet.order(fleet.again(host)), upload, Steps())
+    assert refusal.value.code == "site_exists"
+    assert _counts(fleet, site.database) == elsewhere.rows
     assert not list(Path(fleet.layout.scratch).iterdir())
     assert fleet.play("remove", fleet.again(host)).succeeded
 
@@ -277,3 +280,55 @@ def test_what_a_killed_attempt_left_is_cleared_by_the_next(
     assert fleet.state(host) is State.COMPLETE
     assert _counts(fleet, host.site.database) == elsewhere.rows
     assert fleet.play("remove", fleet.again(host)).succeeded
+
+
+@pytest.fixture
+def over_ssh(fleet: Fleet, tmp_path: Path) -> Iterator[Fleet]:
+    """The same server, reached as an account that is not root and becomes it by sudo."""
+    with temporary_account() as account, private_sshd(account) as sshd:
+        rule, key = Path("/etc/sudoers.d", sshd.user), tmp_path / "key"
+        make_key(key)
+        (sshd.home / ".ssh").mkdir(mode=0o700)
+        shutil.copy(f"{key}.pub", sshd.home / ".ssh/authorized_keys")
+        shutil.chown(sshd.home / ".ssh", sshd.user, sshd.user)
+        shutil.chown(sshd.home / ".ssh/authorized_keys", sshd.user, sshd.user)
+        known = (
+            "-o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null -o IdentitiesOnly=yes"
+            f" -o ControlPath={tmp_path}/cp"
+        )
+        reached = {
+            "ansible_connection": "ssh",
+            "ansible_host": "127.0.0.1",
+            "ansible_port": sshd.port,
+            "ansible_user": sshd.user,
+            "ansible_ssh_private_key_file": str(key),
+            "ansible_ssh_common_args": known,
+        }
+        try:
+            rule.touch(mode=0o440)
+            rule.write_text(f"{sshd.user} ALL=(root) NOPASSWD: ALL\n")
+            yield replace(fleet, connection=reached)
+        finally:
+            rule.unlink(missing_ok=True)
+
+
+@pytest.mark.soak
+def test_files_travel_over_ssh_by_an_account_that_is_not_root(
+    over_ssh: Fleet, elsewhere: Elsewhere, tmp_path: Path
+) -> None:
+    host, archive = over_ssh.again(elsewhere.host), tmp_path / "keluar.zip"
+    moved = _play(over_ssh, "adopt", host, elsewhere.upload)
+    assert moved.succeeded, moved.text
+    handed = _play(over_ssh, "export", over_ssh.again(host), {"outgoing": str(archive)})
+    assert handed.succeeded, handed.text
+    with zipfile.ZipFile(archive) as packed:
+        assert packed.read("desa/upload/user_pict/kades.jpg") == PHOTO
+        assert packed.testzip() is None
+    assert not list(Path(over_ssh.layout.root, "outgoing").iterdir())
+    assert not list(Path(over_ssh.layout.scratch).iterdir())
+    assert over_ssh.play("remove", over_ssh.again(host)).succeeded
+    again = over_ssh.again(host)
+    back = _play(over_ssh, "adopt", again, {"upload": {"files": str(archive), "database": ""}})
+    assert back.succeeded, back.text
+    assert _counts(over_ssh, host.site.database) == elsewhere.rows
+    assert over_ssh.play("remove", over_ssh.again(host)).succeeded

@@ -14,6 +14,10 @@ from siappakai.web.bearer import is_api_endpoint
 COMMANDS = {
     "alerts.acknowledge": "alert acknowledge",
     "alerts.acknowledge_all": "alert acknowledge",
+    "backups.hold": "backup hold",
+    "backups.release": "backup release",
+    "backups.take_all": "backup take",
+    "backups.verify": "backup verify",
     "channels.create": "channel add",
     "channels.remove": "channel remove",
     "channels.renew_secret": "channel renew-key",
@@ -78,6 +82,10 @@ OF_A_BROWSER = {
 }
 # Verbs that make no sense on a page: the machine itself, and what pages do in passing.
 OF_A_TERMINAL = {
+    "backup copy",
+    "backup make-key",
+    "backup prover",
+    "backup prune",
     "channel disable",
     "demo remove",
     "demo start",
@@ -90,11 +98,17 @@ OF_A_TERMINAL = {
     "service uninstall",
     "service upgrade",
     "site plan",
+    "store add-s3",
+    "store add-sftp",
+    "store remove",
     "user first",
     "village adopt",
 }
 # Changes that cannot be rehearsed: they reach beyond the registry, or show a secret once.
 NOT_REHEARSED = {
+    "backup make-key",
+    "store add-s3",
+    "store add-sftp",
     "demo remove",
     "demo start",
     "demo stop",

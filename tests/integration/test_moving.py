@@ -1,0 +1,134 @@
+"""A village moves in and out by the commands people type, through the queue and a worker."""
+
+import gzip
+import json
+import os
+import re
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from siappakai.domain.states import RunState, SiteState
+from siappakai.errors import RefusedError
+from siappakai.models import Site, db
+from siappakai.services import adoptions, incoming, sites
+from tests import factories
+from tests.engine import INSTALLED_SECONDS, PARTS, Engine
+from tests.sites import NEW
+
+pytestmark = [
+    pytest.mark.integration,
+    pytest.mark.patient,
+    pytest.mark.skipif(os.geteuid() != 0, reason="sites are installed as root"),
+    pytest.mark.timeout(900),
+]
+PROGRAM = Path(sys.executable).with_name("siappakai")
+
+
+def _call(*words: str) -> tuple[int, Any]:
+    said = subprocess.run(
+        [PROGRAM, *words, "--json"], capture_output=True, text=True, check=False, cwd="/"
+    )
+    assert said.stdout, said.stderr
+    db.session.commit()
+    db.session.expire_all()
+    return said.returncode, json.loads(said.stdout)
+
+
+def _contents(engine: Engine, database: str) -> str:
+    """Return all that a database holds, but its count of visitors, as comparable SQL."""
+    visitors = f"--ignore-table={database}.sys_traffic"
+    argv = ["mariadb-dump", "--no-defaults", "--user=root", "--skip-comments", visitors]
+    more = ["--order-by-primary", f"--socket={engine.fleet.layout.db_socket}", database]
+    told = subprocess.run([*argv, *more], check=True, capture_output=True, text=True).stdout
+    return re.sub(r"DEFINER=\S+ SQL SECURITY (?:DEFINER|INVOKER)", "", told)
+
+
+def _files(folder: Path) -> dict[str, bytes]:
+    return {
+        str(path.relative_to(folder)): path.read_bytes()
+        for path in folder.rglob("*")
+        if path.is_file() and not path.is_relative_to(folder / "config")
+    }
+
+
+def _removed(engine: Engine, site: Site) -> None:
+    (run,) = sites.request_remove(site_ids=[site.id], confirmed_count=1, by=factories.BY)
+    assert engine.settle(run, INSTALLED_SECONDS).state is RunState.SUCCEEDED, engine.told(run)
+
+
+def test_a_village_moves_out_and_in_again_as_it_was(engine: Engine, tmp_path: Path) -> None:
+    engine.start(*PARTS)
+    (site,) = engine.villages(1)
+    assert engine.settle(engine.install([site]), INSTALLED_SECONDS).state is RunState.SUCCEEDED
+    code, database = site.village.code, f"{engine.fleet.layout.prefix}_opensid_{site.village.code}"
+    home = Path(engine.fleet.layout.sites, f"opensid-{code}")
+    engine.fleet.query(
+        "INSERT INTO tweb_penduduk (config_id, nama, nik) VALUES (1, 'Ni Luh', '5102010101800001')",
+        database,
+    )
+    (home / "desa/upload/kades.jpg").write_bytes(b"\xff\xd8 foto")
+    (home / "desa/upload/tautan").symlink_to("/etc/shadow")
+    before, files = _contents(engine, database), _files(home / "desa")
+    archive = tmp_path / "desa.zip"
+    exit_code, written = _call("village", "export", str(archive), "--village", code)
+    assert (exit_code, written["format"]) == (0, "zip")
+    assert archive.stat().st_mode & 0o777 == 0o600
+    assert not any((engine.settings.state / "outgoing").iterdir())
+    assert not any(Path(engine.fleet.layout.root, "outgoing").iterdir())
+    with zipfile.ZipFile(archive) as packed:
+        names = set(packed.namelist())
+        sql = gzip.decompress(packed.read("basisdata.sql.gz"))
+        assert b"DEFINER=" not in sql
+        assert not sql.startswith(b"/*M!")
+        assert "village adopt" in packed.read("BACA-SAYA.txt").decode()
+        assert b"ISI_SANDI" in packed.read("desa/config/database.php")
+    assert {"desa/app_key", "desa/upload/kades.jpg"} <= names
+    assert "desa/upload/tautan" not in names
+    (home / "desa/upload/tautan").unlink()
+    _removed(engine, site)
+    given = ["--files", str(archive), "--server", "Server uji", "--domain", f"d{code}.desa.id"]
+    given += ["--release", NEW, "--follow"]
+    exit_code, looked = _call("village", "adopt", code, *given, "--look")
+    assert (exit_code, looked["state"]) == (0, "succeeded"), looked
+    assert looked["schema_version"] == engine.fleet.releases[NEW].schema_version
+    assert looked["residents"] == 1
+    assert not any(one["blocks"] for one in looked["findings"])
+    db.session.refresh(site)
+    assert site.state is SiteState.PLANNED
+    assert not home.exists()
+    exit_code, moved = _call("village", "adopt", code, "--follow")
+    assert (exit_code, moved["state"]) == (0, "succeeded"), moved
+    db.session.refresh(site)
+    assert site.state is SiteState.ACTIVE
+    assert site.release is not None
+    assert engine.answers(site)
+    assert _contents(engine, database) == before
+    assert _files(home / "desa") == files
+    engine.until(lambda: not any((engine.settings.state / "incoming").iterdir()))
+    with pytest.raises(RefusedError, match="akunnya sendiri"):
+        sites.admin_login(site.id, by=factories.BY)
+
+
+def test_what_is_refused_is_told_and_nothing_is_there(engine: Engine, tmp_path: Path) -> None:
+    engine.start(*PARTS)
+    (site,) = engine.villages(1)
+    files = tmp_path / "desa.zip"
+    with zipfile.ZipFile(files, "w") as archive:
+        archive.writestr("desa/app_key", "base64:" + "A" * 43 + "=")
+        archive.writestr("isi.sql", "CREATE TABLE lain (id INT);\n")
+    given = ["--files", str(files), "--release", NEW, "--follow"]
+    exit_code, told = _call("village", "adopt", site.village.code, *given)
+    assert exit_code == 10
+    assert [one["code"] for one in told["findings"]] == ["not_opensid"]
+    db.session.refresh(site)
+    assert site.state is SiteState.PLANNED
+    newest = adoptions.newest_look(site.id)
+    assert newest is not None
+    assert [one.code for one in adoptions.findings_of(newest)] == ["not_opensid"]
+    assert incoming.received(site.village.code).folder.stat().st_mode & 0o777 == 0o700
+    assert not Path(engine.fleet.layout.sites, f"opensid-{site.village.code}").exists()
