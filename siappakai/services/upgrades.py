@@ -104,10 +104,15 @@ def change_program(
         systemd.stop()
         begun = replace(begun, copy=str(_save(settings, old)))
         begun.note()
-    except Exception:
+    except Exception as error:
         # Whatever it was: a panel that stands still is worse.
         _take_back(settings, systemd, begun)
-        raise
+        if not isinstance(error, OSError):
+            raise
+        raise SiapPakaiError(
+            say("Pemutakhiran berhenti sebelum dimulai: %(reason)s", reason=error),
+            say("Program lama bekerja kembali. Betulkan mesinnya (disk, hak akses), lalu ulangi."),
+        ) from error
     try:
         _start(settings, systemd, new)
     except Exception as error:

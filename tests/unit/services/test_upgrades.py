@@ -12,7 +12,7 @@ import pytest
 from flask import Flask
 from sqlalchemy import make_url
 
-from siappakai.errors import ConflictError
+from siappakai.errors import ConflictError, SiapPakaiError
 from siappakai.gateways.program import Program
 from siappakai.gateways.systemd import Systemd
 from siappakai.models import User, db
@@ -130,9 +130,10 @@ def test_a_fault_of_the_machine_takes_the_upgrade_back_too(
         raise OSError("No space left on device")
 
     monkeypatch.setattr(upgrades, "save_registry", fail)
-    with pytest.raises(OSError, match="No space"):
+    with pytest.raises(SiapPakaiError, match="No space") as caught:
         upgrades.change_program(settings, systemd, old, new, patience_seconds=0)
 
+    assert "Program lama bekerja kembali" in str(caught.value.todo)
     assert "start siappakai.target" in (tmp_path / "systemd").read_text().splitlines()[-2]
     assert (old.folder / "calls").read_text().endswith("settings set drain off --json\n")
     assert not places.begun.exists()
