@@ -57,6 +57,11 @@ def main() -> None:
         reported={
             order.site["slug"]: report for order, report in zip(orders, reports, strict=True)
         },
+        told={
+            order.name: {"slug": order.site["slug"], **report.pop("facts")}
+            for order, report in zip(orders, reports, strict=True)
+            if report.get("facts")
+        },
     )
 
 

@@ -69,9 +69,9 @@ class TaskEnded:
     """A host ended a task. `outcome` is ok, skipped, failed or unreachable.
 
     `steps` are the stages a coarse module reports. By slug, `verdicts` is what a batch health
-    check says of each site, and `reports` what a call over many sites did with each. `found` is
-    what a look at one site brought. `error` is a module's machine-readable cause. `has_reached`
-    tells whether the host itself answered.
+    check says of each site, and `reports` what a call over many sites did with each; by name,
+    `told` is what is said of backups, `gabungan` what of the gabungan. `found` is what a look at one site brought. `error` is a
+    module's machine-readable cause. `has_reached` tells whether the host itself answered.
     """
 
     host: str
@@ -85,6 +85,8 @@ class TaskEnded:
     verdicts: dict[str, dict[str, Any]] = field(default_factory=dict)
     reports: dict[str, SiteReport] = field(default_factory=dict)
     found: dict[str, Any] = field(default_factory=dict)
+    told: dict[str, dict[str, Any]] = field(default_factory=dict)
+    gabungan: dict[str, Any] | None = None
     has_reached: bool = True
 
     @property
@@ -140,16 +142,22 @@ def _ended(outcome: str, data: dict[str, Any]) -> TaskEnded:
         error=_mapping(result, "error"),
         steps=_steps(result),
         verdicts=_mapping(result, "sites"),
-        reports={slug: _report(report) for slug, report in _mapping(result, "installed").items()},
+        reports={slug: _report(report) for slug, report in _reports(result).items()},
         found=_mapping(result, "found"),
+        told=_mapping(result, "told"),
+        gabungan=result.get("gabungan_told"),
         has_reached=outcome in {"ok", "failed"} and _action(data) not in _OWN_ACTIONS,
     )
+
+
+def _reports(result: dict[str, Any]) -> dict[str, Any]:
+    return _mapping(result, "installed") or _mapping(result, "reported")
 
 
 def _item_ended(data: dict[str, Any]) -> TaskEnded | None:
     """Return one call of a loop, if it reports on sites; failures come with the task's end."""
     ended = _ended("ok", data)
-    return ended if ended.reports else None
+    return ended if ended.reports or ended.told else None
 
 
 def _report(report: dict[str, Any]) -> SiteReport:

@@ -120,6 +120,10 @@ CATALOGUE: dict[str, Play] = {
         Play("backup", "sites", "Cadangkan situs desa", leaves_sites=True),
         Play("copy", "servers", "Antar cadangan ke penyimpanan", leaves_sites=True),
         Play("prove", "servers", "Buktikan cadangan", leaves_sites=True),
+        Play("gabungan", "servers", "Buat gabungan", leaves_sites=True),
+        Play("merge", "sites", "Gabungkan data desa", leaves_sites=True),
+        Play("verify", "servers", "Buktikan gabungan", leaves_sites=True),
+        Play("withdraw", "servers", "Keluarkan desa dari gabungan", leaves_sites=True),
         Play("health", "sites", "Periksa kesehatan situs", is_judged=True),
         Play("remove", "sites", "Hapus situs desa"),
     )

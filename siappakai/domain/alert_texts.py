@@ -189,6 +189,28 @@ STORIES: Final = {
             " sendiri. Bila tetap gagal, laporkan kesalahan itu bersama log jam panel."
         ),
     ),
+    AlertKind.STORE_FAILING: Story(
+        _("Penyimpanan cadangan gagal: %(label)s"),
+        _(
+            "Sejak %(since)s tidak ada cadangan yang sampai ke sana: %(failure)s Cadangan baru"
+            " menunggu di servernya dan tidak hilang, tetapi memakai disk di sana."
+        ),
+        _(
+            "Perbaiki penyimpanan atau jaringannya; yang menunggu lalu diantar sendiri. Lihat"
+            " dengan: siappakai store list."
+        ),
+    ),
+    AlertKind.BACKUP_STALE: Story(
+        _("Tanpa cadangan segar: %(sites)s situs di %(label)s"),
+        _(
+            "Situs-situs itu tidak punya cadangan yang terbukti dari %(hours)s jam terakhir. Bila"
+            " server itu rusak sekarang, isian warga sejak cadangan terakhir hilang."
+        ),
+        _(
+            "Periksa jadwal cadangan dan pembuktian, lalu cadangkan sekarang: siappakai backup"
+            " take."
+        ),
+    ),
 }
 
 SEVERITY_WORDS: Final = {

@@ -39,6 +39,8 @@ class AlertKind(StrEnum):
     LOOKOUT_STOPPED = "lookout_stopped"
     SCHEDULE_UNDONE = "schedule_undone"
     SCHEDULE_FAILING = "schedule_failing"
+    STORE_FAILING = "store_failing"
+    BACKUP_STALE = "backup_stale"
 
 
 class AlertState(StrEnum):

@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
+import re
+from collections.abc import Mapping
 from enum import StrEnum
+from typing import Any, Final
+
+RECIPIENT: Final = re.compile("age1[0-9a-z]{58}")
+SHA256: Final = re.compile("[0-9a-f]{64}")
 
 
 class CopyState(StrEnum):
@@ -20,3 +28,17 @@ class ProofState(StrEnum):
     UNPROVEN = "unproven"
     PROVEN = "proven"
     FAILED = "failed"
+
+
+def name_of(slug: str, token: int) -> str:
+    """Return what the backup of a site by a run is called."""
+    return f"{slug}-{token}.age"
+
+
+def manifest_hash(manifest: Mapping[str, Any]) -> str:
+    """Return what tells a manifest from any other, whoever wrote it down meanwhile.
+
+    As `backup_proof.manifest_hash` on servers, to which the manifest itself does not go again:
+    it holds words of villages, and Ansible takes what it is given for templates.
+    """
+    return hashlib.sha256(json.dumps(manifest, sort_keys=True).encode()).hexdigest()

@@ -28,6 +28,7 @@ from siappakai.services import (
     firing,
     health,
     leases,
+    merges,
     outcomes,
     steps,
 )
@@ -115,7 +116,8 @@ def _play(tenure: Tenure) -> None:
     entry = CATALOGUE[run.play]
     recorder = Recorder(run, tenure)
     couriers.prepare(run, tenure)
-    known = {**adoptions.play_vars(run), **backups.play_vars(run), **exports.play_vars(run)}
+    tellers = (adoptions, backups, exports, merges)
+    known = {name: value for one in tellers for name, value in one.play_vars(run).items()}
     _run_playbook(run, entry, recorder, list(run.targets), known)
     recorder.finish()
     _settle(tenure, entry, recorder)

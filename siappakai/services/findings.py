@@ -30,7 +30,7 @@ from siappakai.domain.states import RunState, ServerState, SiteState
 from siappakai.errors import UnreachableError
 from siappakai.models import Alert, Run, Server, Site, Target, db
 from siappakai.models.app import current_settings
-from siappakai.services import firing, health, own_certificate, servers, settings
+from siappakai.services import backup_findings, firing, health, own_certificate, servers, settings
 
 # A failure older than this that nobody was told of is history.
 _RECENT: Final = timedelta(days=7)
@@ -59,6 +59,7 @@ def look_around(now: datetime, since: datetime) -> list[Finding]:
             _own_certificate(now),
             _queue_and_clock(session, now, since),
             firing.findings(now),
+            backup_findings.look(now),
         )
     )
 
@@ -92,7 +93,7 @@ def _standing(session: Session, play: str, server: Server, first: int) -> Iterat
         newer.id > Target.id, newer.state.not_in((RunState.QUEUED, RunState.RUNNING))
     )
     if play in _OF_SERVERS:
-        kin = select(Run.id).where(Run.id == newer.run_id, Run.play.in_(_OF_SERVERS)).exists()
+        kin = select(Run.id).where(Run.id == newer.run_id, Run.play == play).exists()
         replaced = replaced.where(newer.server_id == server.id, newer.site_id.is_(None), kin)
     else:
         replaced = replaced.where(newer.site_id == Target.site_id)

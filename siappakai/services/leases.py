@@ -106,7 +106,10 @@ def _prolong(session: Session, run: Run) -> None:
 def lock_keys(session: Session, run: Run) -> list[str]:
     """Return the keys a run must hold alone."""
     sites = [target.site_id for target in run.targets if target.site_id is not None]
-    if not CATALOGUE[run.play].locks_server:
+    play = CATALOGUE[run.play]
+    if play.scope == "servers" and not play.locks_server:
+        return [f"{play.name}:{target.server_id}" for target in run.targets]
+    if not play.locks_server:
         return [f"site:{site}" for site in sites]
     servers = [target.server_id for target in run.targets]
     held = session.scalars(select(Site.id).where(Site.server_id.in_(servers))).all()

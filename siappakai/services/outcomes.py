@@ -31,7 +31,7 @@ def conclude(session: Session, target: Target, state: RunState, message: str = "
     target.message = message
     target.ended_at = utc_now()
     if target.site_id is None:
-        _conclude_server(session.get_one(Server, target.server_id), state)
+        _conclude_server(session.get_one(Server, target.server_id), target, state)
     else:
         _conclude_site(session.get_one(Site, target.site_id), target, state)
 
@@ -55,6 +55,8 @@ def settled_state(play: str, verdict: Verdict | None, otherwise: RunState) -> Ru
         return otherwise
     if play == "remove":
         return RunState.SUCCEEDED if verdict.get("state") == _ABSENT else otherwise
+    if CATALOGUE[play].leaves_sites and "checks" in verdict:
+        return otherwise  # how the site fares says nothing of it
     return RunState.SUCCEEDED if verdict.get("healthy") else otherwise
 
 
@@ -64,7 +66,9 @@ def describe(verdict: Verdict) -> str:
     return "; ".join(f"{check.get('name')}: {check.get('detail')}" for check in failed)
 
 
-def _conclude_server(server: Server, state: RunState) -> None:
+def _conclude_server(server: Server, target: Target, state: RunState) -> None:
+    if CATALOGUE[target.run.play].leaves_sites:
+        return
     if state is RunState.SUCCEEDED:
         server.state = ServerState.READY
         server.prepared_at = utc_now()

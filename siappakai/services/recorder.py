@@ -22,7 +22,7 @@ from siappakai.ansible.events import (
 )
 from siappakai.models import LogChunk, Run, db, utc_now
 from siappakai.models.transactions import transaction
-from siappakai.services import outcomes, steps
+from siappakai.services import backup_notes, merge_notes, outcomes, steps
 from siappakai.services.leases import LeaseLostError, Tenure, hold
 from siappakai.services.runs import pack
 from siappakai.wording import join, say
@@ -32,8 +32,8 @@ log = logging.getLogger(__name__)
 _FLUSH_SECONDS = 1.0
 _CHUNK_LINES = 400
 _LAST_LINES = 6
-# Modules that change all sites of a server in one call: from its start each may have been begun.
-_WORKS_ON_SITES = frozenset({"site_install"})
+# Modules that work on all sites of a server in one call: from its start each may have been begun.
+_WORKS_ON_SITES = frozenset({"site_install", "site_backup", "gabungan_merge"})
 
 
 class Recorder:
@@ -201,6 +201,8 @@ class Recorder:
         for slug, report in event.reports.items():
             if slug in self.targets:
                 self._report(self.targets[slug], report)
+        self._note_backups(event)
+        self._note_gabungan(event)
         for slug, verdict in event.verdicts.items():
             if slug in self.targets:
                 self._judge(self.targets[slug], verdict, verdict.get("seconds", event.seconds))
@@ -216,6 +218,16 @@ class Recorder:
             self.pending.append(
                 lambda session: steps.fail_site(session, target_id, event, unsure=unsure)
             )
+
+    def _note_backups(self, event: TaskEnded) -> None:
+        if event.told:
+            told = event.told
+            self.pending.append(lambda session: backup_notes.note(session, self.run_id, told))
+
+    def _note_gabungan(self, event: TaskEnded) -> None:
+        if event.gabungan is not None:
+            told = event.gabungan
+            self.pending.append(lambda session: merge_notes.note(session, self.run_id, told))
 
     def _on_play_ended(self, event: PlayEnded) -> None:
         for host in event.failed & self.failures.keys():

@@ -11,7 +11,7 @@ from siappakai.domain.states import RETRYABLE, TERMINAL, SiteState
 from siappakai.errors import ConflictError, RefusedError
 from siappakai.models import Run, Site, Target, db
 from siappakai.models.transactions import transaction
-from siappakai.services import adoptions, backups, exports, runs, servers, sites
+from siappakai.services import adoptions, backups, exports, merges, runs, servers, sites
 from siappakai.wording import say
 
 # Asked for site by site with the number typed again, never repeated in place.
@@ -36,6 +36,8 @@ def retry_failed(run_id: int, *, by: str) -> list[Run]:
             return [backups.request_copy(one, by=by, retry_of=run.id) for one in servers_]
         if run.play == backups.PROVE:
             return backups.request_prove(backup_ids=run.options["backups"], by=by, retry_of=run.id)
+        if run.play in merges.ON_SERVER:
+            return [merges.again(run, by=by)]
         found = failed_sites(run)
         if not found:
             raise ConflictError(
@@ -105,7 +107,10 @@ def _again(run: Run, found: Sequence[Site], *, by: str) -> list[Run]:
         return sites.request_health(site_ids=ids, by=by, retry_of=run.id)
     if run.play in {adoptions.LOOK, adoptions.ADOPT}:
         return [adoptions.again(run, site, by=by) for site in found]
+    if run.play == merges.MERGE:
+        whole = run.options["whole"]
+        return [merges.request_merge(site_ids=ids, whole=whole, by=by, retry_of=run.id)]
     if run.play == exports.EXPORT:
-        return [exports.request(site, by=by) for site in found]
+        return [exports.request(site, by=by, retry_of=run.id) for site in found]
     release = run.options["release_id"]
     return sites.request_install(site_ids=ids, release_id=release, by=by, retry_of=run.id)

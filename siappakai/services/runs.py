@@ -57,11 +57,18 @@ def create_site_run(
         return _create(play, targets, by=by, options=options, retry_of=retry_of)
 
 
-def create_server_run(play: str, server: Server, *, by: str, retry_of: int | None = None) -> Run:
+def create_server_run(
+    play: str,
+    server: Server,
+    *,
+    by: str,
+    options: dict[str, Any] | None = None,
+    retry_of: int | None = None,
+) -> Run:
     """Write down a run over one server."""
     with transaction():
         target = Target(server_id=server.id, host=f"server-{server.id}", label=server.name)
-        return _create(play, [target], by=by, retry_of=retry_of)
+        return _create(play, [target], by=by, options=options, retry_of=retry_of)
 
 
 def _create(

@@ -11,7 +11,7 @@ from sqlalchemy import Select, select
 
 from siappakai.domain.states import UNBUILT, SiteState
 from siappakai.models import Run, Server, Site, Village, db
-from siappakai.services import pruning, servers, sites
+from siappakai.services import backups, pruning, servers, sites
 
 # What is asked for on one server, of one district there or of all (""), in the name given last.
 OnServer = Callable[[Server, str, str], list[Run]]
@@ -64,6 +64,21 @@ def _install_planned(server: Server, district: str, by: str) -> list[Run]:
     ]
 
 
+def _take_backups(server: Server, district: str, by: str) -> list[Run]:
+    query = _sites_on(server, district).where(Site.state.not_in(UNBUILT))
+    built = [site.id for site in db.session.scalars(query)]
+    return backups.request_take(site_ids=built, by=by) if built else []
+
+
+def _prove_backups(server: Server, _district: str, by: str) -> list[Run]:
+    return backups.request_share(server, by=by)
+
+
+def _prune_backups(by: str) -> bool:
+    backups.prune(by=by)
+    return True
+
+
 def _prepare(server: Server, _district: str, by: str) -> list[Run]:
     return [servers.request_prepare(server.id, by=by)]
 
@@ -80,6 +95,9 @@ ACTIONS: Final = {
     for action in (
         Action("health", play="health", has_districts=True, on_server=_check_health),
         Action("install", play="install", has_districts=True, on_server=_install_planned),
+        Action("backup", play="backup", has_districts=True, on_server=_take_backups),
+        Action("prove", play="prove", on_server=_prove_backups),
+        Action("prune_backups", at_once=_prune_backups),
         Action("prepare", play="server", on_server=_prepare),
         Action("prune", at_once=_prune),
     )

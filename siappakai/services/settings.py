@@ -7,6 +7,8 @@ from typing import Any, Final
 
 from sqlalchemy import select
 
+from siappakai.domain import retention
+from siappakai.domain.backups import RECIPIENT
 from siappakai.errors import InvalidInputError
 from siappakai.models import Setting, db
 from siappakai.models.app import current_settings
@@ -20,6 +22,18 @@ TIMEZONE: Final = "timezone"
 # Below this share of a disk left free, people are warned.
 DISK_FREE_PERCENT: Final = "disk_free_percent"
 
+# For whom every backup is sealed: a public age key, its private one held offline.
+RECOVERY_RECIPIENT: Final = "recovery_recipient"
+# How many days, weeks, months and years that have a backup keep one.
+KEEP: Final = (
+    "backup_keep_daily",
+    "backup_keep_weekly",
+    "backup_keep_monthly",
+    "backup_keep_yearly",
+)
+# How old the newest backup of a village may be.
+BACKUP_STALE_HOURS: Final = "backup_stale_hours"
+
 SESSION_IDLE_MINUTES: Final = "session_idle_minutes"
 SESSION_HOURS: Final = "session_hours"
 REQUIRE_TOTP_FOR_ADMINS: Final = "require_totp_for_admins"
@@ -28,6 +42,7 @@ TIMEZONES: Final = {"Asia/Jakarta": "WIB", "Asia/Makassar": "WITA", "Asia/Jayapu
 PARALLELISM_MAXIMUM: Final = 256
 IDLE_MINUTES: Final = range(5, 24 * 60 + 1)
 LONGEST_SESSION_HOURS: Final = 7 * 24
+STALE_HOURS: Final = range(1, 721)
 DISK_FREE_PERCENTS: Final = range(1, 51)
 
 _DEFAULTS: Final[dict[str, Any]] = {
@@ -35,6 +50,9 @@ _DEFAULTS: Final[dict[str, Any]] = {
     PARALLELISM: None,
     TIMEZONE: "Asia/Jakarta",
     DISK_FREE_PERCENT: 15,
+    RECOVERY_RECIPIENT: "",
+    **dict(zip(KEEP, (14, 8, 12, 3), strict=True)),
+    BACKUP_STALE_HOURS: 36,
     SESSION_IDLE_MINUTES: 120,
     SESSION_HOURS: 12,
     REQUIRE_TOTP_FOR_ADMINS: True,
@@ -132,6 +150,9 @@ _CHECKS: Final[dict[str, Callable[[Any], bool]]] = {
     PARALLELISM: _is_parallelism,
     TIMEZONE: lambda value: value in TIMEZONES,
     DISK_FREE_PERCENT: lambda value: type(value) is int and value in DISK_FREE_PERCENTS,
+    RECOVERY_RECIPIENT: lambda value: RECIPIENT.fullmatch(str(value)) is not None,
+    **dict.fromkeys(KEEP, lambda value: type(value) is int and 0 <= value <= retention.MOST),
+    BACKUP_STALE_HOURS: lambda value: type(value) is int and value in STALE_HOURS,
     SESSION_IDLE_MINUTES: lambda value: type(value) is int and value in IDLE_MINUTES,
     REQUIRE_TOTP_FOR_ADMINS: lambda value: isinstance(value, bool),
     SESSION_HOURS: lambda value: type(value) is int and 1 <= value <= LONGEST_SESSION_HOURS,
@@ -145,6 +166,9 @@ _CHOICES: Final = {
     ),
     TIMEZONE: say("Pilih dari: %(choices)s.", choices=", ".join(TIMEZONES)),
     DISK_FREE_PERCENT: say("Isi bilangan bulat dari 1 sampai 50."),
+    RECOVERY_RECIPIENT: say("Buat kunci pemulihan dengan: siappakai backup make-key."),
+    **dict.fromkeys(KEEP, say("Isi bilangan bulat dari 0 sampai %(most)s.", most=retention.MOST)),
+    BACKUP_STALE_HOURS: say("Isi bilangan bulat dari 1 sampai 720."),
     SESSION_IDLE_MINUTES: say(
         "Isi bilangan bulat dari %(lowest)s sampai %(highest)s.",
         lowest=IDLE_MINUTES[0],

@@ -11,9 +11,11 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 from siappakai.config import Settings, share_folder
 from siappakai.models.app import registry_app
 from siappakai.web import (
+    adoptions,
     alerts,
     audit,
     auth,
+    backups,
     channels,
     confirmation,
     dashboard,
@@ -43,10 +45,12 @@ from siappakai.web.api import routes as api
 from siappakai.web.security import refuse_undeclared, secure
 
 _BLUEPRINTS: Final = (
+    adoptions.blueprint,
     alerts.blueprint,
     api.blueprint,
     auth.blueprint,
     audit.blueprint,
+    backups.blueprint,
     channels.blueprint,
     dashboard.blueprint,
     health.blueprint,

@@ -21,6 +21,9 @@ ACTION_TITLES: Final = {
     "install": _("Pasang situs yang direncanakan"),
     "prepare": _("Siapkan server"),
     "prune": _("Rapikan catatan lama di registri"),
+    "backup": _("Cadangkan situs"),
+    "prove": _("Buktikan cadangan terbaru"),
+    "prune_backups": _("Pangkas cadangan lama"),
 }
 WEEKDAY_NAMES: Final = {
     Weekday.MONDAY: _("Senin"),

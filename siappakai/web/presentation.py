@@ -54,6 +54,7 @@ _NAVIGATION: Final = (
     NavigationItem("villages.show_list", _("Desa"), "map-pinned"),
     NavigationItem("runs.show_list", _("Pekerjaan"), "circle-play"),
     NavigationItem("schedules.show_list", _("Jadwal"), "clock"),
+    NavigationItem("backups.show_list", _("Cadangan"), "download"),
     NavigationItem("alerts.show_list", _("Peringatan"), "bell"),
     NavigationItem("servers.show_list", _("Server"), "server"),
     NavigationItem("releases.show_list", _("Rilis"), "package"),

@@ -12,6 +12,7 @@ from siappakai.web.bearer import is_api_endpoint
 
 # The command for each thing a page can be told to do.
 COMMANDS = {
+    "adoptions.adopt": "village adopt",
     "alerts.acknowledge": "alert acknowledge",
     "alerts.acknowledge_all": "alert acknowledge",
     "backups.hold": "backup hold",
@@ -102,7 +103,6 @@ OF_A_TERMINAL = {
     "store add-sftp",
     "store remove",
     "user first",
-    "village adopt",
 }
 # Changes that cannot be rehearsed: they reach beyond the registry, or show a secret once.
 NOT_REHEARSED = {

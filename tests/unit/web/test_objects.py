@@ -27,6 +27,7 @@ from tests.factories import (
     make_site,
     make_user,
 )
+from tests.unit.services.test_backups import make_backup
 from tests.unit.web.test_access import LOWEST, ORDER, REFUSED
 
 pytestmark = pytest.mark.walk
@@ -112,6 +113,7 @@ def _schedule() -> int:
 
 
 OBJECTS["alert_id"] = _alert
+OBJECTS["backup_id"] = lambda: make_backup(make_site()).id
 
 
 def _token() -> int:

@@ -77,6 +77,8 @@ def upgrade() -> None:
                 "lookout_stopped",
                 "schedule_undone",
                 "schedule_failing",
+                "store_failing",
+                "backup_stale",
                 name="alertkind",
                 native_enum=False,
                 length=20,
@@ -742,6 +744,66 @@ def _make_backups() -> None:
     op.create_index(op.f("ix_backup_copies_store_id"), "backup_copies", ["store_id"])
     op.create_index("ix_backup_copies_state", "backup_copies", ["state", "backup_id"])
 
+    _create_gabungan()
+
+
+def _create_gabungan() -> None:
+    op.create_table(
+        "gabungan",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("server_id", sa.Integer(), nullable=False),
+        sa.Column("release_id", sa.Integer(), nullable=False),
+        sa.Column("schema", sa.String(length=64), nullable=False),
+        sa.Column("key_sealed", sa.Text(), nullable=False),
+        sa.Column("passwords_sealed", sa.Text(), nullable=False),
+        sa.Column("next_slot", sa.Integer(), nullable=False),
+        sa.Column("is_paused", sa.Boolean(), nullable=False),
+        sa.Column("made_at", sa.DateTime(), nullable=True),
+        sa.Column("verified", sa.JSON(), nullable=False),
+        sa.Column("verified_at", sa.DateTime(), nullable=True),
+        sa.Column("created_at", sa.DateTime(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["server_id"], ["servers.id"], name=op.f("fk_gabungan_server_id_servers")
+        ),
+        sa.ForeignKeyConstraint(
+            ["release_id"], ["releases.id"], name=op.f("fk_gabungan_release_id_releases")
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_gabungan")),
+    )
+    op.create_table(
+        "gabungan_members",
+        sa.Column("id", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("village_id", sa.Integer(), nullable=False),
+        sa.Column("slot", sa.Integer(), nullable=False),
+        sa.Column("slots", sa.Integer(), nullable=False),
+        sa.Column("rows", sa.Integer(), nullable=False),
+        sa.Column("report", sa.JSON(), nullable=False),
+        sa.Column("message", sa.Text(), nullable=False),
+        sa.Column("merged_at", sa.DateTime(), nullable=True),
+        sa.Column("checked_at", sa.DateTime(), nullable=True),
+        sa.Column("withdrawn_at", sa.DateTime(), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["village_id"], ["villages.id"], name=op.f("fk_gabungan_members_village_id_villages")
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_gabungan_members")),
+        sa.UniqueConstraint("slot", name=op.f("uq_gabungan_members_slot")),
+        sa.UniqueConstraint("village_id", name=op.f("uq_gabungan_members_village_id")),
+    )
+    op.create_table(
+        "consents",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("village_id", sa.Integer(), nullable=True),
+        sa.Column("shares", sa.JSON(), nullable=False),
+        sa.Column("document", sa.String(length=160), nullable=False),
+        sa.Column("given_by", sa.String(length=80), nullable=False),
+        sa.Column("given_at", sa.DateTime(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["village_id"], ["villages.id"], name=op.f("fk_consents_village_id_villages")
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_consents")),
+    )
+    op.create_index("ix_consents_village", "consents", ["village_id", "id"])
+
 
 def _guard_the_trail() -> None:
     """Let the database itself refuse to change what was written down."""
@@ -781,6 +843,9 @@ _MARIADB_GUARD = (
 
 def downgrade() -> None:
     # Indexes go with their tables; MariaDB refuses to drop one that a foreign key needs.
+    op.drop_table("consents")
+    op.drop_table("gabungan_members")
+    op.drop_table("gabungan")
     op.drop_table("backup_copies")
     op.drop_table("backups")
     op.drop_table("stores")

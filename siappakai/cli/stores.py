@@ -1,0 +1,132 @@
+"""`siappakai store`: where backups are kept. Secrets come by standard input, never as words."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Annotated
+
+import click
+
+from siappakai.cli.asking import agree, is_interactive, password, password_stdin_option, yes_option
+from siappakai.cli.command import Group
+from siappakai.cli.context import actor
+from siappakai.cli.output import Column, Listing
+from siappakai.domain.stores import S3Place, StoreKind
+from siappakai.errors import InvalidInputError
+from siappakai.models import Store
+from siappakai.services import enrolment, stores
+
+
+@dataclass(frozen=True, slots=True)
+class StoreRecord:
+    """Where backups are kept; never what opens it."""
+
+    name: Annotated[str, Column("Penyimpanan", "its name")]
+    kind: Annotated[str, Column("Jenis", "sftp or s3")]
+    where: Annotated[str, Column("Tempat", "machine and folder, or service and bucket")]
+    failing_since: Annotated[
+        datetime | None, Column("Gagal sejak", "since when it cannot be used, or null")
+    ]
+    failure: Annotated[str, Column("Sebab", "why it cannot be used")]
+
+
+store = Group("store", help="Where backups are kept.")
+
+
+@store.command("list", example="siappakai store list")
+def list_stores() -> Listing[StoreRecord]:
+    """List the stores by name."""
+    return Listing.of(_record(one) for one in stores.list_stores())
+
+
+@store.command(
+    "add-sftp",
+    example="siappakai store add-sftp gudang 192.0.2.30 --user cadangan --folder siappakai",
+)
+@click.argument("name")
+@click.argument("address")
+@click.option("--port", type=int, default=22, show_default=True, help="SSH port.")
+@click.option("--user", required=True, help="Account that takes the panel's key (server key).")
+@click.option("--folder", required=True, help="Folder, from the account's home or absolute.")
+@click.option("--fingerprint", help="Confirmed fingerprint; shown and asked for otherwise.")
+def add_sftp(
+    name: str, address: str, *, port: int, user: str, folder: str, fingerprint: str | None
+) -> StoreRecord:
+    """Keep backups in a folder on another machine; it is tried out first."""
+    added = stores.add_sftp(
+        name=name,
+        address=address,
+        port=port,
+        user=user,
+        folder=folder,
+        fingerprint=fingerprint or _confirmed(address, port),
+        by=actor(),
+    )
+    return _record(added)
+
+
+@store.command(
+    "add-s3",
+    example="siappakai store add-s3 awan https://s3.contoh.id --bucket cadangan"
+    " --access-key AKIA --password-stdin",
+)
+@click.argument("name")
+@click.argument("endpoint")
+@click.option("--bucket", required=True, help="Name of the bucket, which must be there.")
+@click.option("--region", default="", help="Region, where the service asks for one.")
+@click.option("--prefix", default="", help="What the names in the bucket begin with.")
+@click.option("--access-key", required=True, help="Access key; its secret is asked for.")
+@password_stdin_option
+def add_s3(
+    name: str,
+    endpoint: str,
+    *,
+    bucket: str,
+    region: str,
+    prefix: str,
+    access_key: str,
+    password_stdin: bool,
+) -> StoreRecord:
+    """Keep backups in an S3-compatible bucket; it is tried out first."""
+    secret = password(f"Kunci rahasia {access_key}", from_stdin=password_stdin)
+    place = S3Place(endpoint, bucket, region, prefix, access_key)
+    return _record(stores.add_s3(name=name, place=place, secret=secret, by=actor()))
+
+
+@store.command("remove", changes=True, example="siappakai store remove gudang --yes")
+@click.argument("name")
+@yes_option
+def remove_store(name: str, *, yes: bool) -> StoreRecord:
+    """Forget a store; what lies in it stays there."""
+    found = stores.get_store(name)
+    agree(f"Lupakan penyimpanan {found.name}?", yes=yes)
+    return _record(stores.remove_store(name, by=actor()))
+
+
+def _confirmed(address: str, port: int) -> str:
+    if not is_interactive():
+        raise InvalidInputError(
+            "Sidik jari kunci host belum disebutkan.",
+            f"Lihat: siappakai server inspect {address}; lalu beri --fingerprint.",
+            field="fingerprint",
+        )
+    key = enrolment.inspect_host(address, port)
+    agree(f"{address} menunjukkan {key.type} {key.fingerprint}. Percaya?", yes=False)
+    return key.fingerprint
+
+
+def _record(found: Store) -> StoreRecord:
+    place = found.place
+    where = (
+        f"{place['endpoint']}/{place['bucket']}"
+        if found.kind is StoreKind.S3
+        else f"{place['user']}@{place['address']}:{place['folder']}"
+    )
+    return StoreRecord(
+        name=found.name,
+        kind=found.kind.value,
+        where=where,
+        failing_since=found.failing_since,
+        failure=found.failure,
+    )

@@ -1,0 +1,297 @@
+"""Backups as people ask for them: take, look, prove, hold, let the old ones go."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Final
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import func, select
+
+from siappakai.domain.backups import CopyState, ProofState, manifest_hash, name_of
+from siappakai.domain.retention import Kept, Policy, Reason, judge
+from siappakai.domain.states import TERMINAL, UNBUILT, ServerState
+from siappakai.errors import NotFoundError, RefusedError
+from siappakai.models import Backup, BackupCopy, Run, Server, Site, Target, db, utc_now
+from siappakai.models.transactions import transaction
+from siappakai.services import audit, backup_keys, couriers, runs, settings, stores
+from siappakai.services.paging import Page, paginate
+from siappakai.services.servers import layout_of
+from siappakai.wording import say
+
+TAKE: Final = "backup"
+COPY: Final = "copy"
+PROVE: Final = "prove"
+# A store that was down is tried again this much later.
+_PAUSE: Final = timedelta(minutes=10)
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """A backup, and why it stays or may go."""
+
+    backup: Backup
+    reason: Reason
+
+
+def get_backup(backup_id: int) -> Backup:
+    """Return a backup; raises NotFoundError."""
+    backup = db.session.get(Backup, backup_id)
+    if backup is None:
+        raise NotFoundError(
+            say("Cadangan %(id)s tidak ada.", id=backup_id), say("Lihat daftar cadangan.")
+        )
+    return backup
+
+
+def list_backups(
+    *, site_id: int | None = None, with_expired: bool = False, page: int = 1, per_page: int = 50
+) -> Page[Backup]:
+    """Return backups, newest first; of one site, or all."""
+    query = select(Backup).order_by(Backup.taken_at.desc(), Backup.id.desc())
+    if site_id is not None:
+        query = query.where(Backup.site_id == site_id)
+    if not with_expired:
+        query = query.where(Backup.expired_at.is_(None))
+    return paginate(query, lambda row: row[0], page=page, per_page=per_page)
+
+
+def request_take(*, site_ids: Sequence[int], by: str, retry_of: int | None = None) -> list[Run]:
+    """Ask for backups of sites; one run per server, and one more that carries them to the stores.
+
+    Sites that have nothing on their server are left out. Raises RefusedError without recovery
+    key, without a store, or when no site is left.
+    """
+    with transaction() as session:
+        backup_keys.recipients()
+        if not stores.list_stores():
+            raise RefusedError(
+                say("Belum ada penyimpanan untuk cadangan."),
+                say("Tambahkan dahulu: siappakai store add-sftp atau add-s3."),
+            )
+        query = select(Site).where(Site.id.in_(site_ids), Site.state.not_in(UNBUILT))
+        groups: dict[int, list[Site]] = defaultdict(list)
+        for site in session.scalars(query.order_by(Site.id)):
+            groups[site.server_id].append(site)
+        if not groups:
+            raise RefusedError(
+                say("Tidak ada situs terpasang untuk dicadangkan."),
+                say("Pilih desa yang situsnya sudah terpasang."),
+            )
+        return [
+            runs.create_site_run(TAKE, group, by=by, retry_of=retry_of) for group in groups.values()
+        ]
+
+
+def all_site_ids() -> list[int]:
+    """Return the sites that have something to be backed up."""
+    return list(db.session.scalars(select(Site.id).where(Site.state.not_in(UNBUILT))))
+
+
+def request_copy(server: Server, *, by: str, retry_of: int | None = None) -> Run:
+    """Ask for a server's backups to be carried to the stores."""
+    return runs.create_server_run(COPY, server, by=by, retry_of=retry_of)
+
+
+def request_prove(*, backup_ids: Sequence[int], by: str, retry_of: int | None = None) -> list[Run]:
+    """Ask for backups to be restored and counted on the servers that prove, in turns.
+
+    Raises RefusedError when none proves, or none of the backups has reached a store.
+    """
+    with transaction() as session:
+        provers = backup_keys.provers()
+        if not provers:
+            raise RefusedError(
+                say("Belum ada server pembukti."), say("Tunjuk satu: siappakai backup prover.")
+            )
+        stored = select(BackupCopy.backup_id).where(BackupCopy.state == CopyState.STORED)
+        query = select(Backup.id).where(Backup.id.in_(backup_ids), Backup.id.in_(stored))
+        found = list(session.scalars(query.order_by(Backup.id)))
+        if not found:
+            raise RefusedError(
+                say("Tidak satu pun dari cadangan itu ada di penyimpanan."),
+                say("Tunggu sampai tersalin, atau periksa penyimpanannya."),
+            )
+        shares = [(server, found[turn :: len(provers)]) for turn, server in enumerate(provers)]
+        return [
+            runs.create_server_run(
+                PROVE, server, by=by, retry_of=retry_of, options={"backups": share}
+            )
+            for server, share in shares
+            if share
+        ]
+
+
+def request_share(server: Server, *, by: str) -> list[Run]:
+    """Ask one prover for its share of what was never proven; nothing for other servers."""
+    provers = [one.id for one in backup_keys.provers()]
+    if server.id not in provers:
+        return []
+    share = unproven()[provers.index(server.id) :: len(provers)]
+    if not share:
+        return []
+    return [runs.create_server_run(PROVE, server, by=by, options={"backups": share})]
+
+
+def unproven(*, proven_before: datetime | None = None) -> list[int]:
+    """Return the newest backup of each site that is in a store and was never proven.
+
+    With `proven_before` also those that were last proven before that time.
+    """
+    newest = select(func.max(Backup.id)).join(Backup.copies)
+    newest = newest.where(BackupCopy.state == CopyState.STORED, Backup.expired_at.is_(None))
+    due = Backup.proof_state == ProofState.UNPROVEN
+    if proven_before is not None:
+        due |= Backup.proven_at < proven_before
+    query = select(Backup.id).where(Backup.id.in_(newest.group_by(Backup.site_id)), due)
+    return list(db.session.scalars(query.order_by(Backup.id)))
+
+
+def set_held(backup_id: int, *, held: bool, by: str) -> Backup:
+    """Never let a backup go, or leave it to the rules again; RefusedError when it is gone."""
+    with transaction():
+        backup = get_backup(backup_id)
+        if backup.expired_at is not None:
+            raise RefusedError(
+                say("Cadangan %(name)s sudah dipangkas.", name=backup.name),
+                say("Pilih cadangan lain."),
+            )
+        backup.is_held = held
+        audit.record("backup.hold" if held else "backup.release", backup.name, by=by)
+        return backup
+
+
+def policy() -> Policy:
+    """Return how long backups are kept."""
+    kept = settings.get_many(list(settings.KEEP))
+    return Policy(**{name.removeprefix("backup_keep_"): kept[name] for name in settings.KEEP})
+
+
+def prune(*, by: str) -> list[Judged]:
+    """Judge all backups by the policy and let those go that may; return all with the reason.
+
+    The stores forget them with the next copying; a store may refuse to and keep them.
+    """
+    with transaction() as session:
+        query = select(Backup).where(Backup.expired_at.is_(None)).order_by(Backup.id)
+        of_sites: dict[int, list[Backup]] = defaultdict(list)
+        for backup in session.scalars(query):
+            of_sites[backup.site_id].append(backup)
+        rules, zone = policy(), ZoneInfo(settings.get(settings.TIMEZONE))
+        judged = [one for group in of_sites.values() for one in _judged(group, rules, zone)]
+        gone = [one.backup for one in judged if one.reason.may_go]
+        if not gone:
+            return judged
+        for backup in gone:
+            backup.expired_at = utc_now()
+        audit.record(
+            "backup.prune", f"{len(gone)}", by=by, detail={"names": [b.name for b in gone]}
+        )
+        return judged
+
+
+def _judged(backups: Sequence[Backup], rules: Policy, zone: ZoneInfo) -> list[Judged]:
+    # What never reached a store must not push out what did.
+    arrived = [one for one in backups if _is_stored(one)]
+    kept = [
+        Kept(
+            id=one.id,
+            taken_at=one.taken_at.astimezone(zone).replace(tzinfo=None),
+            is_proven=one.proof_state is ProofState.PROVEN,
+            is_held=one.is_held,
+            is_damaged=one.proof_state is ProofState.FAILED,
+        )
+        for one in arrived
+    ]
+    reasons = judge(kept, rules)
+    return [Judged(one, reasons[one.id]) for one in arrived]
+
+
+def _is_stored(backup: Backup) -> bool:
+    return any(copy.state is CopyState.STORED for copy in backup.copies)
+
+
+def carry_on(now: datetime | None = None) -> list[Run]:
+    """Ask for the copying of what waits on servers, or shall be forgotten; done by the clock."""
+    now = now or utc_now()
+    by = "siappakai"
+    with transaction() as session:
+        servers = select(Server).where(
+            Server.id.in_(_servers_with_work()), Server.state == ServerState.READY
+        )
+        return [
+            request_copy(server, by=by)
+            for server in session.scalars(servers.order_by(Server.id))
+            if not _is_under_way(server.id, now)
+        ]
+
+
+def _servers_with_work() -> list[int]:
+    waiting = (Backup.is_spooled) & (BackupCopy.state == CopyState.WAITING)
+    waiting &= Backup.expired_at.is_(None)
+    expired = Backup.expired_at.is_not(None) & (BackupCopy.state == CopyState.STORED)
+    query = select(Backup.server_id).join(Backup.copies).where(waiting | expired).distinct()
+    return list(db.session.scalars(query))
+
+
+def _is_under_way(server_id: int, now: datetime) -> bool:
+    """Tell whether a copying is asked for, or ended in vain just now."""
+    newest = (
+        select(Run)
+        .join(Target, Target.run_id == Run.id)
+        .where(Run.play == COPY, Target.server_id == server_id)
+        .order_by(Run.id.desc())
+        .limit(1)
+    )
+    run = db.session.scalar(newest)
+    if run is None:
+        return False
+    if run.state not in TERMINAL:
+        return True
+    newer = select(Backup.id).where(Backup.server_id == server_id, Backup.taken_at > run.created_at)
+    has_newer = db.session.scalar(newer.limit(1)) is not None
+    return not has_newer and run.ended_at is not None and now - run.ended_at < _PAUSE
+
+
+def play_vars(run: Run) -> dict[str, Any]:
+    """Return what the playbook of a run about backups is told besides its inventory."""
+    if run.play == TAKE:
+        names = {target.host: name_of(target.host, run.token) for target in run.targets}
+        return {"backup": {"names": names, "recipients": backup_keys.recipients()}}
+    server_id = run.targets[0].server_id
+    if run.play == COPY:
+        return {"spool": _spool(server_id)}
+    if run.play == PROVE:
+        return {"proof": _proof(db.session.get_one(Server, server_id), run.options["backups"])}
+    return {}
+
+
+def _spool(server_id: int) -> dict[str, list[str]]:
+    """Return what of a server's spool is done with, and what must stay."""
+    query = select(Backup).where(Backup.server_id == server_id, Backup.is_spooled)
+    found = list(db.session.scalars(query))
+    keep = [
+        one.name
+        for one in found
+        if one.expired_at is None
+        and (not one.copies or any(copy.state is CopyState.WAITING for copy in one.copies))
+    ]
+    return {"keep": keep, "drop": [one.name for one in found if one.name not in keep]}
+
+
+def _proof(server: Server, backup_ids: Sequence[int]) -> dict[str, Any]:
+    found = [db.session.get_one(Backup, backup_id) for backup_id in backup_ids]
+    proofs = [
+        {
+            "name": one.name,
+            "source": couriers.arrival(server, one),
+            "size": one.size,
+            "sha256": one.sha256,
+            "manifest_sha256": manifest_hash(one.manifest),
+        }
+        for one in found
+    ]
+    return {"identity": f"{layout_of(server).root}/proof.key", "backups": proofs}

@@ -1,0 +1,64 @@
+"""Backups: where they are, whether they were proven, and taking some now."""
+
+from __future__ import annotations
+
+from flask import Blueprint, flash, redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+from flask_babel import gettext as _
+
+from siappakai.models import Role, Run
+from siappakai.services import backup_keys, backups, settings, stores
+from siappakai.web.identity import actor
+from siappakai.web.security import requires
+
+blueprint = Blueprint("backups", __name__, url_prefix="/backups")
+_PER_PAGE = 50
+
+
+@blueprint.get("/")
+@requires(Role.VIEWER)
+def show_list() -> ResponseReturnValue:
+    page = request.args.get("page", 1, type=int)
+    return render_template(
+        "backups/list.html",
+        backups=backups.list_backups(page=page, per_page=_PER_PAGE),
+        stores=stores.list_stores(),
+        provers=backup_keys.provers(),
+        has_key=bool(settings.get(settings.RECOVERY_RECIPIENT)),
+        rules=backups.policy(),
+    )
+
+
+@blueprint.post("/take")
+@requires(Role.OPERATOR)
+def take_all() -> ResponseReturnValue:
+    return _asked(backups.request_take(site_ids=backups.all_site_ids(), by=actor()))
+
+
+@blueprint.post("/verify")
+@requires(Role.OPERATOR)
+def verify() -> ResponseReturnValue:
+    return _asked(backups.request_prove(backup_ids=backups.unproven(), by=actor()))
+
+
+@blueprint.post("/<int:backup_id>/hold")
+@requires(Role.OPERATOR)
+def hold(backup_id: int) -> ResponseReturnValue:
+    backups.set_held(backup_id, held=True, by=actor())
+    flash(_("Cadangan itu tidak akan dipangkas."))
+    return redirect(url_for("backups.show_list"), 303)
+
+
+@blueprint.post("/<int:backup_id>/release")
+@requires(Role.ADMIN)
+def release(backup_id: int) -> ResponseReturnValue:
+    backups.set_held(backup_id, held=False, by=actor())
+    flash(_("Cadangan itu kembali mengikuti aturan."))
+    return redirect(url_for("backups.show_list"), 303)
+
+
+def _asked(asked: list[Run]) -> ResponseReturnValue:
+    if len(asked) == 1:
+        return redirect(url_for("runs.show", run_id=asked[0].id), 303)
+    flash(_("%(count)s pekerjaan diminta.", count=len(asked)))
+    return redirect(url_for("runs.show_list"), 303)
