@@ -32,7 +32,9 @@ class Wish:
     certificate: tuple[str, str] = ("", "")
 
 
-def request(village: Village, wish: Wish, *, only_look: bool, by: str) -> Run:
+def request(
+    village: Village, wish: Wish, *, only_look: bool, by: str, retry_of: int | None = None
+) -> Run:
     """Ask for a village's received files to be looked at, or to be taken over as its site.
 
     Raises RefusedError without files, or a server that is ready; InvalidInputError for what the
@@ -51,13 +53,15 @@ def request(village: Village, wish: Wish, *, only_look: bool, by: str) -> Run:
         ring = load_key_ring(current_settings().credentials_file)
         site.app_key_sealed = ring.seal(bundle.app_key)
         options = {"release_id": release.id, "digest": bundle.digest}
-        return runs.create_site_run(LOOK if only_look else ADOPT, [site], by=by, options=options)
+        play = LOOK if only_look else ADOPT
+        return runs.create_site_run(play, [site], by=by, options=options, retry_of=retry_of)
 
 
 def again(run: Run, site: Site, *, by: str) -> Run:
     """Ask again for what a run was asked for."""
     release = db.session.get(Release, run.options["release_id"])
-    return request(site.village, Wish(release=release), only_look=run.play == LOOK, by=by)
+    wish, only_look = Wish(release=release), run.play == LOOK
+    return request(site.village, wish, only_look=only_look, by=by, retry_of=run.id)
 
 
 def play_vars(run: Run) -> dict[str, Any]:

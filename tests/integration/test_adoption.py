@@ -86,14 +86,17 @@ def elsewhere(fleet: Fleet, tmp_path_factory: pytest.TempPathFactory) -> Elsewhe
 
 
 def _people(fleet: Fleet, database: str) -> None:
-    fleet.query(
-        "INSERT INTO tweb_penduduk (config_id, nama, nik) VALUES"
-        " (1, 'I Made Uji', '5102010101800001'), (1, 'Ni Luh Uji', '123')",
-        database,
-    )
-    fleet.query(
-        "INSERT INTO tweb_keluarga (config_id, no_kk) VALUES (1, '5102010101800002')", database
-    )
+    link = connect(fleet.layout.db_socket, "root", "", database)
+    with closing(link), link.cursor() as cursor:
+        # The real OpenSID fills columns without a default in code.
+        cursor.execute("SET SESSION sql_mode = '', foreign_key_checks = 0")
+        cursor.execute(
+            "INSERT INTO tweb_penduduk (config_id, nama, nik) VALUES"
+            " (1, 'I Made Uji', '5102010101800001'), (1, 'Ni Luh Uji', '123')"
+        )
+        cursor.execute(
+            "INSERT INTO tweb_keluarga (config_id, no_kk) VALUES (1, '5102010101800002')"
+        )
 
 
 def _counts(fleet: Fleet, database: str) -> dict[str, int]:

@@ -7,11 +7,13 @@ import re
 import subprocess
 import sys
 import zipfile
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from playbooks.module_utils.driver import connect
 from siappakai.domain.states import RunState, SiteState
 from siappakai.errors import RefusedError
 from siappakai.models import Site, db
@@ -48,6 +50,17 @@ def _contents(engine: Engine, database: str) -> str:
     return re.sub(r"DEFINER=\S+ SQL SECURITY (?:DEFINER|INVOKER)", "", told)
 
 
+def _resident(engine: Engine, database: str) -> None:
+    link = connect(engine.fleet.layout.db_socket, "root", "", database)
+    with closing(link), link.cursor() as cursor:
+        # The real OpenSID fills columns without a default in code.
+        cursor.execute("SET SESSION sql_mode = '', foreign_key_checks = 0")
+        cursor.execute(
+            "INSERT INTO tweb_penduduk (config_id, nama, nik)"
+            " VALUES (1, 'Ni Luh', '5102010101800001')"
+        )
+
+
 def _files(folder: Path) -> dict[str, bytes]:
     return {
         str(path.relative_to(folder)): path.read_bytes()
@@ -67,10 +80,7 @@ def test_a_village_moves_out_and_in_again_as_it_was(engine: Engine, tmp_path: Pa
     assert engine.settle(engine.install([site]), INSTALLED_SECONDS).state is RunState.SUCCEEDED
     code, database = site.village.code, f"{engine.fleet.layout.prefix}_opensid_{site.village.code}"
     home = Path(engine.fleet.layout.sites, f"opensid-{code}")
-    engine.fleet.query(
-        "INSERT INTO tweb_penduduk (config_id, nama, nik) VALUES (1, 'Ni Luh', '5102010101800001')",
-        database,
-    )
+    _resident(engine, database)
     (home / "desa/upload/kades.jpg").write_bytes(b"\xff\xd8 foto")
     (home / "desa/upload/tautan").symlink_to("/etc/shadow")
     before, files = _contents(engine, database), _files(home / "desa")
