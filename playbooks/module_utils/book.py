@@ -32,7 +32,7 @@ _FINGERPRINTS = (
 
 @dataclass
 class Entry:
-    """What is known of one village; `fingerprints` are rows and checksum by table."""
+    """What is known of one village."""
 
     config_id: int
     code: str
@@ -41,7 +41,6 @@ class Entry:
     token: int = 0
     stamp: str = ""
     statistics: dict[str, int] = field(default_factory=dict)
-    fingerprints: dict[str, tuple[int, str]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -92,11 +91,6 @@ class Book:
             cursor.execute(
                 f"UPDATE {self.name}.slots SET token = %s WHERE config_id = %s", (token, config_id)
             )
-            cursor.execute(
-                f"SELECT name, amount, sum FROM {self.name}.fingerprints WHERE config_id = %s",
-                (config_id,),
-            )
-            prints = {str(one[0]): (int(one[1]), str(one[2])) for one in cursor.fetchall()}
         return Entry(
             config_id=int(row[0]),
             code=str(row[1]),
@@ -105,8 +99,32 @@ class Book:
             token=token,
             stamp=str(row[5]),
             statistics=json.loads(row[6]),
-            fingerprints=prints,
         )
+
+    def find(self, code: str, token: int) -> Entry | None:
+        """Return a village's entry, locked until the transaction ends; raises as `enter` does."""
+        with self.link.cursor() as cursor:
+            cursor.execute(
+                f"SELECT config_id, shift, slots FROM {self.name}.slots WHERE code = %s", (code,)
+            )
+            row = cursor.fetchone()
+        return None if row is None else self.enter(int(row[0]), code, row[1], row[2], token)
+
+    def stamp_of(self, code: str) -> str:
+        """Return the stamp of what is merged of a village; empty when nothing is."""
+        with self.link.cursor() as cursor:
+            cursor.execute(f"SELECT stamp FROM {self.name}.slots WHERE code = %s", (code,))
+            row = cursor.fetchone()
+        return str(row[0]) if row else ""
+
+    def fingerprints(self, config_id: int) -> dict[str, tuple[int, str]]:
+        """Return rows and checksum of each table of a village, as they were merged."""
+        with self.link.cursor() as cursor:
+            cursor.execute(
+                f"SELECT name, amount, sum FROM {self.name}.fingerprints WHERE config_id = %s",
+                (config_id,),
+            )
+            return {str(one[0]): (int(one[1]), str(one[2])) for one in cursor.fetchall()}
 
     @staticmethod
     def _refuse_older(code: str, seen: int, token: int) -> None:

@@ -70,6 +70,7 @@ def export(link: Link, order: Order, target: Path) -> Manifest | None:
         shift=order.shift,
         slots=order.slots,
         day=order.day,
+        base=order.base,
         is_whole=order.known is None,
         identity=identity,
         checksums=now,

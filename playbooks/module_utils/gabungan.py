@@ -25,6 +25,8 @@ RESERVE = 2_000_000_001
 _NARROW = re.compile(r"(?:tiny|small|medium)int(?:\(\d+\))?( unsigned)?")
 _READ, _WRITE = "SELECT", "SELECT, INSERT, UPDATE, DELETE"
 _SLUG = "gabungan"
+AGE_CLASSES = "tweb_penduduk_umur"
+FIRST = 1
 
 
 def create(
@@ -66,17 +68,26 @@ def _build(socket: str, link: Link, schema: str, golden: Path, references: Refer
 
 
 def correct(link: Link, schema: str, references: ReferenceMap) -> None:
-    """Turn one village's fresh database into one for all."""
+    """Turn one village's fresh database into one for all.
+
+    Its age classes stay, under a village 1 without a name, until that comes: OpenKab takes them
+    for all.
+    """
     tables = read_schema(link, schema)
     with link.cursor() as cursor:
         cursor.execute("SET SESSION foreign_key_checks = 0, sql_mode = 'NO_AUTO_VALUE_ON_ZERO'")
         for name, table in tables.items():
             if name in references.regency_wide:
                 continue
-            cursor.execute(f"DELETE FROM {quoted(schema)}.{quoted(name)}")
+            if name != AGE_CLASSES:
+                cursor.execute(f"DELETE FROM {quoted(schema)}.{quoted(name)}")
             changes = [*_corrections(table, references)]
             if changes:
                 cursor.execute(f"ALTER TABLE {quoted(schema)}.{quoted(name)} {', '.join(changes)}")
+        cursor.execute(
+            f"INSERT INTO {quoted(schema)}.{CONFIG} (id, app_key) VALUES (%s, 'gabungan:')",
+            (FIRST,),
+        )
 
 
 def _corrections(table: Table, references: ReferenceMap) -> list[str]:

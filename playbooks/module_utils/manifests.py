@@ -26,7 +26,8 @@ class Order:
 
     `code` is the village's, `wanted` the gabungan's tables, `key` that of the pseudonyms (hex).
     `shift` and `becomes` are its place there, of so many `slots`. `known` are the checksums of
-    the tables as they were sent last, None to send all. `day` is the one ages are counted on.
+    the tables as they were sent last under the stamp `base`, None to send all. `day` is the
+    one ages are counted on.
     """
 
     database: str
@@ -40,6 +41,7 @@ class Order:
     wanted: Mapping[str, Table]
     references: ReferenceMap
     known: Mapping[str, str] | None = None
+    base: str = ""
 
 
 @dataclass

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -51,7 +51,7 @@ class Order:
 @contextmanager
 def writer(socket: str) -> Iterator[Link]:
     """Connect as one that writes into the gabungan."""
-    with closing(connect(socket, "root", local_infile=True)) as link, link.cursor() as cursor:
+    with closing(connect(socket, "root")) as link, link.cursor() as cursor:
         cursor.execute(_SESSION)
         yield link
 
@@ -111,7 +111,8 @@ def _replace(link: Link, order: Order, proof: Reconciliation, staging: str) -> i
             manifest.becomes, order.code, manifest.shift, manifest.slots, order.token
         )
         _refuse_other_base(entry, manifest)
-        _clear(link, proof.scope, manifest, entry)
+        cleared = list(proof.scope.tables) if manifest.is_whole else manifest.sent
+        clear(link, proof.scope, cleared, entry)
         rows = _fill(link, proof, staging)
         _write_identity(link, order, manifest)
         refuse(proof.differences())
@@ -137,25 +138,20 @@ def _refuse_other_base(entry: Entry, manifest: Manifest) -> None:
         raise Refusal("other_base", "The village has another place now; merge it whole.")
 
 
-def _clear(link: Link, scope: Scope, manifest: Manifest, entry: Entry) -> None:
-    """Delete a village's rows of the tables that come anew; foreign keys are off meanwhile."""
-    cleared = scope.tables if manifest.is_whole else manifest.sent
-    first = [name for name in cleared if name in scope.references.by_parent]
-    # What belongs to a village by its parent goes first, by where it lies as well: its parent
-    # may have gone before.
+def clear(link: Link, scope: Scope, cleared: Sequence[str], entry: Entry) -> int:
+    """Delete a village's rows of some tables, foreign keys being off; return how many."""
+    rows = 0
     with link.cursor() as cursor:
-        for table in first:
-            column = quoted(scope.references.by_parent[table][0])
-            cursor.execute(
-                f"DELETE FROM {scope.name(table)} WHERE {column} > %s AND {column} <= %s",
-                (entry.shift, entry.shift + entry.slots * SLOT_SIZE),
-            )
         for table in cleared:
-            if table not in first:
-                cursor.execute(
-                    f"DELETE FROM {scope.name(table)} WHERE config_id = %s",
-                    (scope.config_id,),
-                )
+            if table in scope.references.by_parent:
+                # By where its rows lie: the parent may have gone before.
+                column = quoted(scope.references.by_parent[table][0])
+                condition, last = f"{column} > %s AND {column} <= %s", entry.slots * SLOT_SIZE
+                values: tuple[int, ...] = (entry.shift, entry.shift + last)
+            else:
+                condition, values = "config_id = %s", (scope.config_id,)
+            rows += cursor.execute(f"DELETE FROM {scope.name(table)} WHERE {condition}", values)
+    return rows
 
 
 def _fill(link: Link, proof: Reconciliation, staging: str) -> int:
@@ -207,8 +203,15 @@ def _entry(entry: Entry, manifest: Manifest) -> Entry:
 
 
 def _prints(proof: Reconciliation, manifest: Manifest) -> dict[str, Print]:
-    """Return the fingerprints of all that was replaced, what is empty now included."""
-    return {**dict.fromkeys(manifest.sent, (0, "0")), **proof.staged}
+    """Return the fingerprints of all that was replaced, as they can be taken again later."""
+    found = dict.fromkeys(manifest.sent, (0, "0"))
+    for table in proof.staged:
+        columns, name = list(proof.scope.tables[table].columns), proof.scope.name(table)
+        if columns == manifest.tables[table]["columns"]:
+            found[table] = proof.staged[table]
+        else:
+            found[table] = fingerprint(proof.link, name, columns, proof.scope.where(table))
+    return found
 
 
 def _report(manifest: Manifest, rows: int) -> dict[str, Any]:

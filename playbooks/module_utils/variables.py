@@ -117,6 +117,20 @@ class OrderVars(TypedDict):
     release_problem: str
 
 
+class MergeVars(TypedDict):
+    """One village to be merged; `slot` is its place in the gabungan, of so many `slots`."""
+
+    slug: str
+    database: str
+    code: str
+    run_token: int
+    config_id: int
+    slot: int
+    slots: int
+    shares: dict[str, str]
+    identity: IdentityVars
+
+
 # Masked wherever they would be shown; a user name is no secret, and masking "admin" would
 # blacken half of every message.
 _SECRET = frozenset({"db_password", "app_key", "admin_password_hash", "database"})
@@ -128,6 +142,8 @@ def argument(shape: Any, *, secret: bool = False) -> dict[str, Any]:
     members = [member for member in get_args(shape) if member is not type(None)]
     if get_origin(shape) is list:
         return {**_list_of(members[0]), "required": True}
+    if get_origin(shape) is dict:
+        return {"type": "dict", "required": True}
     if type(None) in get_args(shape):
         return {**argument(members[0]), "required": False, "default": None}
     if shape in _SIMPLE:

@@ -70,8 +70,9 @@ class TaskEnded:
 
     `steps` are the stages a coarse module reports. By slug, `verdicts` is what a batch health
     check says of each site, and `reports` what a call over many sites did with each; by name,
-    `told` is what is said of backups, `gabungan` what of the gabungan. `found` is what a look at one site brought. `error` is a
-    module's machine-readable cause. `has_reached` tells whether the host itself answered.
+    `told` is what is said of backups, `gabungan` what of the gabungan. `found` is what a look at
+    one site brought. `error` is a module's machine-readable cause. `has_reached` tells whether
+    the host itself answered.
     """
 
     host: str

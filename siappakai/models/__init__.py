@@ -5,6 +5,7 @@ from siappakai.models.alerts import Alert, Channel, Delivery
 from siappakai.models.backups import Backup, BackupCopy, Store
 from siappakai.models.base import Base, db, registry_now, utc_now
 from siappakai.models.fleet import Server, Site
+from siappakai.models.gabungan import Consent, Gabungan, Member
 from siappakai.models.places import District, ImportDraft, OfficialVillage, Regency, Village
 from siappakai.models.releases import Release
 from siappakai.models.runs import LogChunk, Run, RunLock, Step, Target
@@ -21,12 +22,15 @@ __all__ = [
     "BackupCopy",
     "Base",
     "Channel",
+    "Consent",
     "Delivery",
     "District",
+    "Gabungan",
     "ImportDraft",
     "KeptAnswer",
     "LogChunk",
     "LoginSession",
+    "Member",
     "Occurrence",
     "OfficialVillage",
     "RecoveryCode",

@@ -211,49 +211,6 @@ def upgrade() -> None:
         sa.UniqueConstraint("app", "version", name=op.f("uq_releases_app_version")),
     )
     op.create_table(
-        "runs",
-        sa.Column("id", sa.Integer(), nullable=False),
-        sa.Column("play", sa.String(length=30), nullable=False),
-        sa.Column(
-            "state",
-            sa.Enum(
-                "queued",
-                "running",
-                "succeeded",
-                "failed",
-                "cancelled",
-                "lost",
-                name="runstate",
-                native_enum=False,
-                length=20,
-            ),
-            nullable=False,
-        ),
-        sa.Column("options", sa.JSON(), nullable=False),
-        sa.Column("requested_by", sa.String(length=80), nullable=False),
-        sa.Column("retry_of_id", sa.Integer(), nullable=True),
-        sa.Column("cancel_requested", sa.Boolean(), nullable=False),
-        sa.Column("message", sa.Text(), nullable=False),
-        sa.Column("token", sa.BigInteger(), nullable=False),
-        sa.Column("worker", sa.String(length=120), nullable=False),
-        sa.Column("worker_host", sa.String(length=120), nullable=False),
-        sa.Column("pid", sa.Integer(), nullable=True),
-        sa.Column("pid_started", sa.BigInteger(), nullable=True),
-        sa.Column("lease_until", sa.DateTime(), nullable=True),
-        sa.Column("created_at", sa.DateTime(), nullable=False),
-        sa.Column("started_at", sa.DateTime(), nullable=True),
-        sa.Column("ended_at", sa.DateTime(), nullable=True),
-        sa.ForeignKeyConstraint(
-            ["retry_of_id"], ["runs.id"], name=op.f("fk_runs_retry_of_id_runs")
-        ),
-        sa.PrimaryKeyConstraint("id", name=op.f("pk_runs")),
-    )
-    op.create_index("ix_runs_state", "runs", ["state", "id"], unique=False)
-    op.create_index("ix_runs_ended_state", "runs", ["ended_at", "state"], unique=False)
-    op.create_index("ix_runs_play", "runs", ["play", "id"], unique=False)
-    op.create_index("ix_runs_requested_by", "runs", ["requested_by", "id"], unique=False)
-
-    op.create_table(
         "servers",
         sa.Column("id", sa.Integer(), nullable=False),
         sa.Column("name", sa.String(length=60), nullable=False),
@@ -295,6 +252,54 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_servers")),
         sa.UniqueConstraint("name", name=op.f("uq_servers_name")),
     )
+    op.create_table(
+        "runs",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("play", sa.String(length=30), nullable=False),
+        sa.Column(
+            "state",
+            sa.Enum(
+                "queued",
+                "running",
+                "succeeded",
+                "failed",
+                "cancelled",
+                "lost",
+                name="runstate",
+                native_enum=False,
+                length=20,
+            ),
+            nullable=False,
+        ),
+        sa.Column("server_id", sa.Integer(), nullable=False),
+        sa.Column("options", sa.JSON(), nullable=False),
+        sa.Column("requested_by", sa.String(length=80), nullable=False),
+        sa.Column("retry_of_id", sa.Integer(), nullable=True),
+        sa.Column("cancel_requested", sa.Boolean(), nullable=False),
+        sa.Column("message", sa.Text(), nullable=False),
+        sa.Column("token", sa.BigInteger(), nullable=False),
+        sa.Column("worker", sa.String(length=120), nullable=False),
+        sa.Column("worker_host", sa.String(length=120), nullable=False),
+        sa.Column("pid", sa.Integer(), nullable=True),
+        sa.Column("pid_started", sa.BigInteger(), nullable=True),
+        sa.Column("lease_until", sa.DateTime(), nullable=True),
+        sa.Column("created_at", sa.DateTime(), nullable=False),
+        sa.Column("started_at", sa.DateTime(), nullable=True),
+        sa.Column("ended_at", sa.DateTime(), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["retry_of_id"], ["runs.id"], name=op.f("fk_runs_retry_of_id_runs")
+        ),
+        sa.ForeignKeyConstraint(
+            ["server_id"], ["servers.id"], name=op.f("fk_runs_server_id_servers")
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_runs")),
+    )
+    op.create_index("ix_runs_state", "runs", ["state", "id"], unique=False)
+    op.create_index("ix_runs_ended_state", "runs", ["ended_at", "state"], unique=False)
+    op.create_index("ix_runs_play", "runs", ["play", "id"], unique=False)
+    op.create_index("ix_runs_requested_by", "runs", ["requested_by", "id"], unique=False)
+    op.create_index("ix_runs_server", "runs", ["server_id", "id"], unique=False)
+
     op.create_table(
         "settings",
         sa.Column("key", sa.String(length=60), nullable=False),
@@ -538,7 +543,6 @@ def upgrade() -> None:
     op.create_index(
         "ix_targets_server_site", "targets", ["server_id", "site_id", "id"], unique=False
     )
-    op.create_index("ix_targets_server_run", "targets", ["server_id", "run_id"], unique=False)
 
     op.create_table(
         "steps",
@@ -867,8 +871,8 @@ def downgrade() -> None:
     op.drop_table("login_sessions")
     op.drop_table("users")
     op.drop_table("settings")
-    op.drop_table("servers")
     op.drop_table("runs")
+    op.drop_table("servers")
     op.drop_table("releases")
     op.drop_table("regencies")
     op.drop_table("official_villages")

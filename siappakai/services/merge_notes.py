@@ -1,0 +1,72 @@
+"""What plays tell of the gabungan while they run, written into the registry."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from siappakai.models import Gabungan, Member, Run, Site, Village, utc_now
+from siappakai.services import merges
+
+_MOST_SLOTS: Final = 50
+
+
+def note(session: Session, run_id: int, told: Mapping[str, Any]) -> None:
+    """Keep what is told of the gabungan: made, merged by site, proven, left by code."""
+    run = session.get_one(Run, run_id)
+    gabungan = session.scalars(select(Gabungan).limit(1)).one()
+    _NOTES[run.play](session, run, gabungan, told)
+
+
+def _note_made(_: Session, __: Run, gabungan: Gabungan, ___: Mapping[str, Any]) -> None:
+    gabungan.made_at = gabungan.made_at or utc_now()
+
+
+def _note_merged(session: Session, run: Run, gabungan: Gabungan, told: Mapping[str, Any]) -> None:
+    """Believe a server in the villages its run was asked for, and in no others."""
+    for target in run.targets:
+        if target.host in told and target.site_id is not None:
+            site = session.get_one(Site, target.site_id)
+            query = select(Member).where(Member.village_id == site.village_id)
+            _note_member(gabungan, session.scalars(query).one(), told[target.host])
+
+
+def _note_member(gabungan: Gabungan, member: Member, report: Mapping[str, Any]) -> None:
+    state = report.get("state")
+    if state == "failed":
+        member.message = str(report.get("message", ""))
+        slots = int(report.get("slots") or 0)
+        if member.slots < slots <= _MOST_SLOTS:
+            member.slot, member.slots = merges.take_slots(gabungan, slots), slots
+        return
+    member.message = ""
+    member.withdrawn_at = None
+    member.checked_at = utc_now()
+    if state == "merged":
+        member.merged_at = member.checked_at
+        member.report = dict(report)
+        member.rows = sum(int(expected) for _, expected, _ in report["tables"].values())
+
+
+def _note_verified(_: Session, __: Run, gabungan: Gabungan, told: Mapping[str, Any]) -> None:
+    gabungan.verified = dict(told)
+    gabungan.verified_at = utc_now()
+
+
+def _note_withdrawn(session: Session, run: Run, _: Gabungan, told: Mapping[str, Any]) -> None:
+    codes = [code for code in run.options["codes"] if code in told]
+    query = select(Member).join(Village).where(Village.code.in_(codes))
+    for member in session.scalars(query):
+        member.withdrawn_at, member.merged_at, member.checked_at = utc_now(), None, None
+        member.rows, member.report = 0, {}
+
+
+_NOTES: Final[dict[str, Callable[[Session, Run, Gabungan, Mapping[str, Any]], None]]] = {
+    "gabungan": _note_made,
+    "merge": _note_merged,
+    "verify": _note_verified,
+    "withdraw": _note_withdrawn,
+}

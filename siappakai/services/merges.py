@@ -1,0 +1,243 @@
+"""The gabungan as people ask for it: made, merged into, proven, left."""
+
+from __future__ import annotations
+
+import json
+import secrets
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any, Final
+
+from sqlalchemy import func, select
+
+from siappakai.credentials import load_key_ring, random_password
+from siappakai.domain.states import UNBUILT, ServerState
+from siappakai.errors import ConflictError, InvalidInputError, NotFoundError, RefusedError
+from siappakai.models import Gabungan, Member, Release, Run, Server, Site, Village, db, utc_now
+from siappakai.models.app import current_settings
+from siappakai.models.transactions import transaction
+from siappakai.services import audit, consents, releases, runs
+from siappakai.services.servers import layout_of
+from siappakai.wording import say
+
+CREATE: Final = "gabungan"
+MERGE: Final = "merge"
+VERIFY: Final = "verify"
+WITHDRAW: Final = "withdraw"
+ON_SERVER: Final = frozenset({CREATE, VERIFY, WITHDRAW})
+# Above these lie the rows that the regency's own programs write (module_utils/gabungan.py).
+_LAST_SLOT: Final = 500
+_PASSWORD_LENGTH: Final = 40
+
+
+def get_gabungan() -> Gabungan:
+    """Return the regency's gabungan; raises NotFoundError."""
+    found = db.session.scalar(select(Gabungan).limit(1))
+    if found is None:
+        raise NotFoundError(
+            say("Gabungan belum ada."), say("Buat dahulu: siappakai gabungan init.")
+        )
+    return found
+
+
+def request_create(
+    *,
+    server: Server,
+    release: Release,
+    changes: Sequence[str],
+    all_as: str | None,
+    document: str,
+    by: str,
+) -> Run:
+    """Ask for the gabungan to be made on a server; what all villages share is decided with it.
+
+    Asked again it is finished where it was left. Raises ConflictError when it is on another
+    server or of another release, RefusedError for one that is not ready, and the errors of
+    consents.decide.
+    """
+    with transaction() as session:
+        if server.state is not ServerState.READY:
+            raise RefusedError(
+                say("Server %(server)s belum siap.", server=server.name),
+                say("Siapkan server itu dahulu."),
+            )
+        found = session.scalar(select(Gabungan).limit(1))
+        if found is None:
+            found = _new(server, release)
+            session.add(found)
+            consents.decide(village=None, changes=changes, all_as=all_as, document=document, by=by)
+        elif (found.server_id, found.release_id) != (server.id, release.id):
+            raise ConflictError(
+                say("Gabungan sudah ada di server %(server)s.", server=found.server.name),
+                say("Satu panel melayani satu gabungan."),
+            )
+        audit.record("gabungan.init", server.name, by=by, detail={"release": release.version})
+        return runs.create_server_run(CREATE, server, by=by)
+
+
+def _new(server: Server, release: Release) -> Gabungan:
+    ring = load_key_ring(current_settings().credentials_file)
+    schema = f"{layout_of(server).prefix}_gabungan"
+    users = {f"{schema}_{kind}": random_password(_PASSWORD_LENGTH) for kind in ("r", "w")}
+    return Gabungan(
+        server_id=server.id,
+        release_id=release.id,
+        schema=schema,
+        key_sealed=ring.seal(secrets.token_hex(32)),
+        passwords_sealed=ring.seal(json.dumps(users)),
+    )
+
+
+def user_passwords(*, by: str) -> dict[str, str]:
+    """Return the passwords of the gabungan's users by name; audited."""
+    with transaction():
+        gabungan = get_gabungan()
+        audit.record("gabungan.reveal", gabungan.schema, by=by)
+        ring = load_key_ring(current_settings().credentials_file)
+        found: dict[str, str] = json.loads(ring.unseal(gabungan.passwords_sealed))
+        return found
+
+
+def merge_site_ids() -> list[int]:
+    """Return the sites that can be merged: OpenSID on the gabungan's own server."""
+    gabungan = get_gabungan()
+    query = select(Site.id).where(Site.server_id == gabungan.server_id, Site.app == "opensid")
+    return list(db.session.scalars(query.where(Site.state.not_in(UNBUILT)).order_by(Site.id)))
+
+
+def request_merge(
+    *, site_ids: Sequence[int], whole: bool, by: str, retry_of: int | None = None
+) -> Run:
+    """Ask for villages to be merged, those that changed unless `whole`.
+
+    Each gets its place in the gabungan. Raises RefusedError while merging is paused, for villages
+    on another server, and without consent; InvalidInputError for none.
+    """
+    with transaction() as session:
+        gabungan = get_gabungan()
+        if gabungan.is_paused or gabungan.made_at is None:
+            raise RefusedError(
+                say("Gabungan sedang dijeda atau belum selesai dibuat."),
+                say("Lihat: siappakai gabungan status."),
+            )
+        query = select(Site).where(Site.id.in_(site_ids), Site.state.not_in(UNBUILT))
+        sites = list(session.scalars(query.order_by(Site.id)))
+        if not sites:
+            raise InvalidInputError(
+                say("Tidak ada situs terpasang untuk digabungkan."),
+                say("Pilih paling sedikit satu."),
+            )
+        for site in sites:
+            _admit(gabungan, site)
+        options = {"whole": whole, "day": utc_now().date().isoformat()}
+        return runs.create_site_run(MERGE, sites, by=by, options=options, retry_of=retry_of)
+
+
+def _admit(gabungan: Gabungan, site: Site) -> None:
+    if site.server_id != gabungan.server_id or site.app != "opensid":
+        raise RefusedError(
+            say("%(name)s tidak berada di server gabungan.", name=site.village.name),
+            say("Hanya OpenSID di server gabungan yang dapat digabungkan sekarang."),
+        )
+    consents.of_village(site.village)
+    if find_member(site.village) is None:
+        session = db.session()
+        greatest = session.scalar(select(func.max(Member.id))) or 0
+        slot = take_slots(gabungan, 1)
+        session.add(Member(id=greatest + 1, village_id=site.village_id, slot=slot))
+        session.flush()
+
+
+def take_slots(gabungan: Gabungan, count: int) -> int:
+    """Set places aside that nobody has had; raises RefusedError when none are left."""
+    first = gabungan.next_slot
+    if first + count > _LAST_SLOT:
+        raise RefusedError(
+            say("Tempat di gabungan sudah habis."), say("Hubungi pengembang SiapPakai.")
+        )
+    gabungan.next_slot = first + count
+    return first
+
+
+def find_member(village: Village) -> Member | None:
+    """Return a village's place, if it has one."""
+    return db.session.scalar(select(Member).where(Member.village_id == village.id))
+
+
+def list_members() -> Sequence[Member]:
+    """Return the villages of the gabungan in the order they came."""
+    return db.session.scalars(select(Member).order_by(Member.id)).all()
+
+
+def pause(*, is_paused: bool, by: str) -> Gabungan:
+    """Stop merging, or go on."""
+    with transaction():
+        gabungan = get_gabungan()
+        gabungan.is_paused = is_paused
+        audit.record("gabungan.pause" if is_paused else "gabungan.resume", gabungan.schema, by=by)
+        return gabungan
+
+
+def request_verify(*, by: str) -> Run:
+    """Ask for the gabungan to be compared with what was merged."""
+    return runs.create_server_run(VERIFY, get_gabungan().server, by=by)
+
+
+def request_withdraw(*, villages: Sequence[Village], confirmed_count: int, by: str) -> Run:
+    """Ask for villages to be taken out of the gabungan; their number must be given again.
+
+    Raises InvalidInputError for a wrong number or a village that is not in it.
+    """
+    with transaction():
+        gabungan = get_gabungan()
+        strangers = [one.name for one in villages if find_member(one) is None]
+        if strangers or confirmed_count != len(villages):
+            raise InvalidInputError(
+                say(
+                    "Yang akan dikeluarkan %(count)s desa, bukan %(confirmed_count)s; tidak ada di"
+                    " gabungan: %(strangers)s.",
+                    count=len(villages),
+                    confirmed_count=confirmed_count,
+                    strangers=", ".join(strangers) or "-",
+                ),
+                say("Periksa desanya dan ketik jumlah yang benar."),
+                field="confirmed_count",
+            )
+        codes = [one.code for one in villages]
+        options = {"codes": codes}
+        audit.record("gabungan.purge", ", ".join(codes), by=by)
+        return runs.create_server_run(WITHDRAW, gabungan.server, by=by, options=options)
+
+
+def again(run: Run, *, by: str) -> Run:
+    """Ask again for what a run over the gabungan's server was asked for."""
+    options, server = run.options, get_gabungan().server
+    return runs.create_server_run(run.play, server, by=by, options=options, retry_of=run.id)
+
+
+def play_vars(run: Run) -> dict[str, Any]:
+    """Return what a playbook is told of the gabungan; nothing for other plays."""
+    if run.play not in ON_SERVER | {MERGE}:
+        return {}
+    gabungan = get_gabungan()
+    ring = load_key_ring(current_settings().credentials_file)
+    told: dict[str, Any] = {"schema": gabungan.schema, "run_token": run.token, **run.options}
+    if run.play == CREATE:
+        told["release"] = asdict(releases.release_vars(gabungan.release))
+        told["users"] = json.loads(ring.unseal(gabungan.passwords_sealed))
+    if run.play == MERGE:
+        told["key"] = ring.unseal(gabungan.key_sealed)
+        told["places"] = {target.host: _place(target.site_id) for target in run.targets}
+    return {"gabungan": told}
+
+
+def _place(site_id: int | None) -> dict[str, Any]:
+    village = db.session.get_one(Site, site_id).village
+    member = find_member(village)
+    if member is None:
+        raise NotFoundError(
+            say("%(name)s belum punya tempat di gabungan.", name=village.name),
+            say("Minta lagi penggabungannya."),
+        )
+    shares = consents.of_village(village).shares
+    return {"config_id": member.id, "slot": member.slot, "slots": member.slots, "shares": shares}

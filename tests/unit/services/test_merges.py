@@ -1,0 +1,193 @@
+"""The gabungan in the registry: who has which place in it, and what is told of it."""
+
+from pathlib import Path
+
+import pytest
+import yaml
+from flask import Flask
+
+from siappakai.domain.consent import GROUPS
+from siappakai.domain.states import RunState
+from siappakai.errors import ConflictError, InvalidInputError, NotFoundError, RefusedError
+from siappakai.models import AuditEntry, Run, Site, db
+from siappakai.models.transactions import transaction
+from siappakai.services import consents, merge_notes, merges, retries
+from tests import factories
+from tests.factories import BY
+
+pytestmark = pytest.mark.usefixtures("registry")
+
+REFERENCES = Path(__file__).parents[3] / "playbooks/references.yml"
+
+
+def make() -> Run:
+    """Ask for a gabungan, and have it made."""
+    run = merges.request_create(
+        server=factories.make_server(),
+        release=factories.make_release(),
+        changes=["kesehatan=masked"],
+        all_as="full",
+        document="470/1/2026",
+        by=BY,
+    )
+    with transaction() as session:
+        merge_notes.note(session, run.id, {"unknown": []})
+    return run
+
+
+def members() -> list[tuple[int, int, int]]:
+    return [(one.id, one.slot, one.slots) for one in merges.list_members()]
+
+
+def sites(count: int) -> list[Site]:
+    return [factories.make_site(release=factories.make_release()) for _ in range(count)]
+
+
+def ask(chosen: list[Site]) -> Run:
+    return merges.request_merge(site_ids=[one.id for one in chosen], whole=False, by=BY)
+
+
+def test_groups_are_those_of_the_reference_map() -> None:
+    known = set(yaml.safe_load(REFERENCES.read_text())["groups"])
+    assert known == {"acuan", *GROUPS}
+
+
+def test_there_is_one_gabungan_and_it_says_what_is_shared() -> None:
+    make()
+    gabungan = merges.get_gabungan()
+    assert gabungan.made_at is not None
+    village = factories.make_village()
+    assert consents.of_village(village).shares == {
+        **dict.fromkeys(GROUPS, "full"),
+        "kesehatan": "masked",
+    }
+    with pytest.raises(ConflictError):
+        merges.request_create(
+            server=factories.make_server("lain"),
+            release=factories.make_release(),
+            changes=[],
+            all_as="full",
+            document="x",
+            by=BY,
+        )
+
+
+@pytest.mark.parametrize(
+    ("changes", "all_as", "document"),
+    [
+        ([], "full", " "),
+        (["kesehatan=full"], None, "470"),
+        (["kesehatan=open"], "full", "470"),
+        (["unheard=full"], "full", "470"),
+    ],
+)
+def test_an_unclear_consent_makes_nothing(
+    changes: list[str], all_as: str | None, document: str
+) -> None:
+    with pytest.raises(InvalidInputError):
+        merges.request_create(
+            server=factories.make_server(),
+            release=factories.make_release(),
+            changes=changes,
+            all_as=all_as,
+            document=document,
+            by=BY,
+        )
+    with pytest.raises(NotFoundError):
+        merges.get_gabungan()
+
+
+def test_a_place_is_given_once_and_for_ever() -> None:
+    make()
+    chosen = sites(2)
+    ask(chosen)
+    ask([*chosen, *sites(1)])
+    assert members() == [(1, 0, 1), (2, 1, 1), (3, 2, 1)]
+
+
+def test_a_village_on_another_server_is_refused_and_gets_no_place() -> None:
+    make()
+    far = factories.make_site(server=factories.make_server("far"), release=factories.make_release())
+    with pytest.raises(RefusedError):
+        ask([far])
+    assert members() == []
+
+
+def test_nothing_is_merged_while_paused() -> None:
+    make()
+    merges.pause(is_paused=True, by=BY)
+    with pytest.raises(RefusedError):
+        ask(sites(1))
+
+
+def test_what_a_village_decides_is_a_version_of_its_own_and_audited() -> None:
+    make()
+    site = sites(1)[0]
+    decided = consents.decide(
+        village=site.village, changes=["surat=withheld"], document="471", by=BY
+    )
+    told = merges.play_vars(ask([site]))["gabungan"]
+    place = told["places"][f"opensid-{site.village.code}"]
+    assert place["shares"]["surat"] == "withheld"
+    assert place["shares"]["kesehatan"] == "masked"
+    entry = db.session.query(AuditEntry).filter_by(action="consent.decide").all()[-1]
+    assert entry.subject == site.village.code
+    assert entry.detail["version"] == decided.id
+
+
+def test_the_key_of_pseudonyms_is_sealed_and_sent_to_the_merge_alone() -> None:
+    run = make()
+    key = merges.play_vars(ask(sites(1)))["gabungan"]["key"]
+    assert len(bytes.fromhex(key)) == 32
+    assert key not in merges.get_gabungan().key_sealed
+    assert "key" not in merges.play_vars(merges.request_verify(by=BY))["gabungan"]
+    assert run.play == "gabungan"
+
+
+def test_what_was_merged_is_noted_and_what_fails_says_why() -> None:
+    make()
+    one, two = sites(2)
+    run = ask([one, two])
+    report = {
+        "state": "merged",
+        "tables": {"artikel": [3, 2, "sent"]},
+        "statistics": {"penduduk": 7},
+    }
+    failed = {"state": "failed", "message": "no", "slots": 3}
+    told = {f"opensid-{one.village.code}": report, f"opensid-{two.village.code}": failed}
+    with transaction() as session:
+        merge_notes.note(session, run.id, {**told, "opensid-9999999999": report})
+    first, second = merges.list_members()
+    assert (first.rows, first.message, first.merged_at is None) == (2, "", False)
+    assert (second.slot, second.slots, second.message) == (2, 3, "no")
+    assert merges.get_gabungan().next_slot == 5
+
+
+def test_a_village_that_leaves_keeps_its_place() -> None:
+    make()
+    chosen = sites(2)
+    ask(chosen)
+    leaving = chosen[0].village
+    with pytest.raises(InvalidInputError):
+        merges.request_withdraw(villages=[leaving], confirmed_count=2, by=BY)
+    run = merges.request_withdraw(villages=[leaving], confirmed_count=1, by=BY)
+    with transaction() as session:
+        merge_notes.note(session, run.id, {leaving.code: 700})
+    assert merges.list_members()[0].withdrawn_at is not None
+    ask(sites(1))
+    assert members() == [(1, 0, 1), (2, 1, 1), (3, 2, 1)]
+
+
+@pytest.mark.parametrize("play", ["gabungan", "verify", "withdraw"])
+def test_what_failed_on_the_gabungans_server_is_asked_for_again(play: str, registry: Flask) -> None:
+    run = make()
+    if play == "verify":
+        run = merges.request_verify(by=BY)
+    elif play == "withdraw":
+        chosen = sites(1)
+        ask(chosen)
+        run = merges.request_withdraw(villages=[chosen[0].village], confirmed_count=1, by=BY)
+    with transaction():
+        run.state = run.targets[0].state = RunState.FAILED
+    (again,) = retries.retry_failed(run.id, by=BY)
+    assert (again.play, again.options, again.retry_of_id) == (play, run.options, run.id)
