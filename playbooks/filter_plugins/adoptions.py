@@ -13,7 +13,7 @@ def adopted(
     return [
         site
         for site in sites
-        if not hostvars[site["slug"]].get("site_adopted", {"failed": True}).get("failed", False)
+        if not hostvars[site["slug"]].get("adoption_result", {"failed": True}).get("failed", False)
     ]
 
 

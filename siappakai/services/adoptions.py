@@ -109,7 +109,7 @@ def findings_of(target: Target) -> list[Finding]:
 def _planned(village: Village, wish: Wish, *, by: str) -> Site:
     site = sites.find_site(village.id)
     plan = site if site is not None and site.state is not SiteState.REMOVED else None
-    if plan is not None and plan.state is SiteState.BROKEN and plan.installed_at is None:
+    if plan is not None and plan.state is SiteState.BROKEN and plan.release_id is None:
         return plan  # an attempt was cut off in the middle; the next one clears it away
     server = wish.server or (plan.server if plan else None)
     domain = wish.domain or (plan.domain if plan else "")

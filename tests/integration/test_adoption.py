@@ -85,6 +85,14 @@ def elsewhere(fleet: Fleet, tmp_path_factory: pytest.TempPathFactory) -> Elsewhe
     return Elsewhere(host, sql, files, rows)
 
 
+@pytest.fixture(autouse=True)
+def removed(fleet: Fleet, elsewhere: Elsewhere) -> Iterator[None]:
+    """No test leaves its site to the next."""
+    yield
+    if Path(elsewhere.host.site.folder).exists():
+        assert fleet.play("remove", fleet.again(elsewhere.host)).succeeded
+
+
 def _people(fleet: Fleet, database: str) -> None:
     link = connect(fleet.layout.db_socket, "root", "", database)
     with closing(link), link.cursor() as cursor:
@@ -158,6 +166,10 @@ def test_a_village_is_taken_over_with_its_data_and_its_key(
     played = _play(fleet, "adopt", host, elsewhere.upload)
     assert played.succeeded, played.text
     site = host.site
+    upload = Upload(str(elsewhere.files), str(elsewhere.sql))
+    with pytest.raises(Refusal) as refusal:
+        adopt(fleet.order(fleet.again(host)), upload, Steps())
+    assert refusal.value.code == "site_exists"
     assert _counts(fleet, site.database) == elsewhere.rows
     assert Path(site.folder, "desa/upload/user_pict/kades.jpg").read_bytes() == PHOTO
     assert not Path(site.folder, "desa/upload/alat.php").exists()
@@ -167,13 +179,6 @@ def test_a_village_is_taken_over_with_its_data_and_its_key(
     assert fleet.query("SELECT COUNT(*) FROM rekap", site.database) == [
         (elsewhere.rows["tweb_penduduk"],)
     ]
-    upload = Upload(str(elsewhere.files), str(elsewhere.sql))
-    with pytest.raises(Refusal) as refusal:
-        adopt(fleet.order(fleet.again(host)), upload, Steps())
-    assert refusal.value.code == "site_exists"
-    assert _counts(fleet, site.database) == elsewhere.rows
-    assert not list(Path(fleet.layout.scratch).iterdir())
-    assert fleet.play("remove", fleet.again(host)).succeeded
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,8 @@ from playbooks.module_utils.driver import connect
 from siappakai.domain.states import RunState, SiteState
 from siappakai.errors import RefusedError
 from siappakai.models import Site, db
-from siappakai.services import adoptions, incoming, sites
+from siappakai.services import adoptions, incoming, releases, retries, sites
+from siappakai.services.adoptions import Wish
 from tests import factories
 from tests.engine import INSTALLED_SECONDS, PARTS, Engine
 from tests.sites import NEW
@@ -82,8 +83,8 @@ def test_a_village_moves_out_and_in_again_as_it_was(engine: Engine, tmp_path: Pa
     home = Path(engine.fleet.layout.sites, f"opensid-{code}")
     _resident(engine, database)
     (home / "desa/upload/kades.jpg").write_bytes(b"\xff\xd8 foto")
-    (home / "desa/upload/tautan").symlink_to("/etc/shadow")
     before, files = _contents(engine, database), _files(home / "desa")
+    (home / "desa/upload/tautan").symlink_to("/etc/shadow")
     archive = tmp_path / "desa.zip"
     exit_code, written = _call("village", "export", str(archive), "--village", code)
     assert (exit_code, written["format"]) == (0, "zip")
@@ -142,3 +143,37 @@ def test_what_is_refused_is_told_and_nothing_is_there(engine: Engine, tmp_path: 
     assert [one.code for one in adoptions.findings_of(newest)] == ["not_opensid"]
     assert incoming.received(site.village.code).folder.stat().st_mode & 0o777 == 0o700
     assert not Path(engine.fleet.layout.sites, f"opensid-{site.village.code}").exists()
+
+
+@pytest.mark.soak
+def test_a_move_that_was_killed_is_finished_by_its_retry(engine: Engine, tmp_path: Path) -> None:
+    engine.start(*PARTS)
+    (site,) = engine.villages(1)
+    assert engine.settle(engine.install([site]), INSTALLED_SECONDS).state is RunState.SUCCEEDED
+    code, database = site.village.code, f"{engine.fleet.layout.prefix}_opensid_{site.village.code}"
+    archive = tmp_path / "desa.zip"
+    assert _call("village", "export", str(archive), "--village", code)[0] == 0
+    before = _contents(engine, database)
+    _removed(engine, site)
+    with archive.open("rb") as files:
+        incoming.receive(code, files=files, database=None, by=factories.BY)
+    engine.start()
+    place = Wish(engine.server, f"d{code}.desa.id", releases.get_release(NEW))
+    run = adoptions.request(site.village, place, only_look=False, by=factories.BY)
+    # In the middle of it: the throw-away schema is there.
+    engine.until(lambda: bool(_scratch(engine)), INSTALLED_SECONDS)
+    horse = engine.horse("worker-1")
+    engine.kill(engine.pid("worker-1"))
+    engine.kill(horse)
+    ended = engine.settle(run, INSTALLED_SECONDS)
+    assert ended.state is RunState.FAILED, engine.told(ended)
+    (again,) = retries.retry_failed(run.id, by=factories.BY)
+    assert engine.settle(again, INSTALLED_SECONDS).state is RunState.SUCCEEDED, engine.told(again)
+    assert _contents(engine, database) == before
+    assert engine.answers(site)
+    assert _scratch(engine) == []
+
+
+def _scratch(engine: Engine) -> list[str]:
+    family = f"{engine.fleet.layout.prefix}_scratch_"
+    return [name for (name,) in engine.fleet.query("SHOW DATABASES") if name.startswith(family)]
