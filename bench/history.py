@@ -136,6 +136,7 @@ def _history(
             {
                 "id": number,
                 "play": "install" if len(chosen) > 1 else "check",
+                "server_id": chosen[0][1],
                 "state": RunState.FAILED if failed else RunState.SUCCEEDED,
                 "requested_by": BY,
                 "created_at": at,
@@ -193,7 +194,7 @@ def _steps_of_last(session: Any) -> None:
 
 
 def _queued(session: Any, sites: Sequence[tuple[Any, ...]]) -> int:
-    run = Run(play="install", state=RunState.QUEUED, requested_by=BY)
+    run = Run(play="install", state=RunState.QUEUED, requested_by=BY, server_id=sites[0][1])
     session.add(run)
     session.flush()
     session.add_all(

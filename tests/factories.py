@@ -132,7 +132,8 @@ def make_run(
     rows = [_target(owner, state) for owner in targets]
     if play == "install" and "options" not in fields:
         fields["options"] = {"release_id": _release_for(targets[0])}
-    return _add(Run(play=play, state=state, **{"requested_by": BY, "targets": rows, **fields}))
+    given = {"requested_by": BY, "server_id": rows[0].server_id, "targets": rows, **fields}
+    return _add(Run(play=play, state=state, **given))
 
 
 def _release_for(site: Site | Server) -> int:

@@ -13,7 +13,7 @@ from siappakai.models.base import Base, KeptWording, state_column, utc_now
 
 
 class Run(Base):
-    """One playing of one playbook.
+    """One playing of one playbook on one server.
 
     `token` is given at claim and grows with every run: the fence against orphans.
     `lease_until` is moved on by the worker's heartbeat; `pid` and `pid_started` (clock ticks
@@ -26,11 +26,13 @@ class Run(Base):
         Index("ix_runs_ended_state", "ended_at", "state"),
         Index("ix_runs_play", "play", "id"),
         Index("ix_runs_requested_by", "requested_by", "id"),
+        Index("ix_runs_server", "server_id", "id"),
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)
     play: Mapped[str] = mapped_column(String(30))
     state: Mapped[RunState] = mapped_column(state_column(RunState), default=RunState.QUEUED)
+    server_id: Mapped[int] = mapped_column(ForeignKey("servers.id"))
     options: Mapped[dict[str, Any]] = mapped_column(default=dict)
     requested_by: Mapped[str] = mapped_column(String(80))
     retry_of_id: Mapped[int | None] = mapped_column(ForeignKey("runs.id"))
@@ -58,7 +60,6 @@ class Target(Base):
         # The newest of a site, and of a server without one, is the last entry.
         Index("ix_targets_site", "site_id", "id", "state"),
         Index("ix_targets_server_site", "server_id", "site_id", "id"),
-        Index("ix_targets_server_run", "server_id", "run_id"),
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)

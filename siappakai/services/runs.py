@@ -81,6 +81,7 @@ def _create(
 ) -> Run:
     run = Run(
         play=CATALOGUE[play].name,
+        server_id=targets[0].server_id,
         options=options or {},
         requested_by=by,
         targets=targets,
@@ -132,7 +133,7 @@ def list_runs(
     page: int = 1,
     per_page: int = 50,
 ) -> Page[Run]:
-    """Return runs, newest first; `server` is the name of one they work on.
+    """Return runs, newest first; `server` is the name of the one they work on.
 
     A play or server that does not exist has no runs.
     """
@@ -142,8 +143,8 @@ def list_runs(
     if play:
         query = query.where(Run.play == play)
     if server:
-        of_server = select(Target.run_id).join(Server, Server.id == Target.server_id)
-        query = query.where(Run.id.in_(of_server.where(Server.name == server)))
+        known = select(Server.id).where(Server.name == server)
+        query = query.where(Run.server_id == known.scalar_subquery())
     if requested_by:
         query = query.where(Run.requested_by == requested_by)
     return paginate(query, lambda row: row[0], page=page, per_page=per_page)
