@@ -36,6 +36,38 @@ _EXPLANATIONS: Final = {
         _("Kunci aplikasi di folder desa berbeda dari yang dicatat registri. Situs tidak diubah."),
         _("Jangan membuat kunci baru: data terenkripsi akan hilang. Kembalikan app_key asli."),
     ),
+    "not_the_village": Explanation(
+        _("Basis data itu bukan milik desa ini. Gabungan tidak berubah."),
+        _("Perbaiki identitas desa di OpenSID, lalu gabungkan lagi."),
+    ),
+    "slot_too_small": Explanation(
+        _("Nomor baris desa ini melebihi tempatnya di gabungan. Gabungan tidak berubah."),
+        _("Tempat yang lebih besar sudah disediakan; gabungkan lagi."),
+    ),
+    "export_damaged": Explanation(
+        _("Data desa tiba dalam keadaan rusak. Gabungan tidak berubah."),
+        _("Gabungkan desa itu lagi."),
+    ),
+    "rows_missing": Explanation(
+        _("Sebagian baris desa tidak sampai. Gabungan tidak berubah."),
+        _("Gabungkan lagi; laporkan dengan lognya bila terulang."),
+    ),
+    "other_base": Explanation(
+        _("Perubahan desa ini bukan atas keadaan yang ada di gabungan. Gabungan tidak berubah."),
+        _("Gabungkan lagi dengan membaca semuanya: --whole."),
+    ),
+    "wrong_slot": Explanation(
+        _("Registri dan gabungan berbeda tentang tempat desa ini. Tidak ada yang diubah."),
+        _("Laporkan ini beserta lognya."),
+    ),
+    "reconciliation_failed": Explanation(
+        _("Hasil penggabungan tidak sama dengan data desa, jadi dibatalkan seluruhnya."),
+        _("Gabungan tetap seperti semula. Lihat tabel yang disebut dan laporkan lognya."),
+    ),
+    "remains": Explanation(
+        _("Sebagian baris desa tidak dapat dihapus dari gabungan, jadi tidak ada yang dihapus."),
+        _("Laporkan ini beserta lognya."),
+    ),
     "database_exists": Explanation(
         _("Sudah ada basis data bernama sama yang bukan buatan pemasangan ini."),
         _("Periksa isinya di server; cadangkan lalu pindahkan, kemudian ulangi."),
