@@ -41,8 +41,8 @@ def list_stores() -> Listing[StoreRecord]:
 
 
 @store.command(
-    "add-sftp",
-    example="siappakai store add-sftp gudang 192.0.2.30 --user cadangan --folder siappakai",
+    "add-folder",
+    example="siappakai store add-folder gudang 192.0.2.30 --user cadangan --folder siappakai",
 )
 @click.argument("name")
 @click.argument("address")
@@ -67,8 +67,8 @@ def add_sftp(
 
 
 @store.command(
-    "add-s3",
-    example="siappakai store add-s3 awan https://s3.contoh.id --bucket cadangan"
+    "add-bucket",
+    example="siappakai store add-bucket awan https://s3.contoh.id --bucket cadangan"
     " --access-key AKIA --password-stdin",
 )
 @click.argument("name")

@@ -16,13 +16,13 @@ from siappakai.ansible.plays import CATALOGUE, Play
 from siappakai.ansible.runner import PlayRequest, play, sweep
 from siappakai.domain.states import RunState, overall
 from siappakai.errors import SiapPakaiError
-from siappakai.models import Run, Target, db, registry_now, utc_now
+from siappakai.models import Run, Site, Target, db, registry_now, utc_now
 from siappakai.models.app import current_settings
 from siappakai.models.transactions import transaction
 from siappakai.services import (
     adoptions,
     alerts,
-    backups,
+    backup_runs,
     couriers,
     exports,
     firing,
@@ -67,7 +67,7 @@ def tick() -> None:
     _ring_waiting()
     alerts.watch_the_lookout()
     firing.fire_due()
-    backups.carry_on()
+    backup_runs.carry_on()
     health.note_tick()
 
 
@@ -116,7 +116,7 @@ def _play(tenure: Tenure) -> None:
     entry = CATALOGUE[run.play]
     recorder = Recorder(run, tenure)
     couriers.prepare(run, tenure)
-    tellers = (adoptions, backups, exports, merges)
+    tellers = (adoptions, backup_runs, exports, merges)
     known = {name: value for one in tellers for name, value in one.play_vars(run).items()}
     _run_playbook(run, entry, recorder, list(run.targets), known)
     recorder.finish()
@@ -276,14 +276,16 @@ def _finish(
 
 def _end_target(run: Run, target: Target, verdict: outcomes.Verdict | None, message: str) -> None:
     """End an open target by what was seen of it, or as cancelled or failed."""
+    session = db.session()
     otherwise = RunState.CANCELLED if run.cancel_requested else RunState.FAILED
-    state = outcomes.settled_state(run.play, verdict, otherwise)
+    site = session.get(Site, target.site_id) if target.site_id else None
+    is_new = site is None or site.installed_at is None
+    state = outcomes.settled_state(run.play, verdict, otherwise, is_new=is_new)
     told = _CANCELLED if run.cancel_requested else message
     if target.message and target.message not in told:
         told = join(told, target.message)
     if verdict is not None and verdict.get("checks"):
         target.result = verdict
-    session = db.session()
     steps.interrupt_steps(session, target.id)
     outcomes.conclude(session, target, state, "" if state is RunState.SUCCEEDED else told)
 

@@ -49,9 +49,15 @@ def mark_removed(site: Site) -> None:
     site.domain = f"removed-{site.id}.invalid"
 
 
-def settled_state(play: str, verdict: Verdict | None, otherwise: RunState) -> RunState:
-    """Return how a target ended whose worker cannot tell, from what a probe saw of its site."""
-    if verdict is None:
+def settled_state(
+    play: str, verdict: Verdict | None, otherwise: RunState, *, is_new: bool = True
+) -> RunState:
+    """Return how a target ended whose worker cannot tell, from what a probe saw of its site.
+
+    Of a site that was installed before (not `is_new`) health does not tell whether what its
+    install was to change (a certificate, a password) is in force.
+    """
+    if verdict is None or (play == "install" and not is_new):
         return otherwise
     if play == "remove":
         return RunState.SUCCEEDED if verdict.get("state") == _ABSENT else otherwise

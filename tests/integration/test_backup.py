@@ -3,7 +3,9 @@
 import hashlib
 import json
 import os
+import re
 import subprocess
+import sys
 import threading
 from contextlib import closing
 from dataclasses import asdict, dataclass
@@ -18,6 +20,7 @@ from playbooks.module_utils.backup_take import Order, take
 from playbooks.module_utils.driver import connect
 from playbooks.module_utils.outcome import Refusal, Steps
 from playbooks.module_utils.sealing import Sealed, sealing
+from playbooks.module_utils.spool import clear
 from siappakai.ansible.inventory import SiteHost
 from tests.sites import Fleet
 
@@ -114,8 +117,12 @@ def test_nothing_is_left_but_the_sealed_file(fleet: Fleet, taken: Taken) -> None
 def test_a_person_opens_it_with_standard_programs(
     villages: tuple[SiteHost, SiteHost], taken: Taken, keys: tuple[Key, Key], tmp_path: Path
 ) -> None:
-    line = f"age --decrypt -i {keys[0].file} {taken.path} | zstd -d | tar -x -C {tmp_path}"
-    subprocess.run(["bash", "-o", "pipefail", "-c", line], check=True)
+    """By the very line of the handbook."""
+    handbook = Path(__file__).parents[2] / "docs/operations.md"
+    (line,) = re.findall(r"^    (age --decrypt .*)$", handbook.read_text(), re.MULTILINE)
+    for name, path in (("recovery.key", keys[0].file), ("BACKUP.age", taken.path)):
+        line = line.replace(name, str(path))
+    subprocess.run(["bash", "-o", "pipefail", "-c", line], check=True, cwd=tmp_path)
     assert json.loads((tmp_path / "manifest.json").read_text()) == taken.facts["manifest"]
     key = (tmp_path / "files/desa/app_key").read_text()
     assert key == villages[1].secrets.app_key
@@ -246,6 +253,40 @@ def _fill(target: Path, recipient: str) -> None:
             pipe.write(os.urandom(1 << 20))
 
 
+def test_what_a_killed_backup_left_is_cleared_by_the_next(
+    fleet: Fleet, villages: tuple[SiteHost, SiteHost], keys: tuple[Key, Key]
+) -> None:
+    slug, layout = villages[1].site.slug, fleet.layout
+    scratch, partial = (
+        Path(layout.scratch, f"backup-{slug}"),
+        Path(layout.spool, f"{slug}-1.age.partial"),
+    )
+    scratch.mkdir()
+    (scratch / "database.sql").write_text("plain")
+    partial.write_text("half")
+    other = Path(layout.spool, "opensid-5102010099-1.age.partial")
+    other.write_text("of another call")
+    again = backed_up(fleet, villages[1], keys)
+    assert not scratch.exists()
+    assert not partial.exists()
+    assert other.exists()
+    for path in (other, again.path):
+        path.unlink()
+
+
+def test_a_spool_keeps_what_is_expected_and_forgets_the_rest(tmp_path: Path) -> None:
+    for name in ("keep", "drop", "fresh", "old"):
+        (tmp_path / name).touch()
+    for name in ("keep", "old"):
+        os.utime(tmp_path / name, (0, 0))
+    layout: Any = {"spool": str(tmp_path)}
+    known = {"keep": ["keep"], "drop": ["drop", "gone before"]}
+    assert clear(layout, **known, dry=True) == ["drop", "gone before", "old"]
+    assert len(list(tmp_path.iterdir())) == 4
+    clear(layout, **known)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["fresh", "keep"]
+
+
 def test_links_of_the_village_lead_nowhere(
     fleet: Fleet, villages: tuple[SiteHost, SiteHost], keys: tuple[Key, Key], tmp_path: Path
 ) -> None:
@@ -263,6 +304,54 @@ def test_links_of_the_village_lead_nowhere(
         linked.path.unlink()
     assert linked.facts["manifest"]["files"]["left_out"] == 3
     assert not {"passwd", "etc", "pipe"} & {Path(name).name for name in shown.stdout.split()}
+
+
+# Takes and proves in a process of its own, whose memory and whose children's can be asked for.
+TAKE = """
+import json, resource, sys
+from pathlib import Path
+from playbooks.module_utils.backup_proof import Proof, manifest_hash, prove
+from playbooks.module_utils.backup_take import Order, spooled, take
+from playbooks.module_utils.outcome import Steps
+given = json.load(sys.stdin)
+order = Order(**given["order"])
+facts = take(order, Steps())
+known = {name: facts[name] for name in ("size", "sha256")}
+known["manifest_sha256"] = manifest_hash(facts["manifest"])
+source = spooled(order.layout, order.name)
+prove(Proof(order.layout, source, Path(given["identity"]), **known), Steps())
+source.unlink()
+whose = (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
+print(facts["size"], *[resource.getrusage(who).ru_maxrss for who in whose])
+"""
+
+
+@pytest.mark.soak
+def test_a_gigabyte_of_uploads_needs_no_more_memory(
+    fleet: Fleet, villages: tuple[SiteHost, SiteHost], keys: tuple[Key, Key]
+) -> None:
+    large = Path(villages[1].site.folder, "desa/upload/besar.bin")
+    with large.open("wb") as file:
+        for _ in range(1024):
+            file.write(os.urandom(1 << 20))
+    site = asdict(fleet.again(villages[1]).site)
+    order = Order(fleet.layout.as_vars(), site, f"{site['slug']}-1.age", [keys[1].recipient])
+    given = json.dumps({"order": asdict(order), "identity": str(keys[1].file)})
+    try:
+        done = subprocess.run(
+            [sys.executable, "-c", TAKE],
+            input=given,
+            check=True,
+            capture_output=True,
+            text=True,
+            cwd=Path(__file__).parents[2],
+        )
+    finally:
+        large.unlink()
+    size, own, children = map(int, done.stdout.split())
+    assert size > 1 << 30
+    assert own < 150 << 10, "KB of the module"
+    assert children < 150 << 10, "KB of the largest of its programs"
 
 
 def _refused(proof: Proof) -> str:

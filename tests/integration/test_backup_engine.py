@@ -1,6 +1,8 @@
 """Backups through the run engine: taken, carried to two stores, proven; stores that fail."""
 
 import os
+import shutil
+import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,12 +12,22 @@ import pytest
 from moto.server import ThreadedMotoServer
 from sqlalchemy import select
 
+from siappakai.credentials import new_age_pair
 from siappakai.domain.backups import CopyState, ProofState
 from siappakai.domain.states import RunState, ServerState
 from siappakai.domain.stores import S3Place
+from siappakai.errors import ConflictError, RefusedError
 from siappakai.models import Backup, Run, Server, Site, db
 from siappakai.models.transactions import transaction
-from siappakai.services import backup_keys, backups, enrolment, keys, stores
+from siappakai.services import (
+    backup_keys,
+    backups,
+    enrolment,
+    keys,
+    restores,
+    sites,
+    stores,
+)
 from tests import factories
 from tests.engine import Engine, set_parallelism
 from tests.sshd import Sshd, private_sshd, temporary_account
@@ -98,7 +110,7 @@ def test_villages_are_backed_up_to_two_stores_and_proven(engine: Engine, folder:
     planned = engine.villages(2)
     set_parallelism(engine.server, 2)
     engine.complete(engine.settle(engine.install(planned)), planned)
-    backup_keys.make_recovery_key(by=factories.BY)
+    key, _ = backup_keys.make_recovery_key(by=factories.BY)
     run = engine.settle(backup_keys.appoint_prover(engine.server.id, by=factories.BY))
     assert run.state is RunState.SUCCEEDED, engine.told(run)
     with bucket() as server:
@@ -124,6 +136,7 @@ def test_villages_are_backed_up_to_two_stores_and_proven(engine: Engine, folder:
     assert db.session.get_one(Server, engine.server.id).state is ServerState.READY
     _check_a_store_that_changes_one_byte(engine, folder, taken)
     _check_a_store_that_is_down(engine, folder, planned)
+    _check_a_lost_village_comes_back(engine, folder, planned[0], key)
 
 
 def _check_at_rest(engine: Engine, folder: Sshd, taken: list[Backup]) -> None:
@@ -144,9 +157,12 @@ def _check_a_store_that_changes_one_byte(engine: Engine, folder: Sshd, taken: li
     (proving,) = backups.request_prove(backup_ids=ids, by=factories.BY)
     ended = engine.settle(proving)
     assert ended.state is RunState.FAILED
-    assert ended.targets[0].error["code"] == "backup_changed"
+    assert "folder mengembalikan" in ended.targets[0].message
     first, second = all_backups()
-    assert (first.proof_state, second.proof_state) == (ProofState.FAILED, ProofState.PROVEN)
+    assert copies_of(first) == {"folder": CopyState.DAMAGED, "ember": CopyState.STORED}
+    assert copies_of(second)["folder"] is CopyState.STORED
+    assert first.proof_state is ProofState.PROVEN, "the other store may well have it"
+    assert second.proven_at > first.proven_at
 
 
 def _check_a_store_that_is_down(engine: Engine, folder: Sshd, planned: list[Site]) -> None:
@@ -173,3 +189,40 @@ def _check_a_store_that_is_down(engine: Engine, folder: Sshd, planned: list[Site
     assert copies_of(newer)["ember"] is CopyState.STORED
     assert stores.get_store("ember").failing_since is None
     assert not all_backups()[-1].is_spooled
+
+
+def _check_a_lost_village_comes_back(engine: Engine, folder: Sshd, site: Site, key: str) -> None:
+    """Its database was dropped and its folder deleted by hand; one store and the key are left."""
+    layout, code = engine.fleet.layout, site.village.code
+    database = f"{layout.prefix}_opensid_{code}"
+    home = Path(layout.sites, f"opensid-{code}")
+    app_key = (home / "desa/app_key").read_text()
+    engine.fleet.query("UPDATE config SET nama_desa = 'Sesudah cadangan'", database)
+    engine.fleet.query(f"DROP DATABASE `{database}`")
+    shutil.rmtree(home)
+    with pytest.raises(ConflictError):
+        restores.request_restore(_newest(site), identity=key, server=None, domain="", by="x")
+    (removing,) = sites.request_remove(site_ids=[site.id], confirmed_count=1, by=factories.BY)
+    assert engine.settle(removing).state is RunState.SUCCEEDED, engine.told(removing)
+    db.session.expire_all()
+    stranger, _ = new_age_pair()
+    with pytest.raises(RefusedError, match="tidak membuka"):
+        restores.request_restore(_newest(site), identity=stranger, server=None, domain="", by="x")
+    run = restores.request_restore(
+        _newest(site), identity=f"# cetakan\n{key}\n", server=engine.server, domain="", by="x"
+    )
+    assert key not in str(run.options)
+    subprocess.run(["chown", "-R", f"{engine.account}:", engine.settings.state], check=True)
+    run = engine.settle(run)
+    assert run.state is RunState.SUCCEEDED, engine.told(run)
+    assert engine.answers(db.session.get_one(Site, site.id, populate_existing=True))
+    assert (home / "desa/app_key").read_text() == app_key
+    names = engine.fleet.query("SELECT nama_desa FROM config", database)
+    assert names == [(site.village.name,)]
+    assert list((engine.settings.state / "incoming").glob("*")) == []
+
+
+def _newest(site: Site) -> Backup:
+    db.session.commit()
+    db.session.expire_all()
+    return restores.newest_of(db.session.get_one(Site, site.id).village)

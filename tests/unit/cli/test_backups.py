@@ -37,7 +37,7 @@ def test_backups_are_listed_held_and_pruned(siappakai: Call):
 
 def test_a_store_is_tried_out_before_it_is_kept(siappakai: Call):
     refused = siappakai(
-        *("store", "add-s3", "awan", "http://127.0.0.1:1", "--bucket", "cadangan"),
+        *("store", "add-bucket", "awan", "http://127.0.0.1:1", "--bucket", "cadangan"),
         *("--access-key", "kunci", "--password-stdin", "--json"),
         stdin="rahasia\n",
     )

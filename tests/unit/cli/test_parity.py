@@ -83,6 +83,7 @@ OF_A_BROWSER = {
 }
 # Verbs that make no sense on a page: the machine itself, and what pages do in passing.
 OF_A_TERMINAL = {
+    "backup restore",
     "backup copy",
     "backup make-key",
     "backup prover",
@@ -99,16 +100,17 @@ OF_A_TERMINAL = {
     "service uninstall",
     "service upgrade",
     "site plan",
-    "store add-s3",
-    "store add-sftp",
+    "store add-bucket",
+    "store add-folder",
     "store remove",
     "user first",
 }
 # Changes that cannot be rehearsed: they reach beyond the registry, or show a secret once.
 NOT_REHEARSED = {
+    "backup restore",
     "backup make-key",
-    "store add-s3",
-    "store add-sftp",
+    "store add-bucket",
+    "store add-folder",
     "demo remove",
     "demo start",
     "demo stop",

@@ -19,6 +19,7 @@ from siappakai.services import (
     backup_findings,
     backup_keys,
     backup_notes,
+    backup_runs,
     backups,
     settings,
     stores,
@@ -85,7 +86,7 @@ def test_nothing_is_taken_without_a_recovery_key_and_a_store(registry: Flask) ->
         backups.request_take(site_ids=[site.id], by=BY)
     make_store()
     (run,) = backups.request_take(site_ids=[site.id], by=BY)
-    assert backups.play_vars(run)["backup"]["recipients"] == [public]
+    assert backup_runs.play_vars(run)["backup"]["recipients"] == [public]
     with pytest.raises(ConflictError):
         backup_keys.make_recovery_key(by=BY)
     assert backup_keys.make_recovery_key(replaces=True, by=BY)[1] != public
@@ -170,15 +171,15 @@ def test_pruning_lets_go_by_the_rules_and_never_what_is_held(registry: Flask) ->
 def test_what_waits_or_expired_is_carried_by_the_clock_once(registry: Flask) -> None:
     make_store()
     site = built_site()
-    assert backups.carry_on() == []
+    assert backup_runs.carry_on() == []
     make_backup(site, stored=False)
-    (run,) = backups.carry_on()
+    (run,) = backup_runs.carry_on()
     assert (run.play, run.targets[0].server_id) == ("copy", site.server_id)
-    assert backups.carry_on() == []
+    assert backup_runs.carry_on() == []
     with transaction():
         run.state, run.ended_at = RunState.FAILED, utc_now()
-    assert backups.carry_on() == [], "a store that was down is not tried at once"
-    assert len(backups.carry_on(utc_now() + timedelta(minutes=11))) == 1
+    assert backup_runs.carry_on() == [], "a store that was down is not tried at once"
+    assert len(backup_runs.carry_on(utc_now() + timedelta(minutes=11))) == 1
 
 
 def test_the_newest_unproven_of_each_site_is_shared_among_the_provers(registry: Flask) -> None:

@@ -75,6 +75,7 @@ LOWEST = {name: role for role, names in WHO_MAY.items() for name in names.split(
 ORDER = list(Role)
 ARGUMENTS = {
     "alert_id": 999,
+    "backup_id": 999,
     "channel_id": 999,
     "code": "5102012999",
     "draft_id": "none",

@@ -1,0 +1,105 @@
+"""What runs about backups are told, and which of them the clock asks for."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from sqlalchemy import select
+
+from siappakai.domain.backups import CopyState, manifest_hash, name_of
+from siappakai.domain.states import TERMINAL, ServerState
+from siappakai.models import Backup, BackupCopy, Run, Server, Target, db, utc_now
+from siappakai.models.transactions import transaction
+from siappakai.services import backup_keys
+from siappakai.services.backups import COPY, PROVE, TAKE, request_copy
+from siappakai.services.errands import arrival
+from siappakai.services.servers import layout_of
+from siappakai.services.staging import ARRIVED
+
+# A store that was down is tried again this much later.
+_PAUSE: Final = timedelta(minutes=10)
+
+
+def carry_on(now: datetime | None = None) -> list[Run]:
+    """Ask for the copying of what waits on servers, or shall be forgotten; done by the clock."""
+    now = now or utc_now()
+    by = "siappakai"
+    with transaction() as session:
+        servers = select(Server).where(
+            Server.id.in_(_servers_with_work()), Server.state == ServerState.READY
+        )
+        return [
+            request_copy(server, by=by)
+            for server in session.scalars(servers.order_by(Server.id))
+            if not _is_under_way(server.id, now)
+        ]
+
+
+def _servers_with_work() -> list[int]:
+    waiting = (Backup.is_spooled) & (BackupCopy.state == CopyState.WAITING)
+    waiting &= Backup.expired_at.is_(None)
+    expired = Backup.expired_at.is_not(None) & (BackupCopy.state == CopyState.STORED)
+    query = select(Backup.server_id).join(Backup.copies).where(waiting | expired).distinct()
+    return list(db.session.scalars(query))
+
+
+def _is_under_way(server_id: int, now: datetime) -> bool:
+    """Tell whether a copying is asked for, or ended in vain just now."""
+    newest = (
+        select(Run)
+        .join(Target, Target.run_id == Run.id)
+        .where(Run.play == COPY, Target.server_id == server_id)
+        .order_by(Run.id.desc())
+        .limit(1)
+    )
+    run = db.session.scalar(newest)
+    if run is None:
+        return False
+    if run.state not in TERMINAL:
+        return True
+    newer = select(Backup.id).where(Backup.server_id == server_id, Backup.taken_at > run.created_at)
+    has_newer = db.session.scalar(newer.limit(1)) is not None
+    return not has_newer and run.ended_at is not None and now - run.ended_at < _PAUSE
+
+
+def play_vars(run: Run) -> dict[str, Any]:
+    """Return what the playbook of a run about backups is told besides its inventory."""
+    if run.play == TAKE:
+        names = {target.host: name_of(target.host, run.token) for target in run.targets}
+        return {"backup": {"names": names, "recipients": backup_keys.recipients()}}
+    server_id = run.targets[0].server_id
+    if run.play == COPY:
+        return {"spool": _spool(server_id)}
+    if run.play == PROVE:
+        return {"proof": _proof(db.session.get_one(Server, server_id), run.options[ARRIVED])}
+    return {}
+
+
+def _spool(server_id: int) -> dict[str, list[str]]:
+    """Return what of a server's spool is done with, and what must stay."""
+    query = select(Backup).where(Backup.server_id == server_id, Backup.is_spooled)
+    found = list(db.session.scalars(query))
+    keep = [
+        one.name
+        for one in found
+        if one.expired_at is None
+        and (not one.copies or any(copy.state is CopyState.WAITING for copy in one.copies))
+    ]
+    return {"keep": keep, "drop": [one.name for one in found if one.name not in keep]}
+
+
+def _proof(server: Server, backup_ids: Sequence[int]) -> dict[str, Any]:
+    found = [db.session.get_one(Backup, backup_id) for backup_id in backup_ids]
+    proofs = [
+        {
+            "name": one.name,
+            "source": arrival(server, one),
+            "size": one.size,
+            "sha256": one.sha256,
+            "manifest_sha256": manifest_hash(one.manifest),
+        }
+        for one in found
+    ]
+    return {"identity": f"{layout_of(server).root}/proof.key", "backups": proofs}

@@ -1,0 +1,125 @@
+"""Bringing back a village that is gone: from a store alone, with the recovery key."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterator
+from typing import Final
+
+from sqlalchemy import select
+
+from siappakai.domain.backups import CopyState
+from siappakai.domain.states import UNBUILT
+from siappakai.errors import (
+    ConflictError,
+    InvalidInputError,
+    NotFoundError,
+    RefusedError,
+    SiapPakaiError,
+)
+from siappakai.gateways.unsealing import unsealed
+from siappakai.models import Backup, BackupCopy, Release, Run, Server, Site, Village, db
+from siappakai.models.transactions import transaction
+from siappakai.services import adoptions, audit, incoming, stores
+from siappakai.services.errands import stored_name
+from siappakai.wording import say
+
+_IDENTITY: Final = re.compile("AGE-SECRET-KEY-1[0-9A-Z]{58}")
+
+
+def newest_of(village: Village) -> Backup:
+    """Return the newest backup of a village that is in a store; raises NotFoundError."""
+    query = (
+        select(Backup)
+        .join(Backup.copies)
+        .join(Site, Site.id == Backup.site_id)
+        .where(Site.village_id == village.id, BackupCopy.state == CopyState.STORED)
+        .order_by(Backup.taken_at.desc())
+        .limit(1)
+    )
+    backup = db.session.scalar(query)
+    if backup is None:
+        raise NotFoundError(
+            say("%(village)s tidak punya cadangan di penyimpanan.", village=village.name),
+            say("Lihat daftar cadangan."),
+        )
+    return backup
+
+
+def request_restore(
+    backup: Backup, *, identity: str, server: Server | None, domain: str, by: str
+) -> Run:
+    """Bring a village back as a site of its own, from a backup in a store.
+
+    The site must be gone: removed, or planned anew on any server. What comes out of the backup
+    lies on this machine, closed to others, until the site is installed. Raises InvalidInputError
+    (field `key`), RefusedError for a wrong key or a damaged backup, and the errors of adoptions.
+    """
+    found = _IDENTITY.search(identity)
+    if found is None:
+        raise InvalidInputError(
+            say("Itu bukan kunci pemulihan."),
+            say("Kuncinya dimulai dengan AGE-SECRET-KEY-1."),
+            field="key",
+        )
+    village = backup.site.village
+    if backup.site.state not in UNBUILT:
+        raise ConflictError(
+            say("Situs %(village)s masih tercatat ada.", village=village.name),
+            say("Hapus situs itu dahulu, atau lepaskan servernya bila server itu hilang."),
+        )
+    release = _release_of(backup)
+    _open(backup, found[0], by=by)
+    wish = adoptions.Wish(
+        server=server, domain=domain or str(backup.manifest["domain"]), release=release
+    )
+    with transaction():
+        audit.record("backup.restore", village.code, by=by, detail={"backup": backup.name})
+        return adoptions.request(village, wish, only_look=False, by=by)
+
+
+def _release_of(backup: Backup) -> Release:
+    wanted = select(Release).where(
+        Release.app == backup.site.app, Release.version == backup.manifest["release"]
+    )
+    release = db.session.scalar(wanted)
+    if release is None:
+        raise RefusedError(
+            say("Rilis %(version)s belum disematkan.", version=backup.manifest["release"]),
+            say("Sematkan rilis itu dahulu: siappakai release pin."),
+        )
+    return release
+
+
+def _open(backup: Backup, identity: str, *, by: str) -> None:
+    """Receive a village's files and data out of its backup; nothing is kept of a damaged one."""
+    code = backup.site.village.code
+    problem: SiapPakaiError | None = None
+    for copy in [one for one in backup.copies if one.state is CopyState.STORED]:
+        try:
+            with stores.open_vault(copy.store) as vault:
+                sealed = _whole(backup, vault.read(stored_name(backup)))
+                with unsealed(sealed, identity) as plain:
+                    incoming.receive(code, files=plain, database=None, by=by)
+        except SiapPakaiError as error:
+            incoming.forget(code)
+            # The first is told: what comes after it may only be another store that is down.
+            problem = problem or error
+        else:
+            return
+    if problem is not None:
+        raise problem
+
+
+def _whole(backup: Backup, pieces: Iterator[bytes]) -> Iterator[bytes]:
+    """Pass a backup on; raises RefusedError at its end when it is not what was taken."""
+    digest = hashlib.sha256()
+    for piece in pieces:
+        digest.update(piece)
+        yield piece
+    if digest.hexdigest() != backup.sha256:
+        raise RefusedError(
+            say("Cadangan %(name)s bukan yang dahulu dibuat.", name=backup.name),
+            say("Pakai salinan di penyimpanan lain, dan periksa penyimpanan itu."),
+        )
