@@ -118,7 +118,8 @@ def mariadb_server() -> Iterator[URL]:
         install = ["mariadb-install-db", "--no-defaults", f"--datadir={folder / 'data'}"]
         run_as([*install, "--auth-root-authentication-method=normal"], user, folder)
         server = [binary, "--no-defaults", f"--datadir={folder / 'data'}"]
-        options = [f"--socket={folder / 'sock'}", "--skip-networking"]
+        # Its temporary files are its own: whoever tidies /tmp up would pull them from under it.
+        options = [f"--socket={folder / 'sock'}", "--skip-networking", f"--tmpdir={folder}"]
         url = URL.create(
             "mysql+pymysql",
             "root",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import traceback
 from contextlib import closing
 from typing import Any
@@ -68,6 +70,7 @@ def _merge_all(params: dict[str, Any]) -> dict[str, Any]:
             is_whole=params["whole"],
             wanted=contract(link, schema, references),
             references=references,
+            facts=hashlib.sha256(json.dumps(params["references"]).encode()).hexdigest(),
             counters=read_counters(link),
         )
     cycle.folder.mkdir(mode=0o700, exist_ok=True)

@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 class Round:
     """What the villages of one call have in common.
 
-    `wanted` are the gabungan's tables, `key` makes pseudonyms. `is_whole` sends everything,
-    whatever changed.
+    `wanted` are the gabungan's tables, `key` makes pseudonyms, `facts` is a checksum of the
+    reference map. `is_whole` sends everything, whatever changed.
     """
 
     layout: LayoutVars
@@ -39,6 +39,7 @@ class Round:
     is_whole: bool
     wanted: Mapping[str, Table]
     references: ReferenceMap
+    facts: str
     counters: Counters
 
     @property
@@ -132,5 +133,5 @@ def _rules(cycle: Round, village: MergeVars) -> str:
     """Return a checksum of all that decides what is sent: when it changes, all is sent anew."""
     tables = {name: list(table.columns) for name, table in cycle.wanted.items()}
     rules = [village["shares"], village["slot"], village["slots"], cycle.key, tables]
-    told = json.dumps([*rules, repr(cycle.references)], sort_keys=True)
+    told = json.dumps([*rules, cycle.facts], sort_keys=True)
     return hashlib.sha256(told.encode()).hexdigest()

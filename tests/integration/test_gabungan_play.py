@@ -110,9 +110,9 @@ def test_a_village_that_fails_does_not_stop_the_other(
 
 def test_what_somebody_else_wrote_is_seen(gabungan: Gabungan, villages: Villages) -> None:
     assert gabungan.merge(*map(gabungan.fleet.again, villages), whole=True).succeeded
-    assert '"differs": []' in _proof(gabungan)
+    assert _proof(gabungan).count("differs: []") == 2
     gabungan.fleet.query("UPDATE tweb_penduduk SET nama = 'Orang lain' LIMIT 1", gabungan.schema)
-    assert '"tweb_penduduk"' in _proof(gabungan)
+    assert "- tweb_penduduk" in _proof(gabungan)
 
 
 def test_its_users_read_and_write_no_more_than_they_shall(
@@ -156,13 +156,11 @@ def test_a_village_leaves_wholly_and_the_first_one_leaves_its_age_classes(
 
 
 def _proof(gabungan: Gabungan) -> str:
-    told = gabungan.play("verify")
-    assert told.succeeded, told.text
-    with_output = gabungan.fleet.play(
-        "verify",
-        options=("-v", "-e", json.dumps({"gabungan": {"schema": gabungan.schema}})),
-    )
-    return with_output.text
+    """Return what a look at the gabungan says, in Ansible's words."""
+    told = json.dumps({"gabungan": {"schema": gabungan.schema}})
+    looked = gabungan.fleet.play("verify", options=("-v", "-e", told))
+    assert looked.succeeded, looked.text
+    return looked.text
 
 
 def _ask(gabungan: Gabungan, user: str, sql: str) -> None:
