@@ -50,9 +50,9 @@ def install(order: Order, steps: Steps, seed: Seed = FROM_RELEASE) -> None:
                 state = admit(order, admin, php)
             with steps.step("account") as step:
                 account = _ensure_account(order, step)
-            if state is State.COMPLETE and not order.dry:
-                _admit_password(order, admin)
             with steps.step("folder") as step:
+                if state is State.COMPLETE and not order.dry:
+                    _admit_password(order, admin)
                 _ensure_folder(order, account, seed, step)
             with steps.step("database") as step:
                 _ensure_database(order, admin, state, step)
@@ -66,6 +66,8 @@ def install(order: Order, steps: Steps, seed: Seed = FROM_RELEASE) -> None:
             vhost = _config(f"{site['slug']}.conf", order.files["vhost"])
             _ensure(layout["nginx_sites"], [vhost], order, step)
             step.changed |= not order.dry and reopen(site["folder"])
+            if state is State.COMPLETE and not order.dry:
+                _end_former_password(order)
 
 
 def _ensure_account(order: Order, step: Step) -> Account:
@@ -118,7 +120,9 @@ def _ensure_database(order: Order, admin: Link, state: State, step: Step) -> Non
     password = order.secrets["db_password"]
     if state is State.COMPLETE:
         _ensure_mark(order, admin, step)
-        if _is_admitted(order) and not passwords.admits_another(admin, site["db_user"]):
+        if mariadb.accepts(order.layout["db_socket"], site["db_user"], password, site["database"]):
+            # The former password is ended last, when nobody asks with it any more.
+            step.changed |= passwords.admits_another(admin, site["db_user"])
             return
         step.detail = "user and rights renewed"
     step.changed = True
@@ -134,13 +138,16 @@ def _ensure_database(order: Order, admin: Link, state: State, step: Step) -> Non
 
 def _admit_password(order: Order, admin: Link) -> None:
     """Have the password accepted before the site is told of it; the former one still is."""
-    if not _is_admitted(order):
-        passwords.admit(admin, order.site["db_user"], order.secrets["db_password"])
+    present, wanted = passwords.in_use(order.site["folder"]), order.secrets["db_password"]
+    if present not in {"", wanted}:
+        passwords.admit(admin, order.site["db_user"], wanted, present)
 
 
-def _is_admitted(order: Order) -> bool:
-    site, password = order.site, order.secrets["db_password"]
-    return mariadb.accepts(order.layout["db_socket"], site["db_user"], password, site["database"])
+def _end_former_password(order: Order) -> None:
+    user = order.site["db_user"]
+    with closing(mariadb.administrator(order.layout["db_socket"])) as admin:
+        if passwords.admits_another(admin, user):
+            passwords.keep_only(admin, user, order.secrets["db_password"])
 
 
 def _ensure_mark(order: Order, admin: Link, step: Step) -> None:

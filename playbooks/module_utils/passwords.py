@@ -6,44 +6,53 @@ Site and database cannot change in one instant; whoever asks in between must get
 from __future__ import annotations
 
 import json
+import re
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from .driver import Link
 
-_WAY = "mysql_native_password"
+_SETTING = re.compile(r"\['password'\] = '([A-Za-z0-9]+)';")
 
 
-def admit(link: Link, user: str, password: str) -> None:
-    """Let a user in with `password` besides those that are good now; who is not there stays away.
+def in_use(folder: str) -> str:
+    """Return the password a site's settings hold; empty when they hold none of ours."""
+    settings = Path(folder, "desa/config/database.php")
+    found = _SETTING.search(settings.read_text()) if settings.is_file() else None
+    return found[1] if found else ""
 
-    mariadb.create_user ends it: only the password given there is good then.
+
+def admit(link: Link, user: str, password: str, present: str) -> None:
+    """Let a user in with `password` besides the `present` one, until `keep_only`.
+
+    A user that is not there stays away.
     """
-    present = _hashes(link, user)
-    if not present:
+    if _ways(link, user) == 0:
         return
-    ways = [f"{_WAY} USING PASSWORD(%s)", *[f"{_WAY} USING %s"] * len(present)]
+    way = "mysql_native_password USING PASSWORD(%s)"
     with link.cursor() as cursor:
         cursor.execute(
-            f"ALTER USER %s@localhost IDENTIFIED VIA {' OR '.join(ways)}",
-            (user, password, *present),
+            f"ALTER USER %s@localhost IDENTIFIED VIA {way} OR {way}", (user, password, present)
         )
 
 
 def admits_another(link: Link, user: str) -> bool:
     """Tell whether more than one password is good for a user."""
-    return len(_hashes(link, user)) > 1
+    return _ways(link, user) > 1
 
 
-def _hashes(link: Link, user: str) -> list[str]:
+def keep_only(link: Link, user: str, password: str) -> None:
+    """End what `admit` began; the user's rights are not touched for an instant."""
+    with link.cursor() as cursor:
+        cursor.execute("ALTER USER %s@localhost IDENTIFIED BY %s", (user, password))
+
+
+def _ways(link: Link, user: str) -> int:
     with link.cursor() as cursor:
         cursor.execute(
             "SELECT Priv FROM mysql.global_priv WHERE Host = 'localhost' AND User = %s", (user,)
         )
         row = cursor.fetchone()
-    if row is None:
-        return []
-    known = json.loads(row[0])
-    # The first way stands outside the list, which holds an empty place for it.
-    ways = [known, *known.get("auth_or", [])]
-    return [way["authentication_string"] for way in ways if way.get("plugin") == _WAY]
+    # With several ways the list has a place for each, the first one's empty.
+    return max(1, len(json.loads(row[0]).get("auth_or", []))) if row else 0
