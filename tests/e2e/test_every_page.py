@@ -10,6 +10,7 @@ from flask import Flask
 from playwright.sync_api import Page, expect
 
 from siappakai.domain.alerts import AlertKind, Finding, Severity
+from siappakai.domain.backups import ProofState
 from siappakai.domain.recurrence import Every, Recurrence
 from siappakai.domain.states import RunState, StepState
 from siappakai.models import Alert, Step, db, utc_now
@@ -22,6 +23,7 @@ from tests import factories
 from tests.e2e.test_alerts import picture
 from tests.e2e.test_panel import _sign_in
 from tests.factories import BY
+from tests.unit.services.test_backups import make_backup, make_store
 
 pytestmark = pytest.mark.e2e
 
@@ -65,6 +67,9 @@ def fleet() -> dict[str, Any]:
     channel, _ = channels.create_channel(name="Kominfo", kind="webhook", address=hook, by=BY)
     tokens.create_token(person.id, name="Laporan", scopes=["runs:read"], days=9, by=BY)
     alerts.reconcile([FINDING], utc_now())
+    make_store()
+    proven = {"proof_state": ProofState.PROVEN, "proven_at": utc_now()}
+    make_backup(sites[0], **proven, proof={"tables": 244, "residents": 4812})
     draft = imports.preview_import(CSV, filename="desa.csv", by=BY)
     return {
         "alert_id": db.session.query(Alert).one().id,

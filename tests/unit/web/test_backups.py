@@ -1,0 +1,66 @@
+"""The page of backups: what it shows, what it asks for, who may."""
+
+from flask.testing import FlaskClient
+
+from siappakai.domain.backups import CopyState, ProofState
+from siappakai.models import Backup, Run, db, utc_now
+from siappakai.models.transactions import transaction
+from siappakai.services import backup_keys
+from tests.factories import BY, make_release, make_site
+from tests.unit.services.test_backups import make_backup, make_store
+
+
+def fresh() -> None:
+    """See what the panel wrote."""
+    db.session.commit()
+    db.session.expire_all()
+
+
+def test_without_a_key_the_page_says_what_to_do_first(operator: FlaskClient):
+    text = operator.get("/backups/").text
+    assert "siappakai backup make-key" in text
+    assert "Cadangkan semua" not in text
+
+
+def test_what_was_proven_and_what_is_wrong_is_told(viewer: FlaskClient):
+    make_store("gudang")
+    with transaction():
+        make_store("awan").failing_since = utc_now()
+    proof = {"tables": 244, "residents": 4812}
+    proven = {"proof_state": ProofState.PROVEN, "proven_at": utc_now(), "proof": proof}
+    site = make_site(release=make_release())
+    make_backup(site, **proven)
+    broken = make_backup(site, proof_state=ProofState.FAILED, proof_message="rusak <b>")
+    with transaction():
+        broken.copies[0].state = CopyState.DAMAGED
+    text = viewer.get("/backups/").text
+    for words in (
+        "244 tabel, 4812 penduduk",
+        "Terbukti dapat dipulihkan",
+        "Gagal dibuktikan",
+        "rusak &lt;b&gt;",
+        "Gagal sejak",
+        "Rusak",
+        site.village.name,
+    ):
+        assert words in text
+    assert "Tahan" not in text
+
+
+def test_all_are_backed_up_and_one_is_held_by_a_button(operator: FlaskClient, admin: FlaskClient):
+    make_store()
+    backup_keys.make_recovery_key(by=BY)
+    backup = make_backup(make_site(release=make_release()))
+    assert "Cadangkan semua" in operator.get("/backups/").text
+    asked = operator.post("/backups/take")
+    fresh()
+    run = db.session.query(Run).one()
+    assert asked.headers["Location"].endswith(f"/runs/{run.id}")
+    assert run.play == "backup"
+    operator.post(f"/backups/{backup.id}/hold")
+    fresh()
+    assert db.session.get_one(Backup, backup.id).is_held
+    assert operator.post(f"/backups/{backup.id}/release").status_code == 403
+    admin.post(f"/backups/{backup.id}/release")
+    fresh()
+    assert not db.session.get_one(Backup, backup.id).is_held
