@@ -22,7 +22,7 @@ from sqlalchemy.exc import DBAPIError
 from siappakai.config import Settings
 from siappakai.models import utc_now
 from siappakai.models.app import open_registry
-from siappakai.services import alerts, deliveries, health, watching
+from siappakai.services import alerts, deliveries, health, own_certificate, watching
 
 log = logging.getLogger("siappakai.lookout")
 
@@ -91,6 +91,7 @@ def look(settings: Settings, children: Children, since: datetime) -> None:
         with open_registry(settings):
             alerts.review(since=since)
             channels, servers = deliveries.due_channels(), watching.due_servers()
+            is_certificate_due = own_certificate.is_due()
             health.note_lookout()
     except DBAPIError as error:
         log.warning("the registry does not answer, trying again: %s", error)
@@ -99,6 +100,8 @@ def look(settings: Settings, children: Children, since: datetime) -> None:
         children.start("channel", channel, deliveries.deliver)
     for server in servers:
         children.start("server", server, watching.watch_server)
+    if is_certificate_due:
+        children.start("certificate", 0, own_certificate.look)
 
 
 def run(settings: Settings) -> None:

@@ -89,7 +89,7 @@ run = Group("run", help="List, follow, cancel and repeat runs.")
 )
 @click.option("--play", default="", help="What is played, such as install.")
 @click.option("--server", default="", help="Name of a server.")
-@click.option("--by", default="", help="Who or what asked for it.")
+@click.option("--by", default="", help="Beginning of who or what asked for it.")
 @page_options(per_page=_LIST_LENGTH)
 def list_runs(
     *, state: str | None, play: str, server: str, by: str, page: int, per_page: int

@@ -125,13 +125,13 @@ STORIES: Final = {
         ),
     ),
     AlertKind.CERTIFICATE_EXPIRING: Story(
-        _("Sertifikat segera habis: %(label)s"),
+        _("Masa berlaku sertifikat hampir atau sudah habis: %(label)s"),
         _(
-            "Sertifikat HTTPS %(label)s berlaku sampai %(until)s. Sesudah itu peramban menolak"
+            "Masa berlaku sertifikat HTTPS %(label)s: %(until)s. Sesudah itu peramban menolak"
             " membukanya."
         ),
         _(
-            "Perbarui sertifikatnya di %(path)s pada server %(server)s, lalu muat ulang nginx di"
+            "Perbarui sertifikatnya di %(path)s pada mesin %(server)s, lalu muat ulang nginx di"
             " sana."
         ),
     ),

@@ -26,12 +26,10 @@ def valid_until(host: str, port: int, *, name: str, timeout: float) -> datetime:
             socket.create_connection((host, port), timeout) as plain,
             context.wrap_socket(plain, server_hostname=name) as secured,
         ):
-            shown = secured.getpeercert(binary_form=True)
+            shown = secured.getpeercert(binary_form=True) or b""
+        return x509.load_der_x509_certificate(shown).not_valid_after_utc
     except (OSError, ValueError) as error:
         raise _unreachable(host, port, str(error)) from error
-    if shown is None:
-        raise _unreachable(host, port, "no certificate")
-    return x509.load_der_x509_certificate(shown).not_valid_after_utc
 
 
 def _unreachable(host: str, port: int, reason: str) -> UnreachableError:

@@ -206,15 +206,10 @@ def _certificate(sites: Sequence[Site], now: datetime) -> Iterator[Finding]:
 
 
 def _own_certificate(now: datetime) -> Iterator[Finding]:
-    """Find that the panel's own certificate runs out; that none is shown is the doctor's to say."""
-    if not own_certificate.is_used():
-        return
-    try:
-        expiry = own_certificate.valid_until()
-    except UnreachableError:
-        return
-    judged = certificate_severity(expiry - now)
-    if judged is not None:
+    """Find that the panel's own certificate runs out, by the last look at it."""
+    expiry = own_certificate.seen_until()
+    judged = certificate_severity(expiry - now) if expiry is not None else None
+    if expiry is not None and judged is not None:
         days, severity = judged
         path, until = current_settings().certificate, expiry.isoformat()
         yield Finding(
@@ -223,7 +218,7 @@ def _own_certificate(now: datetime) -> Iterator[Finding]:
             f"panel ({own_certificate.name()})",
             severity,
             f"{until} {days}",
-            {"until": until, "path": path, "server": "panel"},
+            {"until": until, "path": path, "server": own_certificate.name()},
         )
 
 

@@ -307,7 +307,8 @@ def _certificate() -> Check:
     return _judged(
         "certificate",
         ok=left > _CERTIFICATE_LEFT,
-        detail=f"{own_certificate.name()} sampai {until:%Y-%m-%d}, {left.days} hari lagi",
+        detail=f"{own_certificate.name()} sampai {until:%Y-%m-%d}"
+        + (f", {left.days} hari lagi" if left > timedelta() else ": sudah habis"),
         todo=f"Perbarui {current_settings().certificate}, lalu muat ulang nginx.",
     )
 

@@ -135,7 +135,8 @@ def list_runs(
 ) -> Page[Run]:
     """Return runs, newest first; `server` is the name of the one they work on.
 
-    A play or server that does not exist has no runs.
+    `requested_by` is the beginning of who asked. A play or server that does not exist has no
+    runs.
     """
     query = select(Run).order_by(Run.id.desc())
     if state is not None:
@@ -146,7 +147,7 @@ def list_runs(
         known = select(Server.id).where(Server.name == server)
         query = query.where(Run.server_id == known.scalar_subquery())
     if requested_by:
-        query = query.where(Run.requested_by == requested_by)
+        query = query.where(Run.requested_by.istartswith(requested_by, autoescape=True))
     return paginate(query, lambda row: row[0], page=page, per_page=per_page)
 
 

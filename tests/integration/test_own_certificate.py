@@ -81,6 +81,7 @@ def shown(registry: Flask, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> I
 
 
 def standing() -> list[Alert]:
+    own_certificate.look()
     alerts.review(since=utc_now() - timedelta(days=1))
     db.session.expire_all()
     query = select(Alert).where(
@@ -117,19 +118,38 @@ def test_one_that_runs_out_is_an_alert_until_it_is_renewed(shown: Shown):
     assert standing() == []
 
 
-def test_none_shown_is_the_doctors_business(shown: Shown, monkeypatch: pytest.MonkeyPatch):
-    shown(utc_now() + timedelta(days=90))
+def test_while_none_is_shown_its_alert_stands_and_the_doctor_says_so(
+    shown: Shown, monkeypatch: pytest.MonkeyPatch
+):
+    shown(utc_now() + timedelta(days=2))
+    (alert,) = standing()
     with socket.create_server(("127.0.0.1", 0)) as other:
         closed = other.getsockname()[1]
     monkeypatch.setattr(own_certificate, "_HTTPS", closed)
     with pytest.raises(UnreachableError):
         own_certificate.valid_until()
-    assert standing() == []
+    assert standing() == [alert]
     found = certificate_check()
     assert not found.ok
     assert found.todo
 
 
+def test_it_is_looked_at_every_few_minutes(shown: Shown):
+    shown(utc_now() + timedelta(days=90))
+    assert own_certificate.is_due()
+    own_certificate.look()
+    assert not own_certificate.is_due()
+    assert own_certificate.is_due(utc_now() + timedelta(minutes=5))
+
+
+def test_of_a_whole_domain_the_domain_is_asked_for(shown: Shown, registry: Flask):
+    settings = current_settings().model_copy(update={"allowed_hosts": [f".{PANEL}"]})
+    registry.extensions["siappakai.settings"] = settings
+    until = utc_now().replace(microsecond=0) + timedelta(days=1)
+    shown(until)
+    assert own_certificate.valid_until() == until
+
+
 def test_without_one_nobody_is_asked():
-    assert not own_certificate.is_used()
+    assert not own_certificate.is_due()
     assert "certificate" not in {one.name for one in health.checkup()}

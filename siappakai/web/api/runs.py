@@ -82,7 +82,7 @@ class RunQuery(TargetQuery):
 
     play: Annotated[Text, Field(description="what is played, such as `install`")] = ""
     server: Annotated[Text, Field(description="name of a server")] = ""
-    requested_by: Annotated[Text, Field(description="who or what asked for it")] = ""
+    requested_by: Annotated[Text, Field(description="beginning of who or what asked for it")] = ""
 
 
 class LogQuery(Query):

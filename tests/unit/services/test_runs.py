@@ -125,7 +125,8 @@ def test_runs_are_found_by_play_server_and_who_asked() -> None:
     assert found(server="satu") == [twice.id, prepared.id]
     assert found(server="satu", play="install") == [twice.id]
     assert found(requested_by="schedule:3") == [prepared.id]
-    assert found(requested_by="schedule") == found(server="tiga") == found(play="nothing") == []
+    assert found(requested_by="SCHED") == [prepared.id]
+    assert found(requested_by="3") == found(server="tiga") == found(play="nothing") == []
 
 
 def test_the_log_is_paged_across_its_chunks() -> None:

@@ -263,6 +263,7 @@ def test_a_run_is_told_with_targets_steps_and_log(client: FlaskClient):
     assert [one["id"] for one in client.get(f"{V1}/runs?state=failed").json["items"]] == [run.id]
     assert client.get(f"{V1}/runs?state=queued").json["items"] == []
     assert client.get(f"{V1}/runs?play=install&state=failed").json["total"] == 1
+    assert client.get(f"{V1}/runs?play=health&state=failed").json["total"] == 0
     assert client.get(f"{V1}/runs?server=tiada").json["items"] == []
     assert client.get(f"{V1}/runs?requested_by=tiada").json["items"] == []
     assert client.get(url).json["progress"] == {"failed": 1}
