@@ -110,6 +110,13 @@ def postgres_server() -> Iterator[URL]:
 @pytest.fixture(scope="session")
 def mariadb_server() -> Iterator[URL]:
     """A private MariaDB server for the session, on a unix socket alone."""
+    with private_mariadb() as url:
+        yield url
+
+
+@contextmanager
+def private_mariadb() -> Iterator[URL]:
+    """Start a MariaDB of one's own; it is gone afterwards."""
     binary = shutil.which("mariadbd") or shutil.which("mariadbd", path="/usr/sbin")
     if binary is None:
         pytest.skip("MariaDB is not installed (Debian package mariadb-server)")
