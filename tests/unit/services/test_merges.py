@@ -6,6 +6,7 @@ import pytest
 import yaml
 from flask import Flask
 
+from siappakai.ansible.events import TaskEnded, read_event
 from siappakai.domain.consent import GROUPS
 from siappakai.domain.states import RunState
 from siappakai.errors import ConflictError, InvalidInputError, NotFoundError, RefusedError
@@ -191,3 +192,21 @@ def test_what_failed_on_the_gabungans_server_is_asked_for_again(play: str, regis
         run.state = run.targets[0].state = RunState.FAILED
     (again,) = retries.retry_failed(run.id, by=BY)
     assert (again.play, again.options, again.retry_of_id) == (play, run.options, run.id)
+
+
+def test_what_a_play_tells_of_the_gabungan_reaches_it_item_by_item() -> None:
+    event = {
+        "event": "runner_item_on_ok",
+        "event_data": {
+            "host": "server-1",
+            "task_action": "gabungan_merge",
+            "res": {
+                "reported": {"opensid-5102012001": {"failed": False, "steps": []}},
+                "gabungan_told": {"opensid-5102012001": {"state": "unchanged"}},
+            },
+        },
+    }
+    meaning = read_event(event)
+    assert isinstance(meaning, TaskEnded)
+    assert meaning.gabungan == {"opensid-5102012001": {"state": "unchanged"}}
+    assert not meaning.reports["opensid-5102012001"].failed
