@@ -6,6 +6,7 @@ How a machine becomes a server is in `enrolment`.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final, cast
 
@@ -27,7 +28,7 @@ from siappakai.domain.servers import (
 )
 from siappakai.domain.states import RunState, ServerState, SiteState
 from siappakai.errors import ConflictError, InvalidInputError, NotFoundError
-from siappakai.models import Run, Server, Site, Target, db
+from siappakai.models import Release, Run, Server, Site, Target, db
 from siappakai.models.transactions import transaction
 from siappakai.services import audit, runs
 from siappakai.wording import say
@@ -49,6 +50,27 @@ _CHECKS: Final[dict[str, Callable[..., Any]]] = {
 _SSH_ONLY = frozenset({"address", "port", "user"})
 # A change of these must reach the machine before the server is ready again.
 _PREPARED_WITH = frozenset({"http_address", "http_port", "https_port", "php_versions"})
+
+
+@dataclass(frozen=True, slots=True)
+class Holding:
+    """How many of a server's sites are in one state and serve one release ("" for none yet)."""
+
+    state: SiteState
+    release: str
+    sites: int
+
+
+def holdings_of(server_id: int) -> list[Holding]:
+    """Return what lies on a server, the newest release first; removed sites left out."""
+    query = (
+        select(Site.state, func.coalesce(Release.version, ""), func.count())
+        .outerjoin(Site.release)
+        .where(Site.server_id == server_id, Site.state != SiteState.REMOVED)
+        .group_by(Site.state, Release.version)
+        .order_by(Release.version.desc(), Site.state)
+    )
+    return [Holding(*row) for row in db.session.execute(query)]
 
 
 def list_servers(*, query: str = "") -> list[Server]:

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from flask import Blueprint, render_template
 from flask.typing import ResponseReturnValue
 
+from siappakai.domain.alerts import AlertState
 from siappakai.models import Role
-from siappakai.services import activity, overview, schedules, settings
+from siappakai.services import activity, alerts, overview, schedules, settings
 from siappakai.web.security import requires
+
+_ALERTS_SHOWN: Final = 5
 
 blueprint = Blueprint("dashboard", __name__)
 
@@ -19,6 +24,7 @@ def show() -> ResponseReturnValue:
         "dashboard/show.html",
         overview=overview.summarise(),
         failures=overview.standing_failures(),
+        alerts=alerts.list_alerts(state=AlertState.OPEN, per_page=_ALERTS_SHOWN).items,
         runs=overview.latest_runs(),
         days=activity.daily_runs(),
         stale=activity.stale_sites(),

@@ -193,7 +193,7 @@ def _page(server: Server, form: ServerForm) -> ResponseReturnValue:
     return render_template(
         "servers/show.html",
         server=server,
-        site_count=servers.count_sites(server.id),
+        holdings=servers.holdings_of(server.id),
         form=form,
     ), form.status
 

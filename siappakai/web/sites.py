@@ -95,11 +95,12 @@ def reveal_admin_login(site_id: int) -> ResponseReturnValue:
     )
 
 
-@blueprint.post("/<int(max=2147483647):site_id>/db-password")
+@blueprint.post("/db-passwords")
 @requires(Role.ADMIN)
 @asks_again
-def renew_db_password(site_id: int) -> ResponseReturnValue:
-    return _to_runs(renewals.renew_db_passwords(site_ids=[site_id], by=actor()))
+def renew_db_passwords() -> ResponseReturnValue:
+    ids = [site.id for site in picked_sites()]
+    return _to_runs(renewals.renew_db_passwords(site_ids=ids, by=actor()))
 
 
 def _placement(row: VillageRow) -> Placement:

@@ -57,7 +57,7 @@ COMMANDS = {
     "sites.check_health": "site health",
     "sites.install": "site install",
     "sites.remove": "site remove",
-    "sites.renew_db_password": "site renew-db-password",
+    "sites.renew_db_passwords": "site renew-db-password",
     "sites.reveal_admin_login": "site password",
     "tokens.create": "token create",
     "tokens.revoke": "token revoke",

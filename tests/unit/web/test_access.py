@@ -64,7 +64,7 @@ WHO_MAY = {
         "schedules.create schedules.remove schedules.update "
         "settings.load_official_list settings.set_drain settings.set_fleet settings.set_regency "
         "settings.set_security settings.show setup.show sites.choose_remove sites.remove "
-        "sites.renew_db_password sites.reveal_admin_login tokens.revoke_any tokens.show_all "
+        "sites.renew_db_passwords sites.reveal_admin_login tokens.revoke_any tokens.show_all "
         "users.create users.disable "
         "users.enable users.end_session "
         "users.end_sessions users.reset_password users.reset_totp users.set_role users.show_list "

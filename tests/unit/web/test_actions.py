@@ -127,7 +127,7 @@ def test_a_database_password_is_renewed_by_a_run(admin: FlaskClient):
     site = make_site(release=make_release())
     assert "Ganti kata sandi basis data" in admin.get(f"/villages/{site.village.code}").text
     before = site.db_password_sealed
-    answer = admin.post(f"/sites/{site.id}/db-password")
+    answer = admin.post("/sites/db-passwords", data={"village": site.village.code})
 
     db.session.rollback()
     assert answer.headers["Location"].startswith("/runs/")

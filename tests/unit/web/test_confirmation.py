@@ -29,7 +29,7 @@ DANGEROUS = {
     "servers.pin_host_key",
     "settings.set_security",
     "sites.remove",
-    "sites.renew_db_password",
+    "sites.renew_db_passwords",
     "sites.reveal_admin_login",
     "tokens.create",
     "totp.begin",

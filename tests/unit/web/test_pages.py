@@ -5,10 +5,11 @@ from datetime import timedelta
 import pytest
 from flask.testing import FlaskClient
 
+from siappakai.domain.alerts import AlertKind, Severity
 from siappakai.domain.states import RunState, ServerState, SiteState, StepState
-from siappakai.models import LogChunk, Run, Step, db, utc_now
+from siappakai.models import Alert, LogChunk, Run, Step, db, utc_now
 from siappakai.models.transactions import transaction
-from siappakai.services import sources
+from siappakai.services import servers, sources
 from siappakai.services.runs import pack
 from tests.factories import (
     make_regency,
@@ -284,3 +285,45 @@ def test_servers_are_searched(viewer: FlaskClient):
 @pytest.mark.parametrize("url", ["/runs/99999999999999999999", "/servers/99999999999999999999"])
 def test_a_number_beyond_all_numbers_is_not_there(viewer: FlaskClient, url: str):
     assert viewer.get(url).status_code == 404
+
+
+def test_the_dashboard_names_open_alerts_and_what_to_do(viewer: FlaskClient):
+    with transaction() as session:
+        for number in range(6):
+            alert = Alert(
+                kind=AlertKind.QUEUE_DOWN,
+                subject=f"queue {number}",
+                label="Redis",
+                severity=Severity.CRITICAL,
+                params={},
+                sighting="1",
+                open_key=f"queue_down {number}",
+                raised_at=utc_now(),
+                last_seen_at=utc_now(),
+            )
+            session.add(alert)
+        alert.acknowledged_at = utc_now()
+
+    page = viewer.get("/").text
+    assert page.count("Antrean (Redis) tidak menjawab") == 5
+    assert "Peringatan terbuka" in page
+    assert "Semua 6 peringatan" not in page
+
+
+def test_a_server_tells_what_lies_on_it(viewer: FlaskClient):
+    server = make_server("satu")
+    older, newer = make_release("v2409.0.0"), make_release("v2410.0.0")
+    for release, state in ((older, "active"), (newer, "active"), (newer, "active")):
+        make_site(server=server, release=release, state=SiteState(state))
+    make_site(server=server)
+    make_site(server=make_server("dua"), release=older)
+
+    assert [
+        (one.release, one.state.value, one.sites) for one in servers.holdings_of(server.id)
+    ] == [
+        ("v2410.0.0", "active", 2),
+        ("v2409.0.0", "active", 1),
+        ("", "planned", 1),
+    ]
+    page = viewer.get(f"/servers/{server.id}").text
+    assert "/villages/?server=satu&amp;state=active&amp;release=v2410.0.0" in page
