@@ -60,11 +60,11 @@ def without(table: str, column: str) -> ReferenceMap:
     ("table", "column"),
     [
         ("tweb_keluarga", "nik_kepala"),
-        ("menu", "parrent"),
+        pytest.param("menu", "parrent", marks=pytest.mark.soak),
         ("suplemen_terdata", "id_terdata"),
         ("program_peserta", "peserta"),
-        ("pendapat", "pengguna"),
-        ("analisis_respon_hasil", "id_subjek"),
+        pytest.param("pendapat", "pengguna", marks=pytest.mark.soak),
+        pytest.param("analisis_respon_hasil", "id_subjek", marks=pytest.mark.soak),
     ],
 )
 def test_a_reference_that_was_not_moved(
