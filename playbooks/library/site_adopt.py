@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ansible.module_utils.adoption import Upload, adopt, look, undo
+from ansible.module_utils.adoption import Upload, adopt, keep, look, undo
 from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.order import Order
 from ansible.module_utils.outcome import EXPECTED, Refusal, Steps, failure
@@ -27,9 +27,11 @@ options:
     type: path
     default: ""
   mode:
-    description: C(look) changes nothing; C(undo) takes back what this very run installed.
+    description:
+      - C(look) changes nothing. C(undo) takes back what this very run installed, C(keep) forgets
+        that it could be.
     type: str
-    choices: [look, adopt, undo]
+    choices: [look, adopt, keep, undo]
     required: true
 """
 
@@ -42,7 +44,7 @@ def main() -> None:
             "order": argument(OrderVars),
             "files": {"type": "path", "default": ""},
             "database": {"type": "path", "default": ""},
-            "mode": {"type": "str", "choices": ["look", "adopt", "undo"], "required": True},
+            "mode": {"type": "str", "choices": ["look", "adopt", "keep", "undo"], "required": True},
         },
         supports_check_mode=False,
     )
@@ -62,6 +64,8 @@ def _do(params: dict[str, Any], steps: Steps) -> dict[str, Any]:
     upload = Upload(params["files"], params["database"])
     if params["mode"] == "undo":
         return {"changed": undo(order)}
+    if params["mode"] == "keep":
+        return {"changed": keep(order)}
     work = look if params["mode"] == "look" else adopt
     return {"found": work(order, upload, steps).as_dict()}
 

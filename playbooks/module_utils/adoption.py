@@ -15,7 +15,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
-from . import golden, mariadb, removal, sandbox, site_tree, village_files
+from . import golden, mariadb, removal, sandbox, site_tree, tree, village_files
 from .definers import portable
 from .fence import fenced
 from .incoming import sql_of
@@ -86,10 +86,11 @@ def adopt(order: Order, upload: Upload, steps: Steps) -> Report:
     return report
 
 
-def undo(order: Order) -> bool:
-    """Leave nothing of a site that this very run began; its account goes with `accounts_remove`.
+def undo(order: Order, *, of_any_run: bool = False) -> bool:
+    """Leave nothing of a site that this run began; its account goes with `accounts_remove`.
 
-    Returns whether there was something.
+    `of_any_run` also takes what another run began and never kept. Returns whether there was
+    something.
     """
     site, layout = order.site, order.layout
     with (
@@ -99,21 +100,34 @@ def undo(order: Order) -> bool:
         note = site_tree.read_note(site["folder"])
         state = mariadb.state_of(admin, site["database"], site["slug"])
         is_begun = state in {State.ABSENT, State.LOADING} and not note
-        if not is_begun and note.get(_ADOPTED_BY) != site["run_token"]:
+        is_ours = note.get(_ADOPTED_BY) == site["run_token"]
+        if is_begun or is_ours or (of_any_run and _ADOPTED_BY in note):
+            return removal.clear(removal.Order(layout, site, order.dry), admin, state)
+    return False
+
+
+def keep(order: Order) -> bool:
+    """Make a site that was put in service the village's: nothing takes it back from now on."""
+    site = order.site
+    with fenced(order.layout["lock_dir"], site["slug"], site["run_token"]):
+        note = site_tree.read_note(site["folder"])
+        if note.pop(_ADOPTED_BY, None) != site["run_token"]:
             return False
-        return removal.clear(removal.Order(layout, site, order.dry), admin, state)
+        tree.apply(site["folder"], [site_tree.note_entry(note)])
+    return True
 
 
 def _require_room(order: Order) -> None:
-    """Refuse a site that is there; what a killed attempt left is cleared away."""
-    if site_tree.read_note(order.site["folder"]):
+    """Refuse a site that is in service; what a killed attempt left is cleared away."""
+    note = site_tree.read_note(order.site["folder"])
+    if note and _ADOPTED_BY not in note:
         raise Refusal(
             "site_exists",
             f"{order.site['slug']} is installed on this server already. Nothing was changed."
             " Remove that site first, or choose another server.",
             slug=order.site["slug"],
         )
-    undo(order)
+    undo(order, of_any_run=True)
 
 
 def _look(order: Order, upload: Upload, one: Scratch, steps: Steps) -> tuple[Report, Plan]:

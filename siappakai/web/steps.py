@@ -114,6 +114,7 @@ _TASKS: Final = {
     "Look at the village and take it over": _("Periksa dan terima desa"),
     "Remove the village's files from the server": _("Hapus berkas desa dari server"),
     "Put the village in service, or take it back": _("Layani desa, atau batalkan"),
+    "Keep what was taken over": _("Tetapkan yang sudah diterima"),
     "Take back what was installed": _("Batalkan yang sudah dipasang"),
     "Leave nothing of a village that was not taken over": _("Bersihkan sisa desa yang batal"),
     "Look who fetches the archive": _("Lihat siapa yang mengambil arsip"),

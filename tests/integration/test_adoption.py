@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from playbooks.module_utils.adoption import Upload, adopt, look
+from playbooks.module_utils.adoption import Upload, adopt, keep, look, undo
 from playbooks.module_utils.driver import connect
 from playbooks.module_utils.mariadb import State, table_counts
 from playbooks.module_utils.outcome import Refusal, Steps
@@ -285,6 +285,11 @@ def test_what_a_killed_attempt_left_is_cleared_by_the_next(
     )
     Path(host.site.folder, "desa/upload").mkdir(parents=True)
     adopt(fleet.order(host), upload, Steps())
+    # And one that came to its end, killed before anybody knew.
+    host = fleet.again(host)
+    adopt(fleet.order(host), upload, Steps())
+    assert keep(fleet.order(host))
+    assert not undo(fleet.order(host)), "it is the village's own now"
     assert fleet.state(host) is State.COMPLETE
     assert _counts(fleet, host.site.database) == elsewhere.rows
     assert fleet.play("remove", fleet.again(host)).succeeded
