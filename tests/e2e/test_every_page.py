@@ -13,12 +13,13 @@ from siappakai.domain.alerts import AlertKind, Finding, Severity
 from siappakai.domain.backups import ProofState
 from siappakai.domain.recurrence import Every, Recurrence
 from siappakai.domain.states import RunState, StepState
-from siappakai.models import Alert, Step, db, utc_now
+from siappakai.models import Alert, LoginSession, Step, db, utc_now
 from siappakai.models.transactions import transaction
 from siappakai.services import alerts, channels, imports, outcomes, schedules, tokens, totp
 from siappakai.services.schedule_orders import Order
 from siappakai.web import create_app
 from siappakai.web.bearer import is_api_endpoint
+from siappakai.web.confirmation import FRESH
 from tests import factories
 from tests.e2e.test_alerts import picture
 from tests.e2e.test_panel import _sign_in
@@ -44,6 +45,21 @@ NO_PAGES = {
     "totp.qr",
 }
 CSV = b"kode_desa,nama_desa,nama_kecamatan\n51.02.01.2901,Bajera,Selemadeg\n99,Rusak,Selemadeg\n"
+# A form as the pages have them, with the token of the one for leaving.
+_SEND = """([path, fields]) => {
+  const form = document.createElement("form");
+  form.method = "post";
+  form.action = path;
+  const token = document.querySelector("input[name=csrf_token]").value;
+  for (const [name, value] of Object.entries({...fields, csrf_token: token})) {
+    const field = document.createElement("input");
+    field.name = name;
+    field.value = value;
+    form.append(field);
+  }
+  document.body.append(form);
+  form.submit();
+}"""
 FINDING = Finding(AlertKind.QUEUE_DOWN, "queue", "Redis", Severity.CRITICAL, "1")
 
 
@@ -79,6 +95,7 @@ def fleet() -> dict[str, Any]:
         "run_id": run.id,
         "schedule_id": schedule.id,
         "server_id": server.id,
+        "site_id": sites[0].id,
         "user_id": person.id,
     }
 
@@ -159,6 +176,47 @@ def test_the_two_steps_of_the_login_are_fit_for_everybody(
     picture(page, f"auth.code-{scheme}-{width}")
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     assert found + _barriers(page, {}) == []
+
+
+def test_every_answer_to_a_form_is_fit_for_everybody(page: Page, fleet: dict[str, Any]) -> None:
+    site = {"village": fleet["code"]}
+    forms = {
+        "Pasang situs": ("/sites/install/choose", site),
+        "Hapus situs": ("/sites/remove/choose", site),
+        "Login admin": (f"/sites/{fleet['site_id']}/admin-login", {}),
+        "Daftarkan 192.0.2.9": ("/servers/enrol", {"name": "Baru", "address": "192.0.2.9"}),
+        "Kunci webhook": (f"/channels/{fleet['channel_id']}/secret", {}),
+        "Token baru": ("/tokens/new", {"name": "Uji", "scopes": "runs:read", "days": "9"}),
+        "Kata sandi baru": (f"/users/{fleet['user_id']}/password", {}),
+    }
+    _sign_in(page)
+    found: list[str] = []
+    for heading, (path, fields) in forms.items():
+        found += _looked_at(page, heading, path, fields)
+    db.session.query(LoginSession).update({"confirmed_at": utc_now() - 2 * FRESH})
+    db.session.commit()
+    removal = {**site, "confirmed_count": "1"}
+    assert found + _looked_at(page, "Pastikan ini Anda", "/sites/remove", removal) == []
+
+
+def _looked_at(page: Page, heading: str, path: str, fields: dict[str, str]) -> list[str]:
+    """Send a form, and look at the answer on a desk by light and in the dark, and on a phone."""
+    page.set_viewport_size({"width": 1280, "height": 844})
+    page.emulate_media(color_scheme="light")
+    page.goto("/")
+    with page.expect_navigation():
+        page.evaluate(_SEND, [path, fields])
+    expect(page.locator("h1")).to_contain_text(heading)
+    found = _barriers(page, {})
+    picture(page, f"{heading}-light-1280")
+    page.emulate_media(color_scheme="dark")
+    found += _barriers(page, CONTRAST)
+    page.set_viewport_size({"width": 390, "height": 844})
+    found += _barriers(page, {})
+    picture(page, f"{heading}-dark-390")
+    if page.evaluate("document.documentElement.scrollWidth") > 390:
+        found.append("wider than the screen")
+    return [f"{heading}: {told}" for told in found]
 
 
 def test_a_barrier_would_be_found(page: Page) -> None:
