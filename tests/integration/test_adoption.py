@@ -232,6 +232,7 @@ def test_dirty_data_is_told_and_forbids_nothing(
     assert found["programs"]["names"] == ["picu"]
 
 
+@pytest.mark.soak
 def test_a_hostile_file_fails_the_run_and_leaves_nothing(
     fleet: Fleet, elsewhere: Elsewhere, tmp_path: Path
 ) -> None:
