@@ -199,11 +199,15 @@ def recovery_key(*, replace: bool) -> RecoveryKey:
 
 @backup.command("prover", changes=True, example="siappakai backup prover server2 --follow")
 @click.argument("name")
+@click.option("--dismiss", is_flag=True, help="Let it prove no more; its key stays there.")
 @follow_option
-def appoint_prover(name: str, *, follow: bool) -> Ended[Listing[RunRecord]]:
+def appoint_prover(name: str, *, dismiss: bool, follow: bool) -> Ended[Listing[RunRecord]]:
     """Let a server prove backups; best one that holds no village."""
-    run = backup_keys.appoint_prover(server_named(name).id, by=actor())
-    return requested([run], follow=follow)
+    server = server_named(name)
+    if dismiss:
+        backup_keys.dismiss_prover(server.id, by=actor())
+        return requested([], follow=follow)
+    return requested([backup_keys.appoint_prover(server.id, by=actor())], follow=follow)
 
 
 def _record(found: Backup) -> BackupRecord:

@@ -74,7 +74,7 @@ class ConsentRecord:
 
 
 @dataclass(frozen=True, slots=True)
-class UserRecord:
+class DatabaseUserRecord:
     """A user of the gabungan's database."""
 
     user: Annotated[str, Column("Pengguna", "its name; _r reads, _w also writes for OpenKab")]
@@ -194,10 +194,12 @@ def resume() -> GabunganRecord:
 
 
 @gabungan.command("users", changes=True, example="siappakai gabungan users --json")
-def users() -> Listing[UserRecord]:
+def users() -> Listing[DatabaseUserRecord]:
     """Show the database users of the gabungan with their passwords; audited."""
     found = merges.user_passwords(by=actor())
-    return Listing.of(UserRecord(name, password) for name, password in sorted(found.items()))
+    return Listing.of(
+        DatabaseUserRecord(name, password) for name, password in sorted(found.items())
+    )
 
 
 def _record(found: Gabungan, members: Sequence[Member]) -> GabunganRecord:

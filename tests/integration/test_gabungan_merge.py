@@ -90,6 +90,7 @@ def test_only_changed_tables_travel_and_deletes_are_carried(
     assert merger.query("SELECT COUNT(*) FROM t_gabungan.artikel WHERE judul = 'Baru'") == [(1,)]
 
 
+@pytest.mark.soak
 def test_changes_to_another_state_than_the_gabungan_holds_are_refused(
     merger: Merger, village: Village
 ) -> None:
@@ -114,6 +115,7 @@ def test_counters_of_visits_are_no_reason_to_merge(merger: Merger, village: Vill
     assert merger.export(merger.order(village, known=first.checksums)) is None
 
 
+@pytest.mark.soak
 def test_ids_of_a_large_village_take_more_than_one_slot(merger: Merger, village: Village) -> None:
     merger.query(
         f"INSERT INTO {home(village)}.posyandu (id, config_id, nama) VALUES (9000000, 1, 'jauh')"
@@ -126,6 +128,7 @@ def test_ids_of_a_large_village_take_more_than_one_slot(merger: Merger, village:
     assert merger.query("SELECT MAX(id) FROM t_gabungan.posyandu") == [(FAR + 9_000_000,)]
 
 
+@pytest.mark.soak
 def test_a_village_of_a_shared_database_is_told_from_its_neighbour(
     merger: Merger, village: Village
 ) -> None:

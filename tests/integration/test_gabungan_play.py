@@ -15,7 +15,7 @@ from siappakai.domain.consent import GROUPS
 from tests.playing import Played
 from tests.sites import NEW, Fleet
 
-pytestmark = [pytest.mark.integration, pytest.mark.patient]
+pytestmark = [pytest.mark.integration, pytest.mark.soak]
 
 Villages = tuple[SiteHost, SiteHost]
 DAY = "2026-11-22"

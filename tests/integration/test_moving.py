@@ -25,7 +25,7 @@ from tests.sites import NEW
 
 pytestmark = [
     pytest.mark.integration,
-    pytest.mark.patient,
+    pytest.mark.soak,
     pytest.mark.skipif(os.geteuid() != 0, reason="sites are installed as root"),
     pytest.mark.timeout(900),
 ]
@@ -145,7 +145,6 @@ def test_what_is_refused_is_told_and_nothing_is_there(engine: Engine, tmp_path: 
     assert not Path(engine.fleet.layout.sites, f"opensid-{site.village.code}").exists()
 
 
-@pytest.mark.soak
 def test_a_move_that_was_killed_is_finished_by_its_retry(engine: Engine, tmp_path: Path) -> None:
     engine.start(*PARTS)
     (site,) = engine.villages(1)

@@ -1,6 +1,7 @@
 """`siappakai backup` and `siappakai store` over a registry."""
 
-from tests.factories import make_release, make_site
+from siappakai.models import db
+from tests.factories import make_release, make_server, make_site
 from tests.unit.cli.conftest import Call
 from tests.unit.services.test_backups import make_backup, make_store
 
@@ -50,3 +51,12 @@ def test_a_store_that_alone_has_a_backup_is_not_forgotten(siappakai: Call):
     make_store()
     make_backup(make_site(release=make_release()))
     assert siappakai("store", "remove", "gudang", "--yes").exit_code == 5
+
+
+def test_a_prover_is_dismissed(siappakai: Call):
+    server = make_server("bukti", is_prover=True, proof_recipient="age1example")
+    said = siappakai("backup", "prover", "bukti", "--dismiss", "--json")
+    assert (said.exit_code, said.json["items"]) == (0, [])
+    db.session.rollback()
+    assert not server.is_prover
+    assert server.proof_recipient

@@ -83,11 +83,7 @@ OF_A_BROWSER = {
 }
 # Verbs that make no sense on a page: the machine itself, and what pages do in passing.
 OF_A_TERMINAL = {
-    "backup restore",
-    "backup copy",
     "backup make-key",
-    "backup prover",
-    "backup prune",
     "channel disable",
     "demo remove",
     "demo start",
@@ -100,10 +96,14 @@ OF_A_TERMINAL = {
     "service uninstall",
     "service upgrade",
     "site plan",
-    "store add-bucket",
-    "store add-folder",
-    "store remove",
     "user first",
+}
+# Said here until their pages are made; each leaves this set with its page.
+NO_PAGE_YET = {
+    *("backup copy", "backup prover", "backup prune", "backup restore"),
+    *("gabungan consent", "gabungan init", "gabungan merge", "gabungan pause", "gabungan purge"),
+    *("gabungan resume", "gabungan users", "gabungan verify"),
+    *("store add-bucket", "store add-folder", "store remove"),
 }
 # Changes that cannot be rehearsed: they reach beyond the registry, or show a secret once.
 NOT_REHEARSED = {
@@ -155,7 +155,7 @@ def test_whatever_a_page_does_a_command_does(registry: Flask) -> None:
 
 def test_whatever_a_command_changes_a_page_changes() -> None:
     changing = {name for name, command in _commands(main) if _changes(name, command)}
-    assert changing - set(COMMANDS.values()) <= OF_A_TERMINAL
+    assert changing - set(COMMANDS.values()) <= OF_A_TERMINAL | NO_PAGE_YET
     assert changing >= OF_A_TERMINAL
 
 
