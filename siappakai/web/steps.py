@@ -125,6 +125,7 @@ _TASKS: Final = {
     "merge": _("Ganti dan buktikan di gabungan"),
     "Make the gabungan": _("Buat gabungan"),
     "Merge villages into the gabungan": _("Gabungkan data desa"),
+    "Merge the village": _("Gabungkan data desa"),
     "Compare the gabungan with what was merged": _("Bandingkan gabungan dengan yang digabungkan"),
     "Take villages out of the gabungan": _("Keluarkan desa dari gabungan"),
     "Hand out the village's archive": _("Serahkan arsip desa"),

@@ -31,6 +31,7 @@ PARAMS = {
     "cause": "unreachable",
     "sites": 80,
     "percent": 4,
+    "hours": 26,
     "free": "1.9",
     "until": "2026-12-01T00:00:00+00:00",
     "last": "",

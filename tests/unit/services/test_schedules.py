@@ -119,10 +119,10 @@ def test_the_next_times_are_those_of_the_regencys_clocks():
 
 
 def test_what_comes_next_of_all_soonest_first_without_what_is_paused():
-    late, soon = create(name="Lambat"), create(name="Segera")
-    hour = schedules.upcoming(late, 1)[0] - timedelta(hours=1)
-    before = Recurrence(Every.DAY, f"{hour + timedelta(hours=7):%H:%M}")
-    schedules.update_schedule(soon.id, order=replace(DAILY, recurrence=before), by=BY)
+    here = datetime.now(UTC) + timedelta(hours=7)
+    for name, hours in (("Lambat", 3), ("Segera", 2)):
+        at = Recurrence(Every.DAY, f"{here + timedelta(hours=hours):%H:%M}")
+        create(replace(DAILY, recurrence=at), name=name)
     create(name="Diam", is_paused=True)
     assert [one.schedule.name for one in schedules.next_planned()] == ["Segera", "Lambat"]
     assert [one.schedule.name for one in schedules.next_planned(1)] == ["Segera"]

@@ -13,6 +13,8 @@ from siappakai.web.steps import step_name
 PLAYBOOKS = Path(__file__).parents[3] / "playbooks"
 # Played by hand or by `make`, never through a run.
 UNSHOWN = {"panel", "purge", "service", "service_remove", "stop"}
+# Data of a play, not a playbook.
+UNSHOWN |= {"references"}
 BLOCKS = ("tasks", "handlers", "block", "rescue", "always")
 
 
