@@ -7,7 +7,7 @@ import ssl
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from . import mariadb, site_tree
+from . import base_tables, mariadb, site_tree
 from .account import check_account
 from .mariadb import State
 from .outcome import Refusal
@@ -102,9 +102,7 @@ def _check_app_key(order: Order, admin: Link, state: State) -> None:
     # While loading, the key on disk may be one the seeder made up a moment before it died.
     found = {site_tree.read_app_key(order.site["folder"])} if state is not State.LOADING else set()
     if state is State.COMPLETE:
-        with admin.cursor() as cursor:
-            cursor.execute(f"SELECT app_key FROM `{order.site['database']}`.config")  # noqa: S608 - named by domain/naming.py
-            found |= {str(row[0]) for row in cursor.fetchall()}
+        found |= set(base_tables.column(admin, order.site["database"], "config", "app_key"))
     if found - {"", order.secrets["app_key"]}:
         raise Refusal(
             "app_key_differs",

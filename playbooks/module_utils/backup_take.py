@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
-from . import backup_files, golden, mariadb, site_tree
+from . import backup_files, base_tables, golden, mariadb, site_tree
 from .content_sums import DumpSums
 from .definers import portable
 from .fence import fenced
@@ -159,10 +159,7 @@ def _describe(order: Order, admin: Link) -> dict[str, Any]:
 
 
 def _newest_migration(admin: Link, database: str) -> str:
-    with admin.cursor() as cursor:
-        cursor.execute(f"SELECT MAX(versi_database) FROM `{database}`.migrasi")  # noqa: S608 - named by domain/naming.py
-        (newest,) = cursor.fetchone() or ("",)
-    return str(newest or "")
+    return max(base_tables.column(admin, database, "migrasi", "versi_database"), default="")
 
 
 def _dump(order: Order, target: Path) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from . import applog, mariadb, site_tree, tree
+from . import applog, base_tables, mariadb, site_tree, tree
 from .account import check_account, find_account
 from .mariadb import State
 from .opensid import LOGIN_PATH
@@ -99,20 +99,13 @@ def _look_inside(admin: Link, site: SiteVars) -> _Inside:
     try:
         return _Inside(
             state,
-            _column(admin, site, "SELECT versi_database FROM migrasi ORDER BY versi_database"),
-            _column(admin, site, "SELECT kode_desa FROM config"),
-            _column(admin, site, "SELECT password FROM user"),
+            base_tables.column(admin, site["database"], "migrasi", "versi_database"),
+            base_tables.column(admin, site["database"], "config", "kode_desa"),
+            base_tables.column(admin, site["database"], "user", "password"),
         )
     except MySQLError as problem:
         # One village's broken table must not hide how the others are.
         return _Inside(state, problem=str(problem))
-
-
-def _column(admin: Link, site: SiteVars, query: str) -> list[str]:
-    admin.select_db(site["database"])
-    with admin.cursor() as cursor:
-        cursor.execute(query)
-        return [str(row[0]) for row in cursor.fetchall()]
 
 
 def _timed(layout: LayoutVars, site: SiteVars, inside: _Inside) -> Report:
