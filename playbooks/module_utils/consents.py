@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 FULL, MASKED, WITHHELD = "full", "masked", "withheld"
 _ALWAYS = "acuan"
+_RESIDENTS = "tweb_penduduk"
 # No province has the code 99, so no NIK and no number of a family begins with it.
 _NUMBER = "99{:014d}"
 _NAME = "Warga {}"
@@ -36,8 +37,13 @@ class Consent:
         return FULL if group == _ALWAYS else self.shares.get(group, WITHHELD)
 
     def masks(self, table: str) -> Mapping[str, str]:
-        """Return how the columns of a table are masked; empty when they are not."""
-        return self.references.personal.get(table, {}) if self.of(table) == MASKED else {}
+        """Return how the columns of a table are masked; empty when they are not.
+
+        What other groups say of residents by name or number is masked wherever residents are
+        not shared openly: a recipient of aid would tell who the pseudonym beside it is.
+        """
+        is_open = self.of(table) == self.of(_RESIDENTS) == FULL
+        return {} if is_open else self.references.personal.get(table, {})
 
     def withheld(self, tables: Mapping[str, Table]) -> frozenset[str]:
         """Return the tables of which nothing is sent, with all that makes no sense without."""

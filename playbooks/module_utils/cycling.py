@@ -15,6 +15,7 @@ from .changes import Counters
 from .exporting import export, is_unchanged, snapshot
 from .fence import fenced
 from .manifests import SLOT_SIZE, Order
+from .outcome import Refusal
 
 if TYPE_CHECKING:
     from .driver import Link
@@ -63,6 +64,11 @@ def take_turn(link: Link, cycle: Round, village: MergeVars, steps: Steps) -> dic
                 _remember(cycle, village, known)
                 return {"state": "unchanged"}
             report = merging.merge(link, _merge_order(cycle, village, file), steps, cycle.wanted)
+        except Refusal as problem:
+            if problem.code == "reconciliation_failed":
+                # What stands there is not what was merged last: the next turn replaces all of it.
+                _note(cycle, village).unlink(missing_ok=True)
+            raise
         finally:
             file.unlink(missing_ok=True)
         _remember(cycle, village, {"stamp": manifest.stamp, "checksums": manifest.checksums})

@@ -106,7 +106,7 @@ def refuse_too_large(link: Link, order: Order, passage: Passage) -> None:
                 f" WHERE {passage.scope.where(table)}"
             )
             greatest = max(greatest, int((cursor.fetchone() or (0,))[0] or 0))
-    if order.shift > 0 and greatest >= limit:
+    if greatest >= limit:
         raise Refusal(
             "slot_too_small",
             f"The ids of village {order.code} go up to {greatest}, and its place in the gabungan"

@@ -17,6 +17,10 @@ from siappakai.services import outcomes
 # Under this name a server tells of itself: the public key that it proves with.
 SERVER: Final = "server"
 
+# What says that the backup is bad. A full disk or another key says nothing of it, and pruning
+# may let go of what is bad.
+_DAMAGE: Final = frozenset({"backup_changed", "backup_damaged", "backup_foreign", "backup_differs"})
+
 
 def note(session: Session, run_id: int, told: Mapping[str, Mapping[str, Any]]) -> None:
     """Keep what is told of backups by name: taken, proven, gone from the spool.
@@ -68,11 +72,12 @@ def _note_proven(session: Session, run: Run, name: str, facts: Mapping[str, Any]
 
 def _note_proof(session: Session, target: Target, backup: Backup, facts: Mapping[str, Any]) -> None:
     problem = str(facts.get("msg", ""))
-    backup.proof_state = ProofState.FAILED if problem else ProofState.PROVEN
     backup.proof_message = problem
-    backup.proof = dict(facts["proof"])
     if not problem:
-        backup.proven_at = utc_now()
+        backup.proof_state, backup.proven_at = ProofState.PROVEN, utc_now()
+        backup.proof = dict(facts["proof"])
+    elif facts.get("error", {}).get("code") in _DAMAGE:
+        backup.proof_state, backup.proof = ProofState.FAILED, {}
     session.add(
         Step(
             target_id=target.id,

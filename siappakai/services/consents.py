@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 
 from sqlalchemy import select
 
@@ -59,6 +60,12 @@ def of_village(village: Village) -> Consent:
             say("Putuskan dahulu: siappakai gabungan consent."),
         )
     return consent
+
+
+def has_decided_since(village_id: int, moment: datetime) -> bool:
+    """Tell whether a village has decided for itself what it shares after a moment."""
+    query = select(Consent.id).where(Consent.village_id == village_id, Consent.given_at > moment)
+    return db.session.scalar(query.limit(1)) is not None
 
 
 def _newest(village: Village | None) -> Consent | None:

@@ -8,8 +8,10 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any, Final
 
+import yaml
 from sqlalchemy import func, select
 
+from siappakai.config import share_folder
 from siappakai.credentials import load_key_ring, random_password
 from siappakai.domain.states import UNBUILT, ServerState
 from siappakai.errors import ConflictError, InvalidInputError, NotFoundError, RefusedError
@@ -61,6 +63,7 @@ def request_create(
                 say("Server %(server)s belum siap.", server=server.name),
                 say("Siapkan server itu dahulu."),
             )
+        _refuse_unmapped(release)
         found = session.scalar(select(Gabungan).limit(1))
         if found is None:
             found = _new(server, release)
@@ -73,6 +76,16 @@ def request_create(
             )
         audit.record("gabungan.init", server.name, by=by, detail={"release": release.version})
         return runs.create_server_run(CREATE, server, by=by)
+
+
+def _refuse_unmapped(release: Release) -> None:
+    """Refuse a release of which nobody has said what its columns refer to."""
+    map_ = yaml.safe_load((share_folder("playbooks") / "references.yml").read_text())
+    if release.version != map_["release"]:
+        raise RefusedError(
+            say("Gabungan belum mengenal rilis %(version)s.", version=release.version),
+            say("Buat gabungan dengan rilis %(version)s.", version=map_["release"]),
+        )
 
 
 def _new(server: Server, release: Release) -> Gabungan:
@@ -99,10 +112,14 @@ def user_passwords(*, by: str) -> dict[str, str]:
 
 
 def merge_site_ids() -> list[int]:
-    """Return the sites that can be merged: OpenSID on the gabungan's own server."""
+    """Return the sites that can be merged: OpenSID on the gabungan's own server.
+
+    Villages that were taken out are not among them until they decide anew what they share.
+    """
     gabungan = get_gabungan()
-    query = select(Site.id).where(Site.server_id == gabungan.server_id, Site.app == "opensid")
-    return list(db.session.scalars(query.where(Site.state.not_in(UNBUILT)).order_by(Site.id)))
+    query = select(Site).where(Site.server_id == gabungan.server_id, Site.app == "opensid")
+    found = db.session.scalars(query.where(Site.state.not_in(UNBUILT)).order_by(Site.id))
+    return [site.id for site in found if not _has_left(find_member(site.village))]
 
 
 def request_merge(
@@ -140,12 +157,29 @@ def _admit(gabungan: Gabungan, site: Site) -> None:
             say("Hanya OpenSID di server gabungan yang dapat digabungkan sekarang."),
         )
     consents.of_village(site.village)
-    if find_member(site.village) is None:
+    member = find_member(site.village)
+    _refuse_left(member, site.village)
+    if member is None:
         session = db.session()
         greatest = session.scalar(select(func.max(Member.id))) or 0
         slot = take_slots(gabungan, 1)
         session.add(Member(id=greatest + 1, village_id=site.village_id, slot=slot))
         session.flush()
+
+
+def _has_left(member: Member | None) -> bool:
+    """Tell whether a village was taken out and has decided nothing of its own since."""
+    if member is None or member.withdrawn_at is None:
+        return False
+    return not consents.has_decided_since(member.village_id, member.withdrawn_at)
+
+
+def _refuse_left(member: Member | None, village: Village) -> None:
+    if _has_left(member):
+        raise RefusedError(
+            say("%(name)s sudah dikeluarkan dari gabungan.", name=village.name),
+            say("Catat dahulu persetujuannya yang baru: siappakai gabungan consent."),
+        )
 
 
 def take_slots(gabungan: Gabungan, count: int) -> int:
@@ -239,5 +273,6 @@ def _place(site_id: int | None) -> dict[str, Any]:
             say("%(name)s belum punya tempat di gabungan.", name=village.name),
             say("Minta lagi penggabungannya."),
         )
+    _refuse_left(member, village)
     shares = consents.of_village(village).shares
     return {"config_id": member.id, "slot": member.slot, "slots": member.slots, "shares": shares}

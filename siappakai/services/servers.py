@@ -195,11 +195,15 @@ def forget_server(server_id: int, *, by: str) -> None:
 
 
 def retire(server: Server) -> None:
-    """Free a server's name and pinned key; its row stays for the history of its runs."""
+    """Free a server's name and pinned key; its row stays for the history of its runs.
+
+    What it could open with a key of its own is sealed for it no more.
+    """
     suffix = f" #{server.id}"
     server.name = server.name[: _NAME_LENGTH - len(suffix)] + suffix
     server.state = ServerState.FORGOTTEN
     server.host_key = ""
+    server.is_prover, server.proof_recipient = False, ""
 
 
 def request_prepare(server_id: int, *, by: str, retry_of: int | None = None) -> Run:

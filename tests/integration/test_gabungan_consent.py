@@ -54,6 +54,15 @@ def test_masked_people_are_counted_and_joined_yet_nobody_knows_them(
     assert merger.query(groups, village.number) == [(5,)]
 
 
+@pytest.mark.parametrize("share", ["masked", "withheld"])
+def test_no_other_group_tells_who_a_resident_is(
+    merger: Merger, village: Village, share: str
+) -> None:
+    stream = b"".join(sent(merger, village, kependudukan=share).values())
+    assert b"PLANTED NAME" not in stream
+    assert village.nik(7).encode() not in stream
+
+
 def test_what_is_withheld_goes_with_all_that_is_about_it(merger: Merger, village: Village) -> None:
     files = sent(merger, village, kependudukan="withheld")
     for table in ("tweb_penduduk", "log_penduduk", "kelompok_anggota", "tweb_penduduk_mandiri"):

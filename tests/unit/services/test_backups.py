@@ -21,6 +21,7 @@ from siappakai.services import (
     backup_notes,
     backup_runs,
     backups,
+    servers,
     settings,
     stores,
 )
@@ -132,6 +133,28 @@ def test_another_server_cannot_prove_or_drop_what_it_was_not_given(registry: Fla
     assert backup.proof_state is ProofState.UNPROVEN
     assert backup.is_spooled
     assert stranger.proof_recipient == ""
+
+
+def test_a_proof_that_could_not_be_made_says_nothing_of_the_backup(registry: Flask) -> None:
+    make_store()
+    proven = make_backup(built_site(), proof_state=ProofState.PROVEN, proven_at=utc_now())
+    run = make_run("prove", [make_server()], options={"backups": [proven.id]})
+    full = {"proof": {}, "msg": "No space left", "error": {"code": "os_error"}}
+    note(run, {proven.name: full})
+    db.session.expire_all()
+    assert proven.proof_state is ProofState.PROVEN
+    assert proven.proof_message == "No space left"
+    assert run.targets[0].state is RunState.FAILED
+
+
+def test_a_server_that_left_opens_no_later_backup(registry: Flask) -> None:
+    backup_keys.make_recovery_key(by=BY)
+    server = make_server(is_prover=True, proof_recipient="age1" + "q" * 58)
+    assert server.proof_recipient in backup_keys.recipients()
+    with transaction():
+        servers.retire(server)
+    assert len(backup_keys.recipients()) == 1
+    assert backup_keys.provers() == []
 
 
 def test_a_failed_proof_fails_its_run_and_names_the_cause(registry: Flask) -> None:

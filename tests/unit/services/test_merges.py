@@ -177,6 +177,40 @@ def test_a_village_that_leaves_keeps_its_place() -> None:
     assert merges.list_members()[0].withdrawn_at is not None
     ask(sites(1))
     assert members() == [(1, 0, 1), (2, 1, 1), (3, 2, 1)]
+    assert chosen[0].id not in merges.merge_site_ids()
+    with pytest.raises(RefusedError, match="dikeluarkan"):
+        ask([chosen[0]])
+    consents.decide(village=None, changes=[], all_as="full", document="471/1/2026", by=BY)
+    with pytest.raises(RefusedError, match="dikeluarkan"):
+        ask([chosen[0]])
+    consents.decide(village=leaving, changes=[], all_as="full", document="471/2/2026", by=BY)
+    assert chosen[0].id in merges.merge_site_ids()
+    ask([chosen[0]])
+
+
+def test_a_release_that_nobody_mapped_makes_no_gabungan() -> None:
+    with pytest.raises(RefusedError, match=r"v2409\.0\.0"):
+        merges.request_create(
+            server=factories.make_server(),
+            release=factories.make_release("v2409.0.0"),
+            changes=[],
+            all_as="full",
+            document="470/1/2026",
+            by=BY,
+        )
+    with pytest.raises(NotFoundError):
+        merges.get_gabungan()
+
+
+def test_a_merge_asked_for_before_a_village_left_does_not_bring_it_back() -> None:
+    make()
+    (site,) = sites(1)
+    merging = ask([site])
+    run = merges.request_withdraw(villages=[site.village], confirmed_count=1, by=BY)
+    with transaction() as session:
+        merge_notes.note(session, run.id, {site.village.code: 7})
+    with pytest.raises(RefusedError, match="dikeluarkan"):
+        merges.play_vars(merging)
 
 
 @pytest.mark.parametrize("play", ["gabungan", "verify", "withdraw"])
