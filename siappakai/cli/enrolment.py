@@ -92,7 +92,7 @@ def enrol_server(
     Its host key is pinned, the panel's public key installed, the machine looked at. The
     password or key given opens the account once and is not kept.
     """
-    confirmed = fingerprint or _confirmed(address, port)
+    confirmed = fingerprint or confirmed_fingerprint(address, port)
     is_asked = not (key_file or key_installed)
     question = f"Kata sandi {user}@{address}"
     found = enrolment.enrol_server(
@@ -133,7 +133,7 @@ def probe_server(name: str) -> ServerDetail:
 def pin_host_key(name: str, fingerprint: str | None) -> ServerDetail:
     """Pin the host key of a server that was set up anew."""
     found = server_named(name)
-    confirmed = fingerprint or _confirmed(found.address, found.port)
+    confirmed = fingerprint or confirmed_fingerprint(found.address, found.port)
     return detail(enrolment.pin_host_key(found.id, fingerprint=confirmed, by=actor()))
 
 
@@ -143,7 +143,11 @@ def show_key() -> PublicKey:
     return PublicKey(keys.public_key())
 
 
-def _confirmed(address: str, port: int) -> str:
+def confirmed_fingerprint(address: str, port: int) -> str:
+    """Show the host key of a machine and return its fingerprint once it is trusted.
+
+    Raises InvalidInputError where nobody can be asked.
+    """
     if not is_interactive():
         raise InvalidInputError(
             "Sidik jari kunci host belum disebutkan.",

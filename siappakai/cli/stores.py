@@ -8,14 +8,14 @@ from typing import Annotated
 
 import click
 
-from siappakai.cli.asking import agree, is_interactive, password, password_stdin_option, yes_option
+from siappakai.cli.asking import agree, password, password_stdin_option, yes_option
 from siappakai.cli.command import Group
 from siappakai.cli.context import actor
+from siappakai.cli.enrolment import confirmed_fingerprint
 from siappakai.cli.output import Column, Listing
 from siappakai.domain.stores import S3Place, StoreKind
-from siappakai.errors import InvalidInputError
 from siappakai.models import Store
-from siappakai.services import enrolment, stores
+from siappakai.services import stores
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +60,7 @@ def add_sftp(
         port=port,
         user=user,
         folder=folder,
-        fingerprint=fingerprint or _confirmed(address, port),
+        fingerprint=fingerprint or confirmed_fingerprint(address, port),
         by=actor(),
     )
     return _record(added)
@@ -102,18 +102,6 @@ def remove_store(name: str, *, yes: bool) -> StoreRecord:
     found = stores.get_store(name)
     agree(f"Lupakan penyimpanan {found.name}?", yes=yes)
     return _record(stores.remove_store(name, by=actor()))
-
-
-def _confirmed(address: str, port: int) -> str:
-    if not is_interactive():
-        raise InvalidInputError(
-            "Sidik jari kunci host belum disebutkan.",
-            f"Lihat: siappakai server inspect {address}; lalu beri --fingerprint.",
-            field="fingerprint",
-        )
-    key = enrolment.inspect_host(address, port)
-    agree(f"{address} menunjukkan {key.type} {key.fingerprint}. Percaya?", yes=False)
-    return key.fingerprint
 
 
 def _record(found: Store) -> StoreRecord:
