@@ -12,6 +12,7 @@ from .manifests import SLOT_SIZE
 from .outcome import Refusal
 from .references import CONFIG
 from .relations import Passage, Scope, without_lost
+from .resolving import embedded_counts, reference_counts
 from .schemas import Table, quoted
 
 if TYPE_CHECKING:
@@ -61,7 +62,8 @@ def passage_of(link: Link, order: Order, tables: Mapping[str, Table], config_id:
         if order.references.is_village_table(table) and name in order.wanted
     }
     gone = consent.withheld({name: order.wanted[name] for name in mine})
-    scope = Scope(order.database, config_id, mine, order.references, gone)
+    limit = order.slots * SLOT_SIZE
+    scope = Scope(order.database, config_id, mine, order.references, gone, high=limit)
     dropped = {name: keys for name in mine if (keys := _duplicates(link, order, scope, name))}
     only = without_lost(scope, consent, order.wanted)
     scope = replace(scope, dropped=dropped, only=only)
@@ -165,8 +167,8 @@ def count(link: Link, passage: Passage, manifest: Manifest) -> None:
     scope = passage.scope
     present = [name for name in scope.tables if name not in scope.gone]
     counts = {
-        name: [0, 0] if _refers_to_gone(scope, name) else count
-        for name, count in figures.reference_counts(link, scope, present).items()
+        name: [0, 0, 0] if _refers_to_gone(scope, name) else count
+        for name, count in reference_counts(link, scope, present).items()
     }
     blanked = {
         f"{table}.{column}>"
@@ -175,10 +177,12 @@ def count(link: Link, passage: Passage, manifest: Manifest) -> None:
         if mask == "blank"
     }
     # Numbers of what is withheld stay where they stand in JSON; they find nothing.
-    counts |= figures.embedded_counts(link, scope, present)
-    manifest.references = {
-        name: count for name, count in counts.items() if name.partition(">")[0] + ">" not in blanked
-    }
+    counts |= embedded_counts(link, scope, present)
+    for name, (inside, found, beyond) in counts.items():
+        if name.partition(">")[0] + ">" not in blanked:
+            # What points beyond the village finds nothing there, and shall not elsewhere.
+            manifest.references[name] = [inside, found, 0]
+            manifest.quality += [f"beyond: {name} {beyond}"] if beyond else []
     manifest.statistics = figures.statistics(link, scope, manifest.day)
     _leave_out_incomparable(passage, manifest)
 

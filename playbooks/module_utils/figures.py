@@ -1,25 +1,15 @@
-"""What is counted of a village's rows, in its own database and in the merged one alike.
-
-The reconciliation compares both: each reference must find as many rows, and what OpenKab shows
-must be the same.
-"""
+"""What OpenKab shows of a village, counted in its own database and in the merged one alike."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterable
 from typing import TYPE_CHECKING, Any
 
-from .links import ids_in
-from .references import CONFIG
-from .schemas import quoted
 
 if TYPE_CHECKING:
     from .driver import Link
-    from .references import Reference
     from .relations import Scope
 
-Counts = dict[str, list[int]]
 Figures = dict[str, int]
 
 DEAD = 2
@@ -62,102 +52,6 @@ _CATEGORIES = (
 )
 # Of these OpenKab asks only whether there is one, and a pseudonym is one.
 _WHETHER = frozenset({"akta_lahir", "bpjs_ketenagakerjaan"})
-
-
-def reference_counts(link: Link, scope: Scope, tables: Collection[str]) -> Counts:
-    """Return per `table.column>target` how many rows refer to something and how many find it.
-
-    What is found is counted within the village alone. All references of a table are one query.
-    """
-    counts: Counts = {}
-    for table in tables:
-        asked = [
-            (one, case, target)
-            for one in scope.references.references.get(table, ())
-            if one.column in scope.tables[table].columns
-            for case, target in one.targets.items()
-            if _is_countable(scope, one, target)
-        ]
-        if asked:
-            counts |= _count_references(link, scope, table, asked)
-    return counts
-
-
-def _is_countable(scope: Scope, one: Reference, target: str) -> bool:
-    return (target == CONFIG or target in scope.tables) and (not one.by or scope.has_way(one))
-
-
-def _count_references(
-    link: Link, scope: Scope, table: str, asked: list[tuple[Reference, str, str]]
-) -> Counts:
-    fields, joins = [], []
-    for number, (one, case, target) in enumerate(asked):
-        column, alias = f"t.{quoted(one.column)}", f"p{number}"
-        key = "id" if target == CONFIG else scope.references.key_of(target)
-        owned = f"{alias}.{quoted(key)} = {scope.config_id}"
-        owned = owned if target == CONFIG else scope.where(target, alias)
-        value = f"IF({column} REGEXP '^[1-9][0-9]{{0,9}}$', CAST({column} AS SIGNED), NULL)"
-        value = value if one.is_text else column
-        if one.by:
-            value = f"IF({scope.selector(one)} = '{case}', {value}, NULL)"
-        fields += [f"COUNT(NULLIF({value}, 0))", f"COUNT({alias}.{quoted(key)})"]
-        joins.append(
-            f" LEFT JOIN {scope.name(target)} {alias}"
-            f" ON {alias}.{quoted(key)} = {value} AND {owned}"
-        )
-    query = (
-        f"SELECT {', '.join(fields)} FROM {scope.name(table)} t{''.join(joins)}"
-        f" WHERE {scope.where(table)}"
-    )
-    with link.cursor() as cursor:
-        cursor.execute(query)
-        row = [int(value or 0) for value in cursor.fetchone() or ()]
-    return {
-        f"{table}.{one.column}>{target}" + (f"[{case}]" if case else ""): row[2 * n : 2 * n + 2]
-        for n, (one, case, target) in enumerate(asked)
-        if row[2 * n]
-    }
-
-
-def embedded_counts(link: Link, scope: Scope, tables: Collection[str]) -> Counts:
-    """Return per `table.column>target` how many ids stand in JSON and links, and are found."""
-    counts: Counts = {}
-    for table in tables:
-        for column, shape in scope.references.embedded.get(table, {}).items():
-            if column not in scope.tables[table].columns:
-                continue
-            for target, ids in _embedded(link, scope, table, column, shape).items():
-                found = _existing(link, scope, target, ids)
-                counts[f"{table}.{column}>{target}"] = [len(ids), found]
-    return counts
-
-
-def _embedded(link: Link, scope: Scope, table: str, column: str, shape: str) -> dict[str, set[int]]:
-    name = "t.`key`" if shape == "setting" else "''"
-    found: dict[str, set[int]] = {}
-    with link.cursor() as cursor:
-        cursor.execute(
-            f"SELECT {name}, t.{quoted(column)} FROM {scope.name(table)} t"
-            f" WHERE {scope.where(table)} AND t.{quoted(column)} IS NOT NULL"
-        )
-        for key, value in cursor.fetchall():
-            for target, one in ids_in(shape, str(value), str(key)):
-                found.setdefault(target, set()).add(one)
-    return found
-
-
-def _existing(link: Link, scope: Scope, target: str, ids: Iterable[int]) -> int:
-    if target not in scope.tables:
-        return 0
-    listed = ", ".join(map(str, sorted(ids)))
-    with link.cursor() as cursor:
-        cursor.execute(
-            f"SELECT COUNT(*) FROM {scope.name(target)} t"
-            f" WHERE {scope.where(target)} AND t.{quoted(scope.references.key_of(target))}"
-            f" IN ({listed})"
-        )
-        (count,) = cursor.fetchone() or (0,)
-    return int(count)
 
 
 def statistics(link: Link, scope: Scope, day: str, *, shift: int = 0) -> Figures:

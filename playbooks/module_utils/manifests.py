@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 from .outcome import Refusal
 
 if TYPE_CHECKING:
-    from .figures import Counts, Figures
+    from .figures import Figures
     from .references import ReferenceMap
+    from .resolving import Counts
     from .schemas import Table
 
 MANIFEST = "manifest.json"

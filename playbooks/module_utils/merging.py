@@ -64,7 +64,14 @@ def merge(link: Link, order: Order, steps: Steps, tables: Mapping[str, Table]) -
     known = {
         name: tables[name] for name in tables if order.references.is_village_table(tables[name])
     }
-    scope = Scope(order.schema, manifest.becomes, known, order.references)
+    scope = Scope(
+        order.schema,
+        manifest.becomes,
+        known,
+        order.references,
+        low=manifest.shift,
+        high=manifest.shift + manifest.slots * SLOT_SIZE,
+    )
     with ExitStack() as stack:
         with steps.step("stage") as step:
             staging = stack.enter_context(

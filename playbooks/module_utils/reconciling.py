@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from . import figures
+from . import figures, resolving
 from .consents import NAME_PATTERN, NUMBER_PATTERN
 from .outcome import Refusal
 from .schemas import quoted
@@ -151,17 +151,19 @@ class Reconciliation:
     def _references(self) -> list[Difference]:
         """Each reference finds as many rows as in the village, all of them the village's own."""
         touched = self._touched()
-        merged = figures.reference_counts(self.link, self.scope, touched)
-        merged |= figures.embedded_counts(self.link, self.scope, touched)
+        merged = resolving.reference_counts(self.link, self.scope, touched)
+        merged |= resolving.embedded_counts(self.link, self.scope, touched)
         found = []
         for name in sorted(merged.keys() | self.manifest.references.keys()):
             table = name.partition(".")[0]
             if table not in touched:
                 continue
-            expected, there = self.manifest.references.get(name, [0, 0]), merged.get(name, [0, 0])
+            nothing = [0, 0, 0]
+            expected, there = self.manifest.references.get(name, nothing), merged.get(name, nothing)
             if expected != there:
-                column = name.partition(".")[2]
-                found.append(Difference(table, f"{column} found in", expected, there))
+                what = f"{name.partition('.')[2]} (refer, find, stray)"
+                rows = resolving.examples(self.link, self.scope, name, _EXAMPLES)
+                found.append(Difference(table, what, expected, there, rows))
         return found
 
     def _touched(self) -> list[str]:
@@ -174,7 +176,10 @@ class Reconciliation:
             if self.manifest.tables.get(table, {}).get("expected")
             and (
                 table in sent
-                or any(sent & set(one.targets.values()) for one in known.references.get(table, ()))
+                or any(
+                    sent & {*one.targets.values(), *one.by[1::2]}
+                    for one in known.references.get(table, ())
+                )
                 or table in known.embedded
             )
         ]

@@ -24,7 +24,8 @@ class Scope:
     """The rows of one village in one database.
 
     `tables` are those it has; `gone` those of which nothing counts, `dropped` by table the keys
-    of rows that do not, `only` a condition on those that do (its `{t}` is the row).
+    of rows that do not, `only` a condition on those that do (its `{t}` is the row). Ids of its
+    rows lie above `low` and below `high`.
     """
 
     database: str
@@ -34,6 +35,8 @@ class Scope:
     gone: frozenset[str] = frozenset()
     dropped: Mapping[str, Sequence[int]] = field(default_factory=dict)
     only: Mapping[str, str] = field(default_factory=dict)
+    low: int = 0
+    high: int = 1 << 62
 
     def name(self, table: str) -> str:
         """Return a table's full name."""
@@ -79,6 +82,10 @@ class Scope:
             f"(SELECT s{last}.{quoted(way[-1])} FROM {first}{joins}"
             f" WHERE s1.{key} = {alias}.{quoted(way[0])})"
         )
+
+    def holds(self, value: str) -> str:
+        """Return the condition that a value can be the id of a row of the village."""
+        return f"({value} > {self.low} AND {value} < {self.high})"
 
     def has_way(self, reference: Reference) -> bool:
         """Whether the tables a polymorphic column asks are there."""
@@ -135,7 +142,7 @@ class Passage:
             if one.column == name:
                 return self._reference(table, one, column)
         if name == facts.key_of(table) and name in self.wanted[table].primary:
-            return self._moved(column)
+            return self._moved(column, column)
         return self._masked(table, name, column)
 
     def _masked(self, table: str, name: str, column: str) -> str:
@@ -161,29 +168,35 @@ class Passage:
         if one.kind == "text":
             if self.consent.masks(table).get(one.column) == "blank":
                 return self.nothing(table, one.column)
-            return self._moved_text(column)
-        return self._moved(column)
+            return self._moved_text(column, self.nothing(table, one.column))
+        return self._moved(column, self.nothing(table, one.column))
 
-    def _moved(self, column: str) -> str:
-        return f"IF({column} > 0, {column} + {self.shift}, {column})" if self.shift else column
+    def _moved(self, column: str, beyond: str) -> str:
+        """Move an id. No row has one beyond the village's place: moved, it would be another's."""
+        moved = f"IF({column} < {self.scope.high}, {column} + {self.shift}, {beyond})"
+        return f"IF({column} > 0, {moved}, {column})"
 
-    def _moved_text(self, column: str) -> str:
-        moved = f"CAST(CAST({column} AS SIGNED) + {self.shift} AS CHAR)"
+    def _moved_text(self, column: str, beyond: str) -> str:
+        number = f"CAST({column} AS SIGNED)"
+        moved = f"CAST({number} + {self.shift} AS CHAR)"
+        moved = f"IF({number} < {self.scope.high}, {moved}, {beyond})"
         return f"IF({column} REGEXP '{_NUMBER}', {moved}, {column})"
 
     def _polymorphic(self, table: str, one: Reference, column: str) -> str:
+        nothing = self.nothing(table, one.column)
         if not self.scope.has_way(one):
-            return column
+            return nothing
         text = "char" in self.wanted[table].columns[one.column].type
         keep = f"'{KEEP}'" if one.column in self.consent.masks(table) else ""
         cases = ""
         for case, target in one.targets.items():
             if target in self.scope.gone:
-                value = self.nothing(table, one.column)
+                value = nothing
             elif target == CONFIG:
-                value = f"IF({column} = {self.scope.config_id}, {self.becomes}, {column})"
+                value = f"IF({column} = {self.scope.config_id}, {self.becomes}, {nothing})"
             else:
-                value = self._moved_text(column) if text else self._moved(column)
+                move = self._moved_text if text else self._moved
+                value = move(column, nothing)
                 value = f"CONCAT({keep}, {value})" if keep else value
             cases += f" WHEN '{case}' THEN {value}"
         return f"CASE {self.scope.selector(one)}{cases} ELSE {column} END"

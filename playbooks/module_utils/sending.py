@@ -80,6 +80,7 @@ class Change:
     shapes: Mapping[int, str]
     name_at: int
     shift: int
+    limit: int
     pseudonyms: Pseudonyms
 
     @classmethod
@@ -99,6 +100,7 @@ class Change:
             shapes={place: shapes[name] for place, name in enumerate(columns) if name in shapes},
             name_at=columns.index("key") if "setting" in shapes.values() else 0,
             shift=passage.shift,
+            limit=passage.scope.high,
             pseudonyms=pseudonyms,
         )
 
@@ -113,9 +115,13 @@ class Change:
         for place, shape in self.shapes.items():
             if row[place]:
                 name = str(row[self.name_at])
-                after = moved(shape, str(row[place]), lambda _, one: one + self.shift, name)
+                after = moved(shape, str(row[place]), self._moved, name)
                 cells[place] = after.translate(_ESCAPES)
         return "\t".join(cells) + "\n"
+
+    def _moved(self, _: str, one: int) -> int:
+        """Move an id; one beyond the village's place finds nothing, and shall not elsewhere."""
+        return one + self.shift if one < self.limit else 0
 
 
 def _text(value: Any) -> str:

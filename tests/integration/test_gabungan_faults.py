@@ -8,6 +8,7 @@ import pytest
 
 from playbooks.module_utils import describing, exporting, links, merging, relations, sending
 from playbooks.module_utils.consents import Consent
+from playbooks.module_utils.manifests import SLOT_SIZE
 from playbooks.module_utils.outcome import Refusal
 from playbooks.module_utils.references import ReferenceMap
 from tests.gabungans import Merger
@@ -81,6 +82,35 @@ def test_a_reference_that_was_not_moved(
 
     monkeypatch.setattr(relations.Passage, "_value", forgetful)
     assert f"{table}: {column}" in refused(merger, other)
+
+
+@pytest.mark.usefixtures("unchanged")
+def test_a_reference_that_points_at_another_villages_row(
+    merger: Merger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody has it in the village; moved like the others, it is one of the next village's."""
+    village, neighbour = merger.village(), merger.village()
+    merger.merge(neighbour)
+    far = SLOT_SIZE * (neighbour.number - village.number) + 1
+    database = f"t_v{village.number}"
+    merger.query(f"UPDATE {database}.persil SET cdesa_awal = %s WHERE id = 2", far)
+    careless = relations.Passage._moved  # noqa: SLF001 - the fault is planted inside
+
+    def moving(self: relations.Passage, column: str, _: str) -> str:
+        return careless(self, column, f"{column} + {self.shift}")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(relations.Passage, "_moved", moving)
+        told = refused(merger, village)
+    first = (village.number - 1) * SLOT_SIZE
+    assert "persil: cdesa_awal>cdesa (refer, find, stray) [2, 2, 1]" in told
+    assert f"rows {first + 2}" in told
+    report = merger.merge(village)
+    assert "beyond: persil.cdesa_awal>cdesa 1" in report["quality"]
+    assert merger.query(f"SELECT cdesa_awal FROM t_gabungan.persil WHERE id = {first + 2}") in (
+        [(None,)],
+        [(0,)],
+    )
 
 
 @pytest.mark.usefixtures("unchanged")

@@ -1,0 +1,181 @@
+"""What a village's references find, counted in its own database and in the merged one alike.
+
+The reconciliation compares both: each must find as many rows, and none may point to where another
+village's rows can lie.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from .links import ids_in
+from .references import CONFIG
+from .schemas import quoted
+
+if TYPE_CHECKING:
+    from .driver import Link
+    from .references import Reference
+    from .relations import Scope
+
+Counts = dict[str, list[int]]
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """One reference as its table's query asks for it; `number` tells its joins apart."""
+
+    scope: Scope
+    number: int
+    one: Reference
+    case: str
+    target: str
+
+    @property
+    def name(self) -> str:
+        """Return what it is called in the counts."""
+        case = f"[{self.case}]" if self.case else ""
+        return f"{self.one.table}.{self.one.column}>{self.target}{case}"
+
+    @property
+    def value(self) -> str:
+        """Return the id it refers to, NULL when it refers to none."""
+        column = f"t.{quoted(self.one.column)}"
+        if self.one.is_text:
+            column = f"IF({column} REGEXP '^[1-9][0-9]{{0,9}}$', CAST({column} AS SIGNED), NULL)"
+        if self.one.by:
+            return f"IF({self.scope.selector(self.one)} = '{self.case}', {column}, NULL)"
+        return column
+
+    @property
+    def inside(self) -> str:
+        """Return the condition that it points into the village's own ids."""
+        if self.target == CONFIG:
+            return f"{self.value} = {self.scope.config_id}"
+        return self.scope.holds(self.value)
+
+    @property
+    def beyond(self) -> str:
+        """Return the condition that it points to where another village's ids may lie."""
+        return f"{self.value} > 0 AND NOT {self.inside}"
+
+    @property
+    def key(self) -> str:
+        """Return the key of the row it finds."""
+        key = "id" if self.target == CONFIG else self.scope.references.key_of(self.target)
+        return f"p{self.number}.{quoted(key)}"
+
+    @property
+    def join(self) -> str:
+        """Return the join that finds the row, among the village's own alone."""
+        alias = f"p{self.number}"
+        owned = f"{self.key} = {self.scope.config_id}"
+        owned = owned if self.target == CONFIG else self.scope.where(self.target, alias)
+        table = self.scope.name(self.target)
+        return f" LEFT JOIN {table} {alias} ON {self.key} = {self.value} AND {owned}"
+
+
+def _asked(scope: Scope, table: str) -> list[_Asked]:
+    pairs = [
+        (one, case, target)
+        for one in scope.references.references.get(table, ())
+        if one.column in scope.tables[table].columns
+        for case, target in one.targets.items()
+        if _is_countable(scope, one, target)
+    ]
+    return [_Asked(scope, number, *pair) for number, pair in enumerate(pairs)]
+
+
+def _is_countable(scope: Scope, one: Reference, target: str) -> bool:
+    return (target == CONFIG or target in scope.tables) and (not one.by or scope.has_way(one))
+
+
+def reference_counts(link: Link, scope: Scope, tables: Collection[str]) -> Counts:
+    """Return per `table.column>target` how many rows refer, how many find, how many stray.
+
+    Those refer whose value can be the id of a row of the village; what they find is counted
+    within the village alone. Those stray that point beyond its ids, where another village's rows
+    may lie. All references of a table are one query.
+    """
+    counts: Counts = {}
+    for table in tables:
+        if asked := _asked(scope, table):
+            counts |= _count_references(link, scope, table, asked)
+    return counts
+
+
+def _count_references(link: Link, scope: Scope, table: str, asked: list[_Asked]) -> Counts:
+    fields = [f"SUM({one.inside}), COUNT({one.key}), SUM({one.beyond})" for one in asked]
+    joins = "".join(one.join for one in asked)
+    with link.cursor() as cursor:
+        cursor.execute(
+            f"SELECT {', '.join(fields)} FROM {scope.name(table)} t{joins}"
+            f" WHERE {scope.where(table)}"
+        )
+        row = [int(value or 0) for value in cursor.fetchone() or ()]
+    found = {one.name: row[3 * n : 3 * n + 3] for n, one in enumerate(asked)}
+    return {name: counts for name, counts in found.items() if any(counts)}
+
+
+def examples(link: Link, scope: Scope, name: str, most: int) -> tuple[int, ...]:
+    """Return keys of rows whose reference, called `name` in the counts, strays or finds nothing.
+
+    The strays come first; none for what is no column of ids.
+    """
+    table = name.partition(".")[0]
+    key = scope.references.key_of(table)
+    for one in _asked(scope, table):
+        if one.name != name or key not in scope.tables[table].columns:
+            continue
+        with link.cursor() as cursor:
+            cursor.execute(
+                f"SELECT t.{quoted(key)} FROM {scope.name(table)} t{one.join}"
+                f" WHERE {scope.where(table)} AND {one.value} > 0 AND {one.key} IS NULL"
+                f" ORDER BY {one.inside}, 1 LIMIT {most}"
+            )
+            return tuple(int(row[0]) for row in cursor.fetchall() if str(row[0]).isdigit())
+    return ()
+
+
+def embedded_counts(link: Link, scope: Scope, tables: Collection[str]) -> Counts:
+    """Return the same of ids that stand in JSON and links, each id once."""
+    counts: Counts = {}
+    for table in tables:
+        for column, shape in scope.references.embedded.get(table, {}).items():
+            if column not in scope.tables[table].columns:
+                continue
+            for target, ids in _embedded(link, scope, table, column, shape).items():
+                held = {one for one in ids if scope.low < one < scope.high}
+                found = _existing(link, scope, target, held)
+                told = [len(held), found, len(ids) - len(held)]
+                counts[f"{table}.{column}>{target}"] = told
+    return counts
+
+
+def _embedded(link: Link, scope: Scope, table: str, column: str, shape: str) -> dict[str, set[int]]:
+    name = "t.`key`" if shape == "setting" else "''"
+    found: dict[str, set[int]] = {}
+    with link.cursor() as cursor:
+        cursor.execute(
+            f"SELECT {name}, t.{quoted(column)} FROM {scope.name(table)} t"
+            f" WHERE {scope.where(table)} AND t.{quoted(column)} IS NOT NULL"
+        )
+        for key, value in cursor.fetchall():
+            for target, one in ids_in(shape, str(value), str(key)):
+                found.setdefault(target, set()).add(one)
+    return found
+
+
+def _existing(link: Link, scope: Scope, target: str, ids: Collection[int]) -> int:
+    if target not in scope.tables or not ids:
+        return 0
+    listed = ", ".join(map(str, sorted(ids)))
+    with link.cursor() as cursor:
+        cursor.execute(
+            f"SELECT COUNT(*) FROM {scope.name(target)} t"
+            f" WHERE {scope.where(target)} AND t.{quoted(scope.references.key_of(target))}"
+            f" IN ({listed})"
+        )
+        (count,) = cursor.fetchone() or (0,)
+    return int(count)
