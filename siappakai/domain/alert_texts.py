@@ -200,6 +200,28 @@ STORIES: Final = {
             " dengan: siappakai store list."
         ),
     ),
+    AlertKind.BACKUP_NOWHERE: Story(
+        _("Tanpa cadangan di luar server: %(sites)s situs desa"),
+        _(
+            "Belum ada penyimpanan, maka tidak ada yang dicadangkan. Bila sebuah server rusak atau"
+            " dicuri, isian semua desa di sana hilang untuk selamanya."
+        ),
+        _(
+            "Buat kunci pemulihan dan tambahkan penyimpanan di mesin lain: siappakai backup"
+            " make-key, lalu siappakai store add-folder atau add-bucket."
+        ),
+    ),
+    AlertKind.COPIES_BROKEN: Story(
+        _("Cadangan rusak atau hilang: %(copies)s di %(label)s"),
+        _(
+            "Penyimpanan itu tidak lagi punya cadangan-cadangan ini seperti dahulu dibuat;"
+            " %(lost)s di antaranya tidak utuh di mana pun lagi."
+        ),
+        _(
+            "Yang masih utuh di tempat lain dibuat lagi sendiri. Cari tahu siapa yang menghapus"
+            " atau mengubahnya, dan cadangkan lagi desa yang hilang: siappakai backup take."
+        ),
+    ),
     AlertKind.BACKUP_STALE: Story(
         _("Tanpa cadangan segar: %(sites)s situs di %(label)s"),
         _(

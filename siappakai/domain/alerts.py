@@ -41,6 +41,8 @@ class AlertKind(StrEnum):
     SCHEDULE_FAILING = "schedule_failing"
     STORE_FAILING = "store_failing"
     BACKUP_STALE = "backup_stale"
+    BACKUP_NOWHERE = "backup_nowhere"
+    COPIES_BROKEN = "copies_broken"
 
 
 class AlertState(StrEnum):

@@ -14,12 +14,17 @@ SHA256: Final = re.compile("[0-9a-f]{64}")
 
 
 class CopyState(StrEnum):
-    """A backup in one store: on its way, there and read back, not what it was, or deleted."""
+    """A backup in one store: on its way; there and read back; not what it was; not there any more.
+
+    Or deleted, as the rules let it go; or left behind in a store that is none of ours any more.
+    """
 
     WAITING = "waiting"
     STORED = "stored"
     DAMAGED = "damaged"
+    MISSING = "missing"
     DELETED = "deleted"
+    LEFT = "left"
 
 
 class ProofState(StrEnum):

@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, Protocol, Self
 
 from siappakai.domain.naming import Services, check_php, server_layout
-from siappakai.errors import InvalidInputError, RefusedError
+from siappakai.errors import InvalidInputError, RefusedError, UnreachableError
 from siappakai.wording import say
 
 OLDEST_PYTHON = (3, 9)
@@ -45,6 +45,10 @@ class UnsupportedSystemError(RefusedError):
 
 class DiskTooSmallError(RefusedError):
     """Too little room below the root folder."""
+
+
+class CommandFailedError(UnreachableError):
+    """The machine answers; what it was asked to run there failed."""
 
 
 @dataclass(frozen=True, slots=True)

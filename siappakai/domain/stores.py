@@ -51,6 +51,9 @@ class Vault(Protocol):
     def read(self, name: str) -> Iterator[bytes]:
         """Yield the content of a file in pieces; raises NotFoundError."""
 
+    def sizes(self, folder: str) -> dict[str, int]:
+        """Return the bytes of each whole file in a folder by its name; empty without it."""
+
     def delete(self, name: str) -> None:
         """Delete a file, there or not; raises DeletionRefusedError where that is not allowed."""
 

@@ -6,7 +6,7 @@ import subprocess
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 
-from siappakai.domain.servers import Answer
+from siappakai.domain.servers import Answer, CommandFailedError
 from siappakai.errors import UnreachableError
 from siappakai.wording import say
 
@@ -45,7 +45,7 @@ class LocalMachine:
         return Answer(done.returncode, done.stdout, done.stderr)
 
     def stream(self, argv: Sequence[str]) -> Iterator[bytes]:
-        """Yield what `argv` writes, piece by piece; raises UnreachableError when it fails."""
+        """Yield what `argv` writes, piece by piece; raises CommandFailedError."""
         pipe = subprocess.PIPE
         with subprocess.Popen(list(argv), stdout=pipe, stderr=pipe, env=_ENVIRONMENT) as process:
             try:
@@ -57,7 +57,7 @@ class LocalMachine:
             _check(process, argv)
 
     def feed(self, argv: Sequence[str], pieces: Iterable[bytes]) -> None:
-        """Give `argv` the pieces to read; raises UnreachableError when it fails."""
+        """Give `argv` the pieces to read; raises CommandFailedError."""
         pipe, nothing = subprocess.PIPE, subprocess.DEVNULL
         with subprocess.Popen(
             list(argv), stdin=pipe, stdout=nothing, stderr=pipe, env=_ENVIRONMENT
@@ -82,7 +82,7 @@ def _write(process: subprocess.Popen[bytes], pieces: Iterable[bytes]) -> None:
 def _check(process: subprocess.Popen[bytes], argv: Sequence[str]) -> None:
     said = process.stderr.read().decode(errors="replace") if process.stderr else ""
     if process.wait() != 0:
-        raise UnreachableError(
+        raise CommandFailedError(
             say(
                 "%(program)s di mesin ini gagal: %(said)s",
                 program=argv[0],

@@ -22,6 +22,10 @@ _UNKNOWN: Final = frozenset({"NoSuchKey", "404"})
 _WRONG_LOGIN: Final = frozenset({"InvalidAccessKeyId", "SignatureDoesNotMatch", "NoSuchBucket"})
 
 
+class _ForbiddenError(RefusedError):
+    """The login is known; what was asked for is not allowed to it."""
+
+
 class S3Vault:
     """An open bucket; see domain.stores.Vault."""
 
@@ -49,12 +53,24 @@ class S3Vault:
             found = self._client.get_object(Bucket=self._bucket, Key=self._prefix + name)
             yield from found["Body"].iter_chunks(_PIECE)
 
+    def sizes(self, folder: str) -> dict[str, int]:
+        """Return the bytes of each file in a folder."""
+        start = f"{self._prefix}{folder}/"
+        with _told(self._bucket):
+            pages = self._client.get_paginator("list_objects_v2")
+            found = [
+                one
+                for page in pages.paginate(Bucket=self._bucket, Prefix=start)
+                for one in page.get("Contents", [])
+            ]
+        return {one["Key"].removeprefix(start): one["Size"] for one in found}
+
     def delete(self, name: str) -> None:
         """Delete a file, there or not; raises DeletionRefusedError."""
         try:
             with _told(self._bucket):
                 self._client.delete_object(Bucket=self._bucket, Key=self._prefix + name)
-        except RefusedError:
+        except _ForbiddenError:
             raise DeletionRefusedError(
                 say("Penyimpanan %(label)s tidak mengizinkan penghapusan.", label=self._bucket),
                 say("Pangkas cadangan lama dari sisi penyimpanan itu sendiri."),
@@ -158,7 +174,8 @@ def _refusal(label: str, code: str) -> Exception:
             say("Pakai salinannya di penyimpanan lain."),
         )
     if code in _REFUSED or code in _WRONG_LOGIN:
-        return RefusedError(
+        kind = _ForbiddenError if code in _REFUSED else RefusedError
+        return kind(
             say("Penyimpanan %(label)s menolak: %(code)s.", label=label, code=code),
             say("Periksa nama ember, kunci akses dan haknya."),
         )

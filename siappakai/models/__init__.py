@@ -2,7 +2,7 @@
 
 from siappakai.models.accounts import AuditEntry, AuditHead, Role, Setting, User
 from siappakai.models.alerts import Alert, Channel, Delivery
-from siappakai.models.backups import Backup, BackupCopy, Store
+from siappakai.models.backups import Backup, BackupCopy, RegistryCopy, Store
 from siappakai.models.base import Base, db, registry_now, utc_now
 from siappakai.models.fleet import Server, Site
 from siappakai.models.gabungan import Consent, Gabungan, Member
@@ -35,6 +35,7 @@ __all__ = [
     "OfficialVillage",
     "RecoveryCode",
     "Regency",
+    "RegistryCopy",
     "Release",
     "Role",
     "Run",

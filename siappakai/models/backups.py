@@ -17,8 +17,9 @@ from siappakai.models.fleet import Server, Site
 class Store(Base):
     """Where backups are kept. `place` says where that is, `secret_sealed` opens it.
 
-    One that was removed stays for what was once in it. While it cannot be used,
-    `failing_since` and `failure` say since when and why.
+    One that was removed stays for what was once in it. `is_append_only`: it keeps what it has,
+    and is pruned by others than the panel. While it cannot be used, `failing_since` and
+    `failure` say since when and why.
     """
 
     __tablename__ = "stores"
@@ -28,6 +29,7 @@ class Store(Base):
     kind: Mapped[StoreKind] = mapped_column(state_column(StoreKind))
     place: Mapped[dict[str, Any]] = mapped_column(default=dict)
     secret_sealed: Mapped[str] = mapped_column(Text, default="")
+    is_append_only: Mapped[bool] = mapped_column(default=False)
     failing_since: Mapped[datetime | None]
     failure: Mapped[str] = mapped_column(KeptWording, default="")
     removed_at: Mapped[datetime | None]
@@ -72,6 +74,11 @@ class Backup(Base):
         back_populates="backup", order_by="BackupCopy.id", passive_deletes=True
     )
 
+    @property
+    def is_stored(self) -> bool:
+        """Whether some store of ours has it, as it was taken."""
+        return any(copy.state is CopyState.STORED for copy in self.copies)
+
 
 class BackupCopy(Base):
     """A backup in one store, or on its way there."""
@@ -90,4 +97,22 @@ class BackupCopy(Base):
     checked_at: Mapped[datetime | None]
 
     backup: Mapped[Backup] = relationship(back_populates="copies")
+    store: Mapped[Store] = relationship()
+
+
+class RegistryCopy(Base):
+    """A backup of this very registry in one store, written there and read back."""
+
+    __tablename__ = "registry_copies"
+    __table_args__ = (UniqueConstraint("name", "store_id"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    store_id: Mapped[int] = mapped_column(ForeignKey("stores.id"), index=True)
+    name: Mapped[str] = mapped_column(String(60))
+    taken_at: Mapped[datetime] = mapped_column(index=True)
+    size: Mapped[int] = mapped_column(BigInteger)
+    sha256: Mapped[str] = mapped_column(String(64))
+    state: Mapped[CopyState] = mapped_column(state_column(CopyState), default=CopyState.STORED)
+    checked_at: Mapped[datetime]
+
     store: Mapped[Store] = relationship()

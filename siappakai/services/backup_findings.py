@@ -6,20 +6,21 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Final
 
-from sqlalchemy import func, select
+from sqlalchemy import ColumnElement, case, func, select
+from sqlalchemy.orm import aliased
 
 from siappakai.domain.alerts import AlertKind, Finding, Severity
 from siappakai.domain.backups import CopyState, ProofState
 from siappakai.domain.states import SiteState
-from siappakai.models import Backup, BackupCopy, Server, Site, db
-from siappakai.services import backup_keys, settings, stores
+from siappakai.models import Backup, BackupCopy, Server, Site, Store, db
+from siappakai.services import backup_keys, copies, settings, stores
 
 # A store that fails once may be restarting.
 _PATIENCE: Final = timedelta(minutes=5)
 
 
 def look(now: datetime) -> Iterator[Finding]:
-    """Find failing stores, and servers with villages that have no fresh backup."""
+    """Find failing stores, what they lost, and villages that have no fresh backup."""
     known = stores.list_stores()
     for store in known:
         if store.failing_since is not None and now - store.failing_since >= _PATIENCE:
@@ -31,8 +32,49 @@ def look(now: datetime) -> Iterator[Finding]:
                 store.failing_since.isoformat(),
                 {"since": store.failing_since.isoformat(), "failure": str(store.failure)},
             )
+    yield from _broken()
     if known:
         yield from _stale(now)
+    else:
+        yield from _nowhere(now)
+
+
+def _nowhere(now: datetime) -> Iterator[Finding]:
+    """Find that nothing is kept anywhere but on the servers themselves."""
+    limit = now - timedelta(hours=settings.get(settings.BACKUP_STALE_HOURS))
+    count = db.session.scalar(select(func.count(Site.id)).where(*_in_service_since(limit)))
+    if count:
+        params = {"sites": count}
+        severity = Severity.WARNING
+        yield Finding(AlertKind.BACKUP_NOWHERE, "backups", "", severity, f"{now:%Y-%m-%d}", params)
+
+
+def _broken() -> Iterator[Finding]:
+    """Find stores that have not what they once took in, or were to have."""
+    other = aliased(BackupCopy)
+    sound = select(other.id).where(other.backup_id == Backup.id, other.state == CopyState.STORED)
+    is_lost = ~sound.exists() & Backup.is_spooled.is_(False)
+    broken = (
+        copies.in_stores(BackupCopy.store_id)
+        .add_columns(func.count(), func.sum(case((is_lost, 1), else_=0)), func.max(BackupCopy.id))
+        .where(BackupCopy.state.in_((CopyState.DAMAGED, CopyState.MISSING)))
+        .where(Backup.expired_at.is_(None))
+        .group_by(BackupCopy.store_id)
+        .order_by(BackupCopy.store_id)
+    )
+    for store_id, count, lost, newest in db.session.execute(broken).all():
+        yield Finding(
+            AlertKind.COPIES_BROKEN,
+            f"store:{store_id}:copies",
+            db.session.get_one(Store, store_id).name,
+            Severity.CRITICAL if lost else Severity.WARNING,
+            f"{newest} {count}",
+            {"copies": count, "lost": int(lost)},
+        )
+
+
+def _in_service_since(limit: datetime) -> tuple[ColumnElement[bool], ...]:
+    return Site.state == SiteState.ACTIVE, Site.installed_at < limit
 
 
 def _stale(now: datetime) -> Iterator[Finding]:
@@ -46,7 +88,7 @@ def _stale(now: datetime) -> Iterator[Finding]:
     waiting = (
         select(Server, func.count(Site.id))
         .join(Site, Site.server_id == Server.id)
-        .where(Site.state == SiteState.ACTIVE, Site.installed_at < limit)
+        .where(*_in_service_since(limit))
         .where(Site.id.not_in(fresh))
         .group_by(Server.id)
         .order_by(Server.id)

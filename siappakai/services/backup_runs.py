@@ -10,9 +10,9 @@ from sqlalchemy import select
 
 from siappakai.domain.backups import CopyState, manifest_hash, name_of
 from siappakai.domain.states import TERMINAL, ServerState
-from siappakai.models import Backup, BackupCopy, Run, Server, Target, db, utc_now
+from siappakai.models import Backup, BackupCopy, Run, Server, Store, Target, db, utc_now
 from siappakai.models.transactions import transaction
-from siappakai.services import backup_keys
+from siappakai.services import backup_keys, copies
 from siappakai.services.backups import COPY, PROVE, TAKE, request_copy
 from siappakai.services.errands import arrival
 from siappakai.services.servers import layout_of
@@ -20,29 +20,30 @@ from siappakai.services.staging import ARRIVED
 
 # A store that was down is tried again this much later.
 _PAUSE: Final = timedelta(minutes=10)
+# What lies in a store is looked at this often.
+_STOCK_AGE: Final = timedelta(days=1)
 
 
 def carry_on(now: datetime | None = None) -> list[Run]:
-    """Ask for the copying of what waits on servers, or shall be forgotten; done by the clock."""
+    """Ask for the copying of what some store lacks or shall forget; done by the clock."""
     now = now or utc_now()
     by = "siappakai"
     with transaction() as session:
-        servers = select(Server).where(
-            Server.id.in_(_servers_with_work()), Server.state == ServerState.READY
-        )
+        with_work = _with_work(now)
+        servers = select(Server).where(Server.state == ServerState.READY)
         return [
             request_copy(server, by=by)
             for server in session.scalars(servers.order_by(Server.id))
-            if not _is_under_way(server.id, now)
+            if with_work.intersection(copies.wards(server)) and not _is_under_way(server.id, now)
         ]
 
 
-def _servers_with_work() -> list[int]:
-    waiting = (Backup.is_spooled) & (BackupCopy.state == CopyState.WAITING)
-    waiting &= Backup.expired_at.is_(None)
-    expired = Backup.expired_at.is_not(None) & (BackupCopy.state == CopyState.STORED)
-    query = select(Backup.server_id).join(Backup.copies).where(waiting | expired).distinct()
-    return list(db.session.scalars(query))
+def _with_work(now: datetime) -> set[int]:
+    """Return the servers of whose backups a store lacks, shall forget or be asked for one."""
+    deletable = copies.expired() & Store.is_append_only.is_(False)
+    stale = (BackupCopy.state == CopyState.STORED) & (BackupCopy.checked_at < now - _STOCK_AGE)
+    work = copies.in_stores(Backup.server_id).where(copies.wanted() | deletable | stale)
+    return set(db.session.scalars(work.distinct()))
 
 
 def _is_under_way(server_id: int, now: datetime) -> bool:
@@ -73,7 +74,9 @@ def play_vars(run: Run) -> dict[str, Any]:
     if run.play == COPY:
         return {"spool": _spool(server_id)}
     if run.play == PROVE:
-        return {"proof": _proof(db.session.get_one(Server, server_id), run.options[ARRIVED])}
+        return {
+            "proof": _proof(db.session.get_one(Server, server_id), run.options.get(ARRIVED, []))
+        }
     return {}
 
 
@@ -81,11 +84,12 @@ def _spool(server_id: int) -> dict[str, list[str]]:
     """Return what of a server's spool is done with, and what must stay."""
     query = select(Backup).where(Backup.server_id == server_id, Backup.is_spooled)
     found = list(db.session.scalars(query))
+    lacking = copies.of_servers([server_id]).where(copies.wanted())
+    wanted = {copy.backup_id for copy in db.session.scalars(lacking)}
     keep = [
         one.name
         for one in found
-        if one.expired_at is None
-        and (not one.copies or any(copy.state is CopyState.WAITING for copy in one.copies))
+        if one.expired_at is None and (one.id in wanted or not one.is_stored)
     ]
     return {"keep": keep, "drop": [one.name for one in found if one.name not in keep]}
 

@@ -191,21 +191,18 @@ def prune(*, by: str) -> list[Judged]:
 
 
 def _judged(backups: Sequence[Backup], rules: Policy, zone: ZoneInfo) -> list[Judged]:
-    # What never reached a store must not push out what did.
-    arrived = [one for one in backups if _is_stored(one)]
+    # What never reached a store must not push out what did; what is lost pushes out nothing.
+    failed = ProofState.FAILED
+    arrived = [one for one in backups if one.is_stored or one.proof_state is failed]
     kept = [
         Kept(
             id=one.id,
             taken_at=one.taken_at.astimezone(zone).replace(tzinfo=None),
             is_proven=one.proof_state is ProofState.PROVEN,
             is_held=one.is_held,
-            is_damaged=one.proof_state is ProofState.FAILED,
+            is_damaged=one.proof_state is failed,
         )
         for one in arrived
     ]
     reasons = judge(kept, rules)
     return [Judged(one, reasons[one.id]) for one in arrived]
-
-
-def _is_stored(backup: Backup) -> bool:
-    return any(copy.state is CopyState.STORED for copy in backup.copies)

@@ -1,38 +1,44 @@
-"""Carrying backups: from a server's spool to the stores, and from a store to where it is proven.
+"""Carrying backups: from a server's spool, or a store that has them, to the stores they lack in.
 
 What is carried passes through this process piece by piece and rests nowhere in it.
 """
 
 from __future__ import annotations
 
-import hashlib
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from itertools import groupby
+from collections.abc import Callable
+from contextlib import suppress
 from typing import Final
 
-from sqlalchemy import select
+from sqlalchemy import case
 
 from siappakai.domain.backups import CopyState
-from siappakai.domain.servers import Shell
-from siappakai.domain.stores import Vault
+from siappakai.domain.stores import DeletionRefusedError, Vault
 from siappakai.errors import RefusedError, SiapPakaiError
 from siappakai.models import Backup, BackupCopy, Run, Store, db
-from siappakai.services import stores
-from siappakai.services.enrolment import open_shell
-from siappakai.services.errands import CancelledError, Errand, mark, rights_on, stored_name
+from siappakai.services import copies, stores
+from siappakai.services.errands import CancelledError, Errand
 from siappakai.services.leases import Tenure
-from siappakai.services.servers import layout_of
+from siappakai.services.origins import (
+    Origin,
+    OriginLostError,
+    Origins,
+    Parcel,
+    SourceLostError,
+    digest_of,
+    rotten,
+)
 from siappakai.services.staging import stage
+from siappakai.services.stocktaking import take_stock
 from siappakai.wording import say
 
+# Copying between stores ends after this long and goes on in another run: what is taken meanwhile
+# lies on its server alone, and comes first there.
+_FILL_SECONDS: Final = 3600.0
 
-class SourceLostError(Exception):
-    """The server a backup is read from, or brought to, failed; `problem` says how."""
 
-    def __init__(self, problem: SiapPakaiError) -> None:
-        super().__init__(problem.told)
-        self.problem = problem
+class _NotCarriedError(RefusedError):
+    """One backup could not be brought to a store; that says nothing of the others."""
 
 
 def prepare(run: Run, tenure: Tenure) -> None:
@@ -49,100 +55,123 @@ def prepare(run: Run, tenure: Tenure) -> None:
 
 
 def _deliver(errand: Errand) -> None:
-    """Bring what waits in a server's spool to the stores, and let them forget what expired."""
-    _forget_expired(errand)
-    waiting = (
-        select(BackupCopy)
-        .join(BackupCopy.backup)
-        .where(Backup.server_id == errand.server.id, Backup.is_spooled)
-        .where(BackupCopy.state == CopyState.WAITING, Backup.expired_at.is_(None))
-        .order_by(BackupCopy.store_id, BackupCopy.id)
-    )
-    copies = list(db.session.scalars(waiting))
-    db.session.commit()
-    if not copies:
-        return
-    with open_shell(errand.server) as shell:
-        rights = rights_on(shell)
-        for _, group in groupby(copies, key=lambda copy: copy.store_id):
-            _fill(errand, shell, rights, list(group))
+    """Bring to each store what it lacks, after what it has was looked at and the old deleted."""
+    wards = copies.wards(errand.server)
+    with Origins(errand) as origins:
+        for store in stores.list_stores():
+            _attend(errand, origins, store.id, wards)
 
 
-def _fill(
-    errand: Errand, shell: Shell, rights: Sequence[str], copies: Sequence[BackupCopy]
-) -> None:
-    """Bring backups to one store; when that fails, the others' turn comes all the same."""
-    store, began = copies[0].store, time.monotonic()
+def _attend(errand: Errand, origins: Origins, store_id: int, wards: list[int]) -> None:
+    """Do all that a store needs; when it fails, the others' turn comes all the same."""
+    store, began = db.session.get_one(Store, store_id), time.monotonic()
     name = store.name
     try:
-        with stores.open_vault(store) as vault:
-            for copy in copies:
-                began, name = time.monotonic(), f"{store.name}: {copy.backup.name}"
-                _carry(errand, shell, rights, vault, copy)
-                errand.note(name, time.monotonic() - began)
+        vault = origins.vault(store)
+        stores.recognise(vault, name)
+        _forget_expired(errand, vault, store_id, wards)
+        take_stock(errand, vault, store_id, wards)
+        _fill(errand, origins, store_id, wards)
     except SiapPakaiError as problem:
-        stores.note_state(store.id, problem)
+        stores.note_state(store_id, problem)
         errand.note(name, time.monotonic() - began, problem)
     else:
-        stores.note_state(store.id, None)
+        stores.note_state(store_id, None)
 
 
-def _carry(
-    errand: Errand, shell: Shell, rights: Sequence[str], vault: Vault, copy: BackupCopy
-) -> None:
-    """Bring one backup to one store, then read it back; raises SiapPakaiError."""
-    backup = copy.backup
-    name, path = stored_name(backup), f"{layout_of(backup.server).spool}/{backup.name}"
-    upload = vault.upload(name, backup.size)
-    rest = shell.stream([*rights, "tail", "-c", f"+{upload.offset + 1}", "--", path])
-    for piece in errand.watched(_of_server(rest)):
+def _fill(errand: Errand, origins: Origins, store_id: int, wards: list[int]) -> None:
+    """Bring what a store lacks: first what lies on its server alone, then the newest."""
+    order = case((Backup.is_spooled, 0), else_=1), Backup.taken_at.desc(), BackupCopy.id
+    lacking = copies.of_servers(wards).where(BackupCopy.store_id == store_id, copies.wanted())
+    ids = [(one.id, one.backup.is_spooled) for one in db.session.scalars(lacking.order_by(*order))]
+    until = time.monotonic() + _FILL_SECONDS
+    for copy_id, is_spooled in ids:
+        if not is_spooled and time.monotonic() > until:
+            return
+        db.session.commit()
+        copy = db.session.get(BackupCopy, copy_id)
+        if copy is not None:
+            _deliver_one(errand, origins, copy)
+
+
+def _deliver_one(errand: Errand, origins: Origins, copy: BackupCopy) -> None:
+    began, name = time.monotonic(), f"{copy.store.name}: {copy.backup.name}"
+    try:
+        _carry(errand, origins, copy)
+    except _NotCarriedError as problem:
+        errand.note(name, time.monotonic() - began, problem)
+    else:
+        errand.note(name, time.monotonic() - began)
+
+
+def _carry(errand: Errand, origins: Origins, copy: BackupCopy) -> None:
+    """Bring one backup to one store from wherever it can be had.
+
+    Raises _NotCarriedError, or the error of a store that cannot be used.
+    """
+    copy_id, store, parcel = copy.id, copy.store, Parcel.of(copy.backup)
+    vault = origins.vault(store)
+    reason: SiapPakaiError = rotten(parcel)
+    for origin in origins.of(parcel, besides=store.id):
+        try:
+            is_sound = _send(errand, vault, parcel, origin)
+        except OriginLostError as lost:
+            reason = lost.problem
+            continue
+        if not is_sound:
+            raise _spoilt(copy_id, store.name, parcel)
+        copies.mark(copy_id, CopyState.STORED)
+        return
+    raise _NotCarriedError(reason.what, reason.todo)
+
+
+def _send(errand: Errand, vault: Vault, parcel: Parcel, origin: Origin) -> bool:
+    """Write a backup into a store and read it back; tell whether the store has it as it was.
+
+    Raises OriginLostError when it came from something else than what was taken.
+    """
+    upload = vault.upload(parcel.stored_name, parcel.size)
+    for piece in errand.watched(origin.read(upload.offset)):
         upload.write(piece)
     upload.finish()
-    digest = hashlib.sha256()
-    for piece in errand.watched(vault.read(name)):
-        digest.update(piece)
-    if digest.hexdigest() != backup.sha256:
-        vault.delete(name)
-        raise RefusedError(
-            say("%(name)s rusak di jalan; dikirim lagi nanti.", name=backup.name),
-            say("Bila terulang, periksa penyimpanan dan jaringannya."),
-        )
-    mark(copy.id, CopyState.STORED)
+    if digest_of(errand.watched(vault.read(parcel.stored_name))) == parcel.sha256:
+        return True
+    with suppress(DeletionRefusedError):
+        vault.delete(parcel.stored_name)
+    if origin.is_sound():
+        return False
+    problem = rotten(parcel)
+    origin.condemn(problem)
+    raise OriginLostError(problem)
 
 
-def _forget_expired(errand: Errand) -> None:
-    """Delete from the stores what the rules let go; a store that keeps it all may do so."""
-    expired = (
-        select(BackupCopy)
-        .join(BackupCopy.backup)
-        .where(Backup.server_id == errand.server.id, Backup.expired_at.is_not(None))
-        .where(BackupCopy.state.in_((CopyState.STORED, CopyState.DAMAGED)))
-        .order_by(BackupCopy.store_id, BackupCopy.id)
+def _spoilt(copy_id: int, store: str, parcel: Parcel) -> _NotCarriedError:
+    problem = _NotCarriedError(
+        say(
+            "%(name)s rusak di jalan ke %(store)s; dikirim lagi nanti.",
+            name=parcel.name,
+            store=store,
+        ),
+        say("Bila terulang, periksa penyimpanan dan jaringannya."),
     )
-    copies = list(db.session.scalars(expired))
+    copies.mark(copy_id, CopyState.DAMAGED, problem)
+    return problem
+
+
+def _forget_expired(errand: Errand, vault: Vault, store_id: int, wards: list[int]) -> None:
+    """Delete from a store what the rules let go, unless it keeps all it has."""
+    expired = copies.of_servers(wards).where(BackupCopy.store_id == store_id, copies.expired())
+    deletable = expired.where(Store.is_append_only.is_(False)).order_by(BackupCopy.id)
+    names = [(one.id, Parcel.of(one.backup).stored_name) for one in db.session.scalars(deletable)]
     db.session.commit()
-    for _, group in groupby(copies, key=lambda copy: copy.store_id):
-        _empty(errand, list(group))
-
-
-def _empty(errand: Errand, copies: Sequence[BackupCopy]) -> None:
-    store: Store = copies[0].store
-    try:
-        with stores.open_vault(store) as vault:
-            for copy in copies:
-                errand.check()
-                vault.delete(stored_name(copy.backup))
-                mark(copy.id, CopyState.DELETED)
-    except SiapPakaiError as problem:
-        errand.note(store.name, 0.0, problem)
-
-
-def _of_server(pieces: Iterable[bytes]) -> Iterator[bytes]:
-    """Tell a failure of the server from one of the store."""
-    try:
-        yield from pieces
-    except SiapPakaiError as problem:
-        raise SourceLostError(problem) from problem
+    for copy_id, name in names:
+        errand.check()
+        try:
+            vault.delete(name)
+        except DeletionRefusedError:
+            stores.set_append_only(store_id, on=True, by="siappakai")
+            return
+        copies.mark(copy_id, CopyState.DELETED)
 
 
 _BEFORE: Final[dict[str, Callable[[Errand], None]]] = {"copy": _deliver, "prove": stage}

@@ -8,11 +8,10 @@ from typing import Final
 
 from sqlalchemy import select
 
-from siappakai.domain.backups import CopyState
 from siappakai.domain.servers import Shell
 from siappakai.domain.states import RunState, StepState
 from siappakai.errors import SiapPakaiError
-from siappakai.models import Backup, BackupCopy, Run, Server, Step, db, utc_now
+from siappakai.models import Backup, Run, Server, Step, db, utc_now
 from siappakai.models.transactions import transaction
 from siappakai.services import outcomes
 from siappakai.services.leases import LeaseLostError, Tenure, hold
@@ -90,10 +89,3 @@ def stored_name(backup: Backup) -> str:
 def rights_on(shell: Shell) -> list[str]:
     """Return what turns a command into root's."""
     return [] if shell.run(["id", "-u"]).output.strip() == "0" else ["sudo", "-n"]
-
-
-def mark(copy_id: int, state: CopyState) -> None:
-    """Note where a copy of a backup stands."""
-    with transaction() as session:
-        copy = session.get_one(BackupCopy, copy_id)
-        copy.state, copy.checked_at, copy.message = state, utc_now(), ""

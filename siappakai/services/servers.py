@@ -27,10 +27,10 @@ from siappakai.domain.servers import (
     machine_of,
 )
 from siappakai.domain.states import RunState, ServerState, SiteState
-from siappakai.errors import ConflictError, InvalidInputError, NotFoundError
-from siappakai.models import Release, Run, Server, Site, Target, db
+from siappakai.errors import ConflictError, InvalidInputError, NotFoundError, RefusedError
+from siappakai.models import Backup, Release, Run, Server, Site, Target, db
 from siappakai.models.transactions import transaction
-from siappakai.services import audit, runs
+from siappakai.services import audit, copies, runs
 from siappakai.wording import say
 
 LOCAL = "local"
@@ -197,13 +197,22 @@ def forget_server(server_id: int, *, by: str) -> None:
 def retire(server: Server) -> None:
     """Free a server's name and pinned key; its row stays for the history of its runs.
 
-    What it could open with a key of its own is sealed for it no more.
+    What it could open with a key of its own is sealed for it no more, and what waited there to
+    be carried to the stores is lost.
     """
+    name = server.name
     suffix = f" #{server.id}"
     server.name = server.name[: _NAME_LENGTH - len(suffix)] + suffix
     server.state = ServerState.FORGOTTEN
     server.host_key = ""
     server.is_prover, server.proof_recipient = False, ""
+    gone = RefusedError(
+        say("Server %(server)s dilepas sebelum cadangan itu sampai ke penyimpanan.", server=name),
+        say("Cadangkan situsnya di server yang baru."),
+    )
+    lying_there = select(Backup.id).where(Backup.server_id == server.id, Backup.is_spooled)
+    for backup_id in db.session.scalars(lying_there).all():
+        copies.lose_spooled(backup_id, gone)
 
 
 def request_prepare(server_id: int, *, by: str, retry_of: int | None = None) -> Run:

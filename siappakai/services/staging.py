@@ -7,14 +7,14 @@ import time
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
-from siappakai.domain.backups import CopyState, ProofState
+from siappakai.domain.backups import CopyState
 from siappakai.domain.servers import Shell
-from siappakai.errors import RefusedError, SiapPakaiError
+from siappakai.errors import NotFoundError, RefusedError, SiapPakaiError
 from siappakai.models import Backup, BackupCopy, db
 from siappakai.models.transactions import transaction
-from siappakai.services import stores
+from siappakai.services import copies, stores
 from siappakai.services.enrolment import open_shell
-from siappakai.services.errands import Errand, arrival, mark, rights_on, stored_name
+from siappakai.services.errands import Errand, arrival, rights_on, stored_name
 from siappakai.services.leases import hold
 from siappakai.wording import say
 
@@ -59,6 +59,10 @@ def _bring(errand: Errand, shell: Shell, rights: Sequence[str], backup: Backup) 
             with stores.open_vault(copy.store) as vault:
                 pieces = _hashed(errand.watched(vault.read(stored_name(backup))), digest)
                 shell.feed([*rights, "dd", f"of={path}", "bs=1M", "status=none"], pieces)
+        except NotFoundError as problem:
+            reason = problem
+            copies.mark(copy.id, CopyState.MISSING, problem)
+            continue
         except SiapPakaiError as problem:
             reason = problem
             continue
@@ -66,17 +70,8 @@ def _bring(errand: Errand, shell: Shell, rights: Sequence[str], backup: Backup) 
             return
         reason = _damaged(copy)
         errand.note(f"{copy.store.name}: {backup.name}", 0.0, reason)
-        _note_damaged(copy)
+        copies.mark(copy.id, CopyState.DAMAGED, reason)
     raise reason
-
-
-def _note_damaged(copy: BackupCopy) -> None:
-    """Note that a store does not give back what was taken; without another copy all is lost."""
-    mark(copy.id, CopyState.DAMAGED)
-    with transaction() as session:
-        backup = session.get_one(Backup, copy.backup_id, populate_existing=True)
-        if not any(one.state is CopyState.STORED for one in backup.copies):
-            backup.proof_state, backup.proof_message = ProofState.FAILED, _damaged(copy).told
 
 
 def _damaged(copy: BackupCopy) -> RefusedError:

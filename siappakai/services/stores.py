@@ -5,14 +5,22 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
+from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import or_, select
 
 from siappakai.credentials import load_key_ring
 from siappakai.domain.backups import CopyState
 from siappakai.domain.hostkeys import HostKey
 from siappakai.domain.servers import check_address, check_port, check_user
-from siappakai.domain.stores import S3Place, SftpPlace, StoreKind, Vault, check_name
+from siappakai.domain.stores import (
+    DeletionRefusedError,
+    S3Place,
+    SftpPlace,
+    StoreKind,
+    Vault,
+    check_name,
+)
 from siappakai.errors import ConflictError, NotFoundError, RefusedError, SiapPakaiError
 from siappakai.gateways.s3 import open_bucket
 from siappakai.models import Backup, BackupCopy, Store, db, utc_now
@@ -24,6 +32,10 @@ from siappakai.ssh import Login, changed_host_key, connect
 from siappakai.ssh.sftp import open_folder
 from siappakai.wording import say
 
+# Lies in every store: one without it is not the store it was, such as a folder whose disk is not
+# mounted, in which everything would seem to be missing.
+MARKER = "siappakai-store"
+_MARK = b"SiapPakai\n"
 _TRIAL = "siappakai-trial"
 
 
@@ -91,11 +103,12 @@ def remove_store(name: str, *, by: str) -> Store:
             )
         store.removed_at, store.secret_sealed = utc_now(), ""
         store.name = f"{store.name} #{store.id}"
-        waiting = select(BackupCopy).where(
-            BackupCopy.store_id == store.id, BackupCopy.state == CopyState.WAITING
-        )
-        for copy in session.scalars(waiting):
-            session.delete(copy)
+        held = select(BackupCopy).where(BackupCopy.store_id == store.id).with_for_update()
+        for copy in session.scalars(held):
+            if copy.state is CopyState.WAITING:
+                session.delete(copy)
+            elif copy.state is not CopyState.DELETED:
+                copy.state = CopyState.LEFT
         audit.record("store.remove", name, by=by)
         return store
 
@@ -103,21 +116,34 @@ def remove_store(name: str, *, by: str) -> Store:
 @contextmanager
 def open_vault(store: Store) -> Iterator[Vault]:
     """Open a store; raises the errors of reaching it."""
+    secret, private_key = secret_of(store), ""
+    if store.kind is StoreKind.SFTP:
+        private_key = keys.private_key_text()
     timeout = current_settings().ssh_timeout_seconds
-    if store.kind is StoreKind.S3:
-        secret = load_key_ring(current_settings().credentials_file).unseal(store.secret_sealed)
-        with open_bucket(S3Place(**store.place), secret, timeout) as bucket:
+    with open_place(store.kind, store.place, secret, private_key, timeout) as vault:
+        yield vault
+
+
+def secret_of(store: Store) -> str:
+    """Return what opens a store besides the panel's key, unsealed; nothing for most."""
+    if not store.secret_sealed:
+        return ""
+    return load_key_ring(current_settings().credentials_file).unseal(store.secret_sealed)
+
+
+@contextmanager
+def open_place(
+    kind: StoreKind, place: dict[str, Any], secret: str, private_key: str, timeout: float
+) -> Iterator[Vault]:
+    """Open a store by what is known of it alone; raises the errors of reaching it."""
+    if kind is StoreKind.S3:
+        with open_bucket(S3Place(**place), secret, timeout) as bucket:
             yield bucket
         return
-    place = SftpPlace(**store.place)
-    login = Login(
-        place.address,
-        place.port,
-        place.user,
-        HostKey.parse(place.host_key),
-        private_key=keys.private_key_text(),
-    )
-    with connect(login, timeout) as connection, open_folder(connection, place.folder) as folder:
+    sftp = SftpPlace(**place)
+    pinned = HostKey.parse(sftp.host_key)
+    login = Login(sftp.address, sftp.port, sftp.user, pinned, private_key=private_key)
+    with connect(login, timeout) as connection, open_folder(connection, sftp.folder) as folder:
         yield folder
 
 
@@ -137,17 +163,18 @@ def _add(name: str, kind: StoreKind, place: SftpPlace | S3Place, secret: str, *,
     sealed = load_key_ring(current_settings().credentials_file).seal(secret) if secret else ""
     store = Store(name=name, kind=kind, place=asdict(place), secret_sealed=sealed)
     _refuse_second(name)
-    _try_out(store)
+    store.is_append_only = not _try_out(store)
     with transaction() as session:
         _refuse_second(name)
         session.add(store)
         session.flush()
         # What is still on a server, or in another store, is brought to it as well.
+        stored = select(BackupCopy.backup_id).where(BackupCopy.state == CopyState.STORED)
+        has_origin = or_(Backup.is_spooled, Backup.id.in_(stored))
+        known = select(Backup.id).where(has_origin, Backup.expired_at.is_(None))
         session.add_all(
             BackupCopy(backup_id=backup_id, store_id=store.id)
-            for backup_id in session.scalars(
-                select(Backup.id).where(Backup.is_spooled, Backup.expired_at.is_(None))
-            )
+            for backup_id in session.scalars(known)
         )
         audit.record("store.add", name, by=by, detail={"kind": kind.value})
         return store
@@ -160,23 +187,62 @@ def _refuse_second(name: str) -> None:
         )
 
 
-def _try_out(store: Store) -> None:
-    """Write, read and, where that is allowed, delete a small file."""
-    text = b"SiapPakai\n"
+def recognise(vault: Vault, name: str) -> None:
+    """Make sure that a store is the one it was; raises RefusedError when it is not."""
+    try:
+        found = b"".join(vault.read(MARKER))
+    except NotFoundError:
+        found = b""
+    if found != _MARK:
+        raise RefusedError(
+            say(
+                "Penyimpanan %(name)s bukan yang dahulu: berkas %(marker)s tidak ada di sana.",
+                name=name,
+                marker=MARKER,
+            ),
+            say(
+                "Pasang kembali disknya. Bila memang dikosongkan, hapus penyimpanan itu di sini"
+                " dan tambahkan lagi."
+            ),
+        )
+
+
+def set_append_only(store_id: int, *, on: bool, by: str) -> Store:
+    """Note that a store keeps all it has, or that the panel may delete there."""
+    with transaction() as session:
+        store = session.get_one(Store, store_id)
+        if store.is_append_only != on:
+            store.is_append_only = on
+            audit.record("store.append_only", store.name, by=by, detail={"on": on})
+        return store
+
+
+def _try_out(store: Store) -> bool:
+    """Write the store's mark, read it back; tell whether what is written can be deleted."""
     with open_vault(store) as vault:
-        upload = vault.upload(_TRIAL, len(text))
-        upload.write(text[upload.offset :])
-        upload.finish()
-        if b"".join(vault.read(_TRIAL)) != text:
-            raise RefusedError(
-                say("Penyimpanan itu tidak mengembalikan apa yang ditulis ke dalamnya."),
-                say("Periksa layanannya, atau pilih penyimpanan lain."),
-            )
+        try:
+            recognise(vault, store.name)
+        except RefusedError:
+            _write(vault, MARKER)
+            recognise(vault, store.name)
+        _write(vault, _TRIAL)
+        try:
+            vault.delete(_TRIAL)
+        except DeletionRefusedError:
+            return False
+        return True
+
+
+def _write(vault: Vault, name: str) -> None:
+    upload = vault.upload(name, len(_MARK))
+    upload.write(_MARK[upload.offset :])
+    upload.finish()
 
 
 def _only_copies(store: Store) -> int:
-    """Return how many backups nobody else has."""
-    stored = select(BackupCopy.backup_id).where(BackupCopy.state == CopyState.STORED)
+    """Return how many backups nobody else has, those that the rules let go left out."""
+    stored = select(BackupCopy.backup_id).join(BackupCopy.backup)
+    stored = stored.where(BackupCopy.state == CopyState.STORED, Backup.expired_at.is_(None))
     here = set(db.session.scalars(stored.where(BackupCopy.store_id == store.id)))
     elsewhere = set(db.session.scalars(stored.where(BackupCopy.store_id != store.id)))
     return len(here - elsewhere)

@@ -18,10 +18,11 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from paramiko.hostkeys import HostKeyEntry
 
 from siappakai.domain.hostkeys import HostKey
-from siappakai.domain.servers import Answer
+from siappakai.domain.servers import Answer, CommandFailedError
 from siappakai.errors import InvalidInputError, RefusedError, UnreachableError
 from siappakai.wording import say
 
+_SUDO = ("sudo", "-n")
 # What is read of a stream at once.
 _PIECE = 1 << 18
 _KEY_CLASSES = (paramiko.Ed25519Key, paramiko.ECDSAKey, paramiko.RSAKey)
@@ -93,7 +94,7 @@ class Connection:
         return client
 
     def stream(self, argv: Sequence[str]) -> Iterator[bytes]:
-        """Yield what `argv` writes, piece by piece; raises UnreachableError when it fails."""
+        """Yield what `argv` writes, piece by piece; raises UnreachableError, CommandFailedError."""
         with told(self.label):
             given, output, error = self._client.exec_command(
                 shlex.join(argv), timeout=self._timeout
@@ -102,10 +103,10 @@ class Connection:
             while piece := output.channel.recv(_PIECE):
                 yield piece
             if _exit_code(output.channel, self._timeout) != 0:
-                raise OSError(error.read().decode(errors="replace").strip()[-300:])
+                raise _failed(self.label, argv, error.read())
 
     def feed(self, argv: Sequence[str], pieces: Iterable[bytes]) -> None:
-        """Give `argv` the pieces to read; raises UnreachableError when it fails."""
+        """Give `argv` the pieces to read; raises UnreachableError, CommandFailedError."""
         with told(self.label):
             given, output, error = self._client.exec_command(
                 shlex.join(argv), timeout=self._timeout
@@ -114,7 +115,7 @@ class Connection:
                 given.channel.sendall(piece)
             given.channel.shutdown_write()
             if _exit_code(output.channel, self._timeout) != 0:
-                raise OSError(error.read().decode(errors="replace").strip()[-300:])
+                raise _failed(self.label, argv, error.read())
 
     def install_public_key(self, line: str) -> bool:
         """Add a public key to the account's authorized_keys; say whether it was missing."""
@@ -209,6 +210,18 @@ def generate_key(comment: str) -> tuple[str, str]:
         serialization.Encoding.OpenSSH, serialization.PublicFormat.OpenSSH
     )
     return private.decode(), f"{public.decode()} {comment}"
+
+
+def _failed(label: str, argv: Sequence[str], said: bytes) -> CommandFailedError:
+    return CommandFailedError(
+        say(
+            "%(program)s di server %(label)s gagal: %(said)s",
+            program=next((word for word in argv if word not in _SUDO), ""),
+            label=label,
+            said=said.decode(errors="replace").strip()[-300:],
+        ),
+        say("Periksa berkas, disk dan haknya di sana, lalu coba lagi."),
+    )
 
 
 def _exit_code(channel: paramiko.Channel, timeout: float) -> int:

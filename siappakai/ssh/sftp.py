@@ -15,7 +15,7 @@ from siappakai.ssh import Connection, told
 from siappakai.wording import say
 
 _PIECE = 1 << 18
-_ANNOUNCED = 64 << 20
+_PARTIAL = ".partial"
 
 
 class SftpVault:
@@ -31,7 +31,7 @@ class SftpVault:
         path = self._path(name)
         with told(self._label):
             self._make_folder(path.parent)
-            partial = f"{path}.partial"
+            partial = f"{path}{_PARTIAL}"
             offset = _size(self._sftp, partial)
             if offset > size:
                 self._sftp.remove(partial)
@@ -51,10 +51,21 @@ class SftpVault:
                 while piece := file.read(_PIECE):
                     yield piece
 
+    def sizes(self, folder: str) -> dict[str, int]:
+        """Return the bytes of each whole file in a folder; empty when there is no such folder."""
+        with told(self._label):
+            try:
+                found = self._sftp.listdir_attr(str(self._path(folder)))
+            except FileNotFoundError:
+                return {}
+        return {
+            one.filename: one.st_size or 0 for one in found if not one.filename.endswith(_PARTIAL)
+        }
+
     def delete(self, name: str) -> None:
         """Delete a file, there or not, and what a broken transfer left of it."""
         with told(self._label):
-            for path in (str(self._path(name)), f"{self._path(name)}.partial"):
+            for path in (str(self._path(name)), f"{self._path(name)}{_PARTIAL}"):
                 with suppress(FileNotFoundError):
                     self._remove(path)
 
@@ -86,7 +97,7 @@ class _SftpUpload:
         self._sftp = sftp
         self._label = label
         self._path = path
-        self._file = sftp.open(f"{path}.partial", "ab")
+        self._file = sftp.open(f"{path}{_PARTIAL}", "ab")
         # Answers are waited for at the end, where a full disk is noticed all the same.
         self._file.set_pipelined(pipelined=True)
 
@@ -98,7 +109,7 @@ class _SftpUpload:
     def finish(self) -> None:
         with told(self._label):
             self._file.close()
-            self._sftp.posix_rename(f"{self._path}.partial", self._path)
+            self._sftp.posix_rename(f"{self._path}{_PARTIAL}", self._path)
 
 
 @contextmanager

@@ -47,6 +47,8 @@ _LABELS: Final[dict[type[StrEnum], dict[StrEnum, Label]]] = {
         CopyState.WAITING: Label(_("Menunggu diantar"), "busy", "clock"),
         CopyState.STORED: Label(_("Tersimpan"), "good", "circle-check"),
         CopyState.DAMAGED: Label(_("Rusak"), "bad", "circle-x"),
+        CopyState.MISSING: Label(_("Hilang dari penyimpanan"), "bad", "circle-x"),
+        CopyState.LEFT: Label(_("Ditinggal di penyimpanan lama"), "idle", "circle-minus"),
         CopyState.DELETED: Label(_("Dipangkas"), "idle", "circle-minus"),
     },
     ProofState: {

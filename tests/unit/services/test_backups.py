@@ -7,7 +7,7 @@ import pytest
 from flask import Flask
 
 from playbooks.module_utils import backup_proof
-from siappakai.domain.alerts import AlertKind
+from siappakai.domain.alerts import AlertKind, Severity
 from siappakai.domain.backups import CopyState, ProofState, manifest_hash, name_of
 from siappakai.domain.retention import Reason
 from siappakai.domain.states import RunState, SiteState
@@ -21,6 +21,7 @@ from siappakai.services import (
     backup_notes,
     backup_runs,
     backups,
+    copies,
     servers,
     settings,
     stores,
@@ -239,11 +240,55 @@ def test_a_store_with_the_only_copy_is_not_forgotten(registry: Flask) -> None:
     assert [store.name for store in stores.list_stores()] == ["dua"]
 
 
+def test_a_store_that_was_removed_holds_nothing_for_us_and_loses_nothing(registry: Flask) -> None:
+    """What the rules keep because of a copy is kept because of one that can still be read."""
+    make_store("satu")
+    backup = make_backup(built_site(), proof_state=ProofState.PROVEN)
+    with transaction() as session:
+        extra = BackupCopy(backup_id=backup.id, store_id=make_store("dua").id)
+        session.add(extra)
+        extra.state = CopyState.STORED
+    stores.remove_store("satu", by=BY)
+    (left, kept) = db.session.query(BackupCopy).order_by(BackupCopy.id)
+    assert (left.state, kept.state) == (CopyState.LEFT, CopyState.STORED)
+    copies.mark(left.id, CopyState.STORED)
+    assert left.state is CopyState.LEFT, "a transfer that ends late changes nothing"
+    copies.mark(kept.id, CopyState.MISSING, RefusedError("Hilang."))
+    with transaction():
+        backup.is_spooled = False
+    assert [one.backup.id for one in backups.prune(by=BY)] == []
+    assert backups.unproven() == []
+    with transaction():
+        backup.expired_at = utc_now()
+    due = copies.of_servers([backup.server_id]).where(copies.expired())
+    assert [one.id for one in db.session.scalars(due)] == [kept.id]
+
+
+def test_what_stores_lost_is_told_gravely_when_nothing_else_has_it(registry: Flask) -> None:
+    make_store("satu")
+    make_store("dua")
+    backup = make_backup(built_site(), is_spooled=False)
+    two, one = [copy.id for copy in backup.copies]
+    lost = RefusedError("Hilang.")
+    copies.mark(one, CopyState.MISSING, lost)
+    (found,) = backup_findings.look(utc_now())
+    assert (found.kind, found.label, found.severity) == (
+        AlertKind.COPIES_BROKEN,
+        "satu",
+        Severity.WARNING,
+    )
+    copies.mark(two, CopyState.DAMAGED, lost)
+    assert [one.severity for one in backup_findings.look(utc_now())] == [Severity.CRITICAL] * 2
+    assert [one.backup.id for one in backups.prune(by=BY)] == [backup.id], "judged, and kept"
+    assert backup.expired_at is None
+
+
 def test_villages_without_a_fresh_backup_and_failing_stores_are_found(registry: Flask) -> None:
     now = utc_now()
     old = now - timedelta(days=9)
     site = make_site(release=make_release(), installed_at=old, state=SiteState.ACTIVE)
-    assert list(backup_findings.look(now)) == [], "no store, no promise"
+    (nowhere,) = backup_findings.look(now)
+    assert (nowhere.kind, nowhere.params["sites"]) == (AlertKind.BACKUP_NOWHERE, 1)
     store = make_store()
     (stale,) = backup_findings.look(now)
     assert (stale.kind, stale.params["sites"]) == (AlertKind.BACKUP_STALE, 1)

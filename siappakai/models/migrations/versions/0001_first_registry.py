@@ -663,6 +663,7 @@ def _make_backups() -> None:
         ),
         sa.Column("place", sa.JSON(), nullable=False),
         sa.Column("secret_sealed", sa.Text(), nullable=False),
+        sa.Column("is_append_only", sa.Boolean(), nullable=False),
         sa.Column("failing_since", sa.DateTime(), nullable=True),
         sa.Column("failure", sa.Text(), nullable=False),
         sa.Column("removed_at", sa.DateTime(), nullable=True),
@@ -722,7 +723,9 @@ def _make_backups() -> None:
                 "waiting",
                 "stored",
                 "damaged",
+                "missing",
                 "deleted",
+                "left",
                 name="copystate",
                 native_enum=False,
                 length=20,
@@ -747,6 +750,36 @@ def _make_backups() -> None:
     )
     op.create_index(op.f("ix_backup_copies_store_id"), "backup_copies", ["store_id"])
     op.create_index("ix_backup_copies_state", "backup_copies", ["state", "backup_id"])
+    op.create_table(
+        "registry_copies",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("store_id", sa.Integer(), nullable=False),
+        sa.Column("name", sa.String(length=60), nullable=False),
+        sa.Column("taken_at", sa.DateTime(), nullable=False),
+        sa.Column("size", sa.BigInteger(), nullable=False),
+        sa.Column("sha256", sa.String(length=64), nullable=False),
+        sa.Column(
+            "state",
+            sa.Enum(
+                "waiting",
+                "stored",
+                "damaged",
+                "deleted",
+                name="copystate",
+                native_enum=False,
+                length=20,
+            ),
+            nullable=False,
+        ),
+        sa.Column("checked_at", sa.DateTime(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["store_id"], ["stores.id"], name=op.f("fk_registry_copies_store_id_stores")
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_registry_copies")),
+        sa.UniqueConstraint("name", "store_id", name=op.f("uq_registry_copies_name_store_id")),
+    )
+    op.create_index(op.f("ix_registry_copies_store_id"), "registry_copies", ["store_id"])
+    op.create_index(op.f("ix_registry_copies_taken_at"), "registry_copies", ["taken_at"])
 
     _create_gabungan()
 
@@ -850,6 +883,7 @@ def downgrade() -> None:
     op.drop_table("consents")
     op.drop_table("gabungan_members")
     op.drop_table("gabungan")
+    op.drop_table("registry_copies")
     op.drop_table("backup_copies")
     op.drop_table("backups")
     op.drop_table("stores")
