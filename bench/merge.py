@@ -86,6 +86,7 @@ class Merger:
                 references=references,
                 facts=str(len(json.dumps(facts()))),
                 counters=read_counters(link),
+                version=gabungan.schema_version(link, SCHEMA),
             )
         with merging.writer(self.socket) as link:
             for village in villages:

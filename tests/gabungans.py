@@ -85,7 +85,7 @@ class Merger:
         """Write the village's file."""
         file = self.file(order)
         file.unlink(missing_ok=True)
-        with exporting.snapshot(self.socket) as link:
+        with exporting.snapshot(self.socket, order.database) as link:
             return exporting.export(link, order, file)
 
     def file(self, order: Order) -> Path:
@@ -103,7 +103,7 @@ class Merger:
             "references": self.references,
         }
         with merging.writer(self.socket) as link:
-            tables = merging.gabungan_tables(link, self.schema)
+            tables = gabungan.contract(link, self.schema, self.references)
             return merging.merge(link, merging.Order(**{**known, **changes}), Steps(), tables)
 
     def merge(self, village: Village, **changes: Any) -> dict[str, Any]:

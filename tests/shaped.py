@@ -33,6 +33,7 @@ _DIRT = (
 )
 FAMILY, PROGRAMS, GROUPS = 4, 4, 3
 REGENCY_CODE = "5102"
+SCHEMA_VERSION = "2024100101"
 
 
 @cache
@@ -325,6 +326,10 @@ def _user(_: Village, number: int, __: dict[str, Any]) -> dict[str, Any]:
     }
 
 
+def _migration(_: Village, number: int, __: dict[str, Any]) -> dict[str, Any]:
+    return {"versi_database": SCHEMA_VERSION if number == 1 else f"202{number}010101"}
+
+
 def _heading(_: Village, number: int, __: dict[str, Any]) -> dict[str, Any]:
     return {"kode": f"{number:03d}"}
 
@@ -356,6 +361,7 @@ _SPECIAL: dict[str, Any] = {
     "tweb_penduduk_umur": _age_class,
     "user": _user,
     "klasifikasi_surat": _heading,
+    "migrasi": _migration,
 }
 
 

@@ -12,7 +12,7 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.changes import read_counters
 from ansible.module_utils.cycling import Round, take_turn
 from ansible.module_utils.driver import connect
-from ansible.module_utils.gabungan import contract
+from ansible.module_utils.gabungan import contract, schema_version
 from ansible.module_utils.merging import writer
 from ansible.module_utils.outcome import EXPECTED, Refusal, Steps, failure
 from ansible.module_utils.references import ReferenceMap
@@ -72,6 +72,7 @@ def _merge_all(params: dict[str, Any]) -> dict[str, Any]:
             references=references,
             facts=hashlib.sha256(json.dumps(params["references"]).encode()).hexdigest(),
             counters=read_counters(link),
+            version=schema_version(link, schema),
         )
     cycle.folder.mkdir(mode=0o700, exist_ok=True)
     with writer(socket) as link:

@@ -46,8 +46,15 @@ class Consent:
         return {} if is_open else self.references.personal.get(table, {})
 
     def withheld(self, tables: Mapping[str, Table]) -> frozenset[str]:
-        """Return the tables of which nothing is sent, with all that makes no sense without."""
-        gone = {name for name in tables if self.of(name) == WITHHELD}
+        """Return the tables of which nothing is sent, with all that makes no sense without.
+
+        Tables that the reference map does not know are among them, whatever is shared.
+        """
+        gone = {
+            name
+            for name, table in tables.items()
+            if self.of(name) == WITHHELD or not self.references.is_known(table)
+        }
         while more := {
             name for name in tables if name not in gone and self._needs(tables, name, gone)
         }:

@@ -14,7 +14,8 @@ from .book import Book
 from .changes import Counters
 from .exporting import export, is_unchanged, snapshot
 from .fence import fenced
-from .manifests import SLOT_SIZE, Order
+from .gabungan import schema_version
+from .manifests import SLOT_SIZE, Manifest, Order
 from .outcome import Refusal
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ class Round:
     """What the villages of one call have in common.
 
     `wanted` are the gabungan's tables, `key` makes pseudonyms, `facts` is a checksum of the
-    reference map. `is_whole` sends everything, whatever changed.
+    reference map. `is_whole` sends everything, whatever changed. `version` is that of its schema.
     """
 
     layout: LayoutVars
@@ -42,6 +43,7 @@ class Round:
     references: ReferenceMap
     facts: str
     counters: Counters
+    version: int
 
     @property
     def folder(self) -> Path:
@@ -49,7 +51,10 @@ class Round:
 
 
 def take_turn(link: Link, cycle: Round, village: MergeVars, steps: Steps) -> dict[str, Any]:
-    """Merge a village if it changed; return what was done. `link` is one of `merging.writer`."""
+    """Merge a village if it changed; return what was done. `link` is one of `merging.writer`.
+
+    One that is newer than the gabungan waits, and its rows there stay as they are.
+    """
     with fenced(cycle.layout["lock_dir"], village["slug"], village["run_token"]):
         known = _known(link, cycle, village)
         quiet = cycle.references.volatile_tables
@@ -57,9 +62,16 @@ def take_turn(link: Link, cycle: Round, village: MergeVars, steps: Steps) -> dic
             return {"state": "unchanged"}
         file = cycle.folder / f"{village['slug']}.zip"
         try:
-            with steps.step("read") as step, snapshot(cycle.layout["db_socket"]) as source:
+            with (
+                steps.step("read") as step,
+                snapshot(cycle.layout["db_socket"], village["database"]) as source,
+            ):
+                version = schema_version(source, village["database"])
+                if 0 < cycle.version < version:
+                    step.detail = f"waits: schema {version}, the gabungan has {cycle.version}"
+                    return {"state": "waiting", "village": version, "gabungan": cycle.version}
                 manifest = export(source, _order(cycle, village, known), file)
-                step.detail = f"{len(manifest.sent)} tables" if manifest else "nothing changed"
+                step.detail = _read(manifest)
             if manifest is None:
                 _remember(cycle, village, known)
                 return {"state": "unchanged"}
@@ -73,6 +85,15 @@ def take_turn(link: Link, cycle: Round, village: MergeVars, steps: Steps) -> dic
             file.unlink(missing_ok=True)
         _remember(cycle, village, {"stamp": manifest.stamp, "checksums": manifest.checksums})
         return {"state": "merged", **report}
+
+
+def _read(manifest: Manifest | None) -> str:
+    """Say what was read of a village, and what of it nobody has said the meaning of."""
+    if manifest is None:
+        return "nothing changed"
+    unknown = [name for name, told in manifest.tables.items() if told["state"] == "unknown"]
+    left = f"; unknown, not merged: {', '.join(unknown)}" if unknown else ""
+    return f"{len(manifest.sent)} tables{left}"
 
 
 def _order(cycle: Round, village: MergeVars, known: Mapping[str, Any]) -> Order:

@@ -132,7 +132,8 @@ def describe(
             continue
         rows = _count_rows(link, order, table, passage.scope.config_id)
         if name in passage.scope.gone:
-            state, expected = "withheld", 0
+            known = order.references.is_known(order.wanted[name])
+            state, expected = "withheld" if known else "unknown", 0
         elif name in passage.scope.tables:
             state = "unchanged"
             expected = _count_expected(link, passage, name)

@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Any
 from .changes import Counters, checksums
 from .consents import Pseudonyms
 from .describing import count, describe, passage_of, read_identity, refuse_too_large
-from .driver import connect
 from .manifests import MANIFEST, Manifest, Order
+from .reading import reader
 from .references import CONFIG
 from .schemas import Table, read_schema
 from .sending import write_tables
@@ -34,8 +34,8 @@ if TYPE_CHECKING:
 
 
 @contextmanager
-def snapshot(socket: str) -> Iterator[Link]:
-    """Open one state of all databases of a server; nobody who writes waits for it."""
+def snapshot(socket: str, database: str) -> Iterator[Link]:
+    """Open one state of a village's database; nobody who writes waits for it."""
     numbers = {FIELD_TYPE.TINY, FIELD_TYPE.SHORT, FIELD_TYPE.LONG, FIELD_TYPE.LONGLONG}
     # Dates stay as the server writes them: Python knows none of zeros.
     kept = {
@@ -43,7 +43,11 @@ def snapshot(socket: str) -> Iterator[Link]:
         for kind, convert in conversions.items()
         if not isinstance(kind, int) or kind in numbers | {FIELD_TYPE.INT24}
     }
-    with closing(connect(socket, "root", conv=kept)) as link, link.cursor() as cursor:
+    with (
+        reader(socket, database, "gabung") as one,
+        closing(one.connect(conv=kept)) as link,
+        link.cursor() as cursor,
+    ):
         cursor.execute("SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ")
         cursor.execute("SET SESSION time_zone = '+00:00', sql_mode = ''")
         cursor.execute("START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY")
@@ -53,8 +57,7 @@ def snapshot(socket: str) -> Iterator[Link]:
 def export(link: Link, order: Order, target: Path) -> Manifest | None:
     """Write a village's file from the snapshot `link`; None, and no file, when nothing changed.
 
-    Raises Refusal when the database is not this village's, is newer than the gabungan, or its
-    ids do not fit into its slots.
+    Raises Refusal when the database is not this village's, or its ids do not fit into its slots.
     """
     tables = read_schema(link, order.database, keys=False)
     config_id, identity = read_identity(link, order, tables)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
-
 if TYPE_CHECKING:
     from .driver import Link
     from .relations import Scope

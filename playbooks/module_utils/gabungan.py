@@ -26,6 +26,8 @@ _NARROW = re.compile(r"(?:tiny|small|medium)int(?:\(\d+\))?( unsigned)?")
 _READ, _WRITE = "SELECT", "SELECT, INSERT, UPDATE, DELETE"
 _SLUG = "gabungan"
 AGE_CLASSES = "tweb_penduduk_umur"
+# Whose rows tell of which release a schema is; they stay, though villages' own are never merged.
+VERSIONS = "migrasi"
 FIRST = 1
 
 
@@ -77,7 +79,7 @@ def correct(link: Link, schema: str, references: ReferenceMap) -> None:
     with link.cursor() as cursor:
         cursor.execute("SET SESSION foreign_key_checks = 0, sql_mode = 'NO_AUTO_VALUE_ON_ZERO'")
         for name, table in tables.items():
-            if name in references.regency_wide:
+            if name in references.regency_wide or name == VERSIONS:
                 continue
             if name != AGE_CLASSES:
                 cursor.execute(f"DELETE FROM {quoted(schema)}.{quoted(name)}")
@@ -152,6 +154,19 @@ def contract(link: Link, schema: str, references: ReferenceMap) -> dict[str, Tab
         for name, table in read_schema(link, schema).items()
         if name == CONFIG or references.is_village_table(table)
     }
+
+
+def schema_version(link: Link, database: str) -> int:
+    """Return which version of OpenSID's schema a database has, as its migrations are numbered.
+
+    0 when it does not tell.
+    """
+    with link.cursor() as cursor:
+        cursor.execute(
+            f"SELECT COALESCE(MAX(CAST(versi_database AS UNSIGNED)), 0)"
+            f" FROM {quoted(database)}.{VERSIONS} WHERE versi_database REGEXP '^[0-9]{{10}}$'"
+        )
+        return int((cursor.fetchone() or (0,))[0])
 
 
 def grant_users(

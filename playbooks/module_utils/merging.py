@@ -17,7 +17,7 @@ from .outcome import MySQLError, Refusal
 from .reconciling import Difference, Print, Reconciliation, fingerprint, refuse
 from .references import CONFIG, ReferenceMap
 from .relations import Scope
-from .schemas import Table, quoted, read_schema
+from .schemas import Table, quoted
 from .staging import staged
 
 if TYPE_CHECKING:
@@ -239,8 +239,3 @@ def _report(manifest: Manifest, rows: int) -> dict[str, Any]:
         "warnings": manifest.warnings,
         "quality": manifest.quality,
     }
-
-
-def gabungan_tables(link: Link, schema: str) -> dict[str, Table]:
-    """Return the tables of the gabungan, without what their keys are."""
-    return read_schema(link, schema, keys=False)

@@ -89,6 +89,13 @@ class ReferenceMap:
             return False
         return "config_id" in table.columns or table.name in self.by_parent
 
+    def is_known(self, table: Table) -> bool:
+        """Whether the map knows a village's table, and every column that may refer to rows.
+
+        Others are not merged: their ids would be another village's there.
+        """
+        return table.name in self.groups and not self._suspicious(table)
+
     def group_of(self, table: str) -> str:
         """Return the data group of a table; one that nobody knows counts as the most private."""
         return self.groups.get(table, "kependudukan")

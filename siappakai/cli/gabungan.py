@@ -36,6 +36,11 @@ class MemberRecord:
     merged_at: Annotated[datetime | None, Column("Digabungkan", "when its rows last changed")]
     checked_at: Annotated[datetime | None, Column("Diperiksa", "when it was last seen the same")]
     message: Annotated[str, Column("Pesan", "why its last merge failed")]
+    waits_for: Annotated[str, Column("Menunggu", "why it is not merged now, nothing having failed")]
+    unknown: Annotated[
+        list[str],
+        Column("Tak dikenal", "tables left out: nobody has said what they refer to"),
+    ]
     warnings: Annotated[
         list[str], Column("Catatan", "what of its schema did not fit", is_listed=False)
     ]
@@ -227,6 +232,10 @@ def _member(one: Member) -> MemberRecord:
         merged_at=one.merged_at,
         checked_at=one.checked_at,
         message=one.message,
+        waits_for=one.waits_for,
+        unknown=sorted(
+            name for name, told in one.report.get("tables", {}).items() if told[2] == "unknown"
+        ),
         warnings=one.report.get("warnings", []),
         quality=one.report.get("quality", []),
     )

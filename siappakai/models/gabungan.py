@@ -44,7 +44,8 @@ class Member(Base):
     """One village's place in the gabungan, kept for ever. `id` is its `config.id` there.
 
     `merged_at` is when its rows were last replaced, `checked_at` when it was last seen to be the
-    same; `report` is what the last reconciliation counted.
+    same; `report` is what the last reconciliation counted. `message` is why its last merge failed,
+    `waits_for` why it is not merged though nothing failed.
     """
 
     __tablename__ = "gabungan_members"
@@ -56,6 +57,7 @@ class Member(Base):
     rows: Mapped[int] = mapped_column(default=0)
     report: Mapped[dict[str, Any]] = mapped_column(default=dict)
     message: Mapped[str] = mapped_column(KeptWording, default="")
+    waits_for: Mapped[str] = mapped_column(KeptWording, default="")
     merged_at: Mapped[datetime | None]
     checked_at: Mapped[datetime | None]
     withdrawn_at: Mapped[datetime | None]

@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 
 from siappakai.models import Gabungan, Member, Run, Site, Village, utc_now
 from siappakai.services import merges
+from siappakai.wording import say
 
 _MOST_SLOTS: Final = 50
 
@@ -42,7 +43,15 @@ def _note_member(gabungan: Gabungan, member: Member, report: Mapping[str, Any]) 
         if member.slots < slots <= _MOST_SLOTS:
             member.slot, member.slots = merges.take_slots(gabungan, slots), slots
         return
-    member.message = ""
+    member.message = member.waits_for = ""
+    if state == "waiting":
+        member.waits_for = say(
+            "Basis data desa sudah versi %(village)s, gabungan masih %(gabungan)s. Desa ini"
+            " digabungkan lagi setelah gabungan memakai rilis itu.",
+            village=int(report["village"]),
+            gabungan=int(report["gabungan"]),
+        )
+        return
     member.withdrawn_at = None
     member.checked_at = utc_now()
     if state == "merged":

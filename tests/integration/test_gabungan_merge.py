@@ -163,6 +163,26 @@ def test_a_drifted_schema_is_merged_by_names(merger: Merger, village: Village) -
     assert report["tables"]["data_persil"] == [1, 0, "unknown"]
 
 
+def test_a_table_with_a_column_nobody_has_explained_is_left_out_and_told(
+    merger: Merger, village: Village
+) -> None:
+    """Merged unmoved, its numbers would be rows of whoever has the first place."""
+    for database in (home(village), merger.schema):
+        merger.query(f"ALTER TABLE {database}.lokasi ADD id_juru INT")
+    try:
+        merger.query(f"UPDATE {home(village)}.lokasi SET id_juru = 1")
+        report = merger.merge(village)
+    finally:
+        merger.query(f"ALTER TABLE {merger.schema}.lokasi DROP id_juru")
+    assert report["tables"]["lokasi"] == [3, 0, "unknown"]
+    assert "unknown: column lokasi.id_juru" in report["warnings"]
+    left = (
+        "SELECT (SELECT COUNT(*) FROM t_gabungan.lokasi WHERE config_id = %s),"
+        " (SELECT COUNT(id_peta) FROM t_gabungan.persil WHERE config_id = %s)"
+    )
+    assert merger.query(left, village.number, village.number) == [(0, 0)]
+
+
 def test_rows_alike_under_a_key_of_the_gabungan_are_reported(
     merger: Merger, village: Village
 ) -> None:

@@ -40,7 +40,7 @@ def test_villages_are_merged_and_their_freshness_is_shown(siappakai: Call) -> No
     assert (run["play"], run["targets"]) == ("merge", 1)
     report = {
         "state": "merged",
-        "tables": {"artikel": [2, 2, "sent"]},
+        "tables": {"artikel": [2, 2, "sent"], "data_persil": [1, 0, "unknown"]},
         "statistics": {"penduduk": 7},
         "quality": ["duplicate: klasifikasi_surat.2"],
     }
@@ -49,6 +49,8 @@ def test_villages_are_merged_and_their_freshness_is_shown(siappakai: Call) -> No
     status = siappakai("gabungan", "status", "--json").json
     (row,) = status["villages"]
     assert (row["config_id"], row["residents"], row["rows"]) == (1, 7, 2)
+    assert row["unknown"] == ["data_persil"]
+    assert "data_persil" in siappakai("gabungan", "status").out
     assert row["quality"] == ["duplicate: klasifikasi_surat.2"]
     assert row["merged_at"] == row["checked_at"]
     assert village.name in siappakai("gabungan", "status").out

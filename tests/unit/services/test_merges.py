@@ -164,6 +164,23 @@ def test_what_was_merged_is_noted_and_what_fails_says_why() -> None:
     assert merges.get_gabungan().next_slot == 5
 
 
+def test_a_village_newer_than_the_gabungan_waits_and_keeps_what_is_merged_of_it() -> None:
+    make()
+    (site,) = sites(1)
+    host, run = f"opensid-{site.village.code}", ask([site])
+    report = {"state": "merged", "tables": {"artikel": [3, 2, "sent"]}, "statistics": {}}
+    waiting = {"state": "waiting", "village": 2024110101, "gabungan": 2024100101}
+    (member,) = merges.list_members()
+    for told in (report, waiting):
+        with transaction() as session:
+            merge_notes.note(session, run.id, {host: told})
+    assert "2024110101" in member.waits_for
+    assert (member.rows, member.message, member.merged_at is None) == (2, "", False)
+    with transaction() as session:
+        merge_notes.note(session, run.id, {host: {"state": "unchanged"}})
+    assert member.waits_for == ""
+
+
 def test_a_village_that_leaves_keeps_its_place() -> None:
     make()
     chosen = sites(2)
