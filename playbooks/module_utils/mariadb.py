@@ -123,6 +123,19 @@ def create_user(link: Link, user: str, password: str, database: str) -> None:
         cursor.execute(f"GRANT ALL ON {_grant_pattern(database)}.* TO %s@localhost", (user,))
 
 
+def create_reader(link: Link, user: str, password: str, database: str) -> None:
+    """Make the user anew: it reads one database, with what a dump tells of its definitions."""
+    with link.cursor() as cursor:
+        cursor.execute("CREATE OR REPLACE USER %s@localhost IDENTIFIED BY %s", (user, password))
+        cursor.execute(
+            f"GRANT SELECT, SHOW VIEW, TRIGGER, EXECUTE ON {_grant_pattern(database)}.*"
+            " TO %s@localhost",
+            (user,),
+        )
+        # Where the text of functions lies, which only their maker is shown otherwise.
+        cursor.execute("GRANT SELECT ON mysql.proc TO %s@localhost", (user,))
+
+
 def drop_user(link: Link, user: str) -> bool:
     """Drop the user; return whether there was one."""
     with link.cursor() as cursor:
@@ -178,12 +191,15 @@ def write_dump(socket: str, database: str, target: Path) -> None:
     target.write_bytes(gzip.compress(sql, 6, mtime=0))
 
 
-def full_dump_command(socket: str, database: str) -> list[str]:
-    """Return the command that dumps everything of a database to standard output."""
+def full_dump_command(socket: str, database: str, user: str = "root") -> list[str]:
+    """Return the command that dumps everything of a database to standard output.
+
+    A village's database is dumped as its `reading.reader`, never as root.
+    """
     return [
         "mariadb-dump",
         "--no-defaults",
-        "--user=root",
+        f"--user={user}",
         f"--socket={socket}",
         "--single-transaction",
         "--quick",
@@ -197,12 +213,12 @@ def full_dump_command(socket: str, database: str) -> list[str]:
     ]
 
 
-def backup_command(socket: str, database: str) -> list[str]:
+def backup_command(socket: str, database: str, user: str) -> list[str]:
     """Return the command that dumps a database as one transaction, writers going on.
 
     Without events: who restores it has no right to have any.
     """
-    full = full_dump_command(socket, database)
+    full = full_dump_command(socket, database, user)
     return [word for word in full if word != "--events"]
 
 
