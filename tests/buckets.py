@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -42,6 +43,18 @@ class Buckets:
     def get(self, bucket: str, name: str) -> bytes:
         content: bytes = self.client.get_object(Bucket=bucket, Key=name)["Body"].read()
         return content
+
+    @contextmanager
+    def forbidding_deletion(self, bucket: str) -> Iterator[None]:
+        """As long as it lasts nothing can be deleted in a bucket, by its own policy."""
+        rule = {"Effect": "Deny", "Principal": "*", "Action": "s3:DeleteObject"}
+        rule["Resource"] = f"arn:aws:s3:::{bucket}/*"
+        policy = json.dumps({"Version": "2012-10-17", "Statement": [rule]})
+        self.client.put_bucket_policy(Bucket=bucket, Policy=policy)
+        try:
+            yield
+        finally:
+            self.client.delete_bucket_policy(Bucket=bucket)
 
     def delete(self, bucket: str, name: str) -> None:
         self.client.delete_object(Bucket=bucket, Key=name)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, TextIO
 
 import click
 
@@ -15,7 +15,8 @@ from siappakai.cli.enrolment import confirmed_fingerprint
 from siappakai.cli.output import Column, Listing
 from siappakai.domain.stores import S3Place, StoreKind
 from siappakai.models import Store
-from siappakai.services import stores
+from siappakai.services import store_pruning, stores
+from siappakai.services.errands import stored_name
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,10 +26,31 @@ class StoreRecord:
     name: Annotated[str, Column("Penyimpanan", "its name")]
     kind: Annotated[str, Column("Jenis", "sftp or s3")]
     where: Annotated[str, Column("Tempat", "machine and folder, or service and bucket")]
+    append_only: Annotated[bool, Column("Hanya menambah", "whether it keeps all it has")]
+    due: Annotated[
+        int, Column("Untuk dipangkas", "copies the rules let go that the store's own side keeps")
+    ]
     failing_since: Annotated[
         datetime | None, Column("Gagal sejak", "since when it cannot be used, or null")
     ]
     failure: Annotated[str, Column("Sebab", "why it cannot be used")]
+
+
+@dataclass(frozen=True, slots=True)
+class DueRecord:
+    """A copy that the rules let go."""
+
+    name: Annotated[str, Column("Berkas", "its name, from the store's folder or prefix")]
+    size: Annotated[int, Column("Bita", "bytes of the file")]
+    expired_at: Annotated[datetime | None, Column("Dilepas", "when the rules let it go")]
+
+
+@dataclass(frozen=True, slots=True)
+class PrunedRecord:
+    """A store that was pruned."""
+
+    name: Annotated[str, Column("Penyimpanan", "its name")]
+    deleted: Annotated[int, Column("Dihapus", "how many copies are gone from it")]
 
 
 store = Group("store", help="Where backups are kept.")
@@ -104,6 +126,52 @@ def remove_store(name: str, *, yes: bool) -> StoreRecord:
     return _record(stores.remove_store(name, by=actor()))
 
 
+@store.command("append-only", changes=True, example="siappakai store append-only awan")
+@click.argument("name")
+@click.option("--off", is_flag=True, help="The panel's credentials may delete there after all.")
+def append_only(name: str, *, off: bool) -> StoreRecord:
+    """Never delete in a store with the panel's credentials; noticed by itself as a rule.
+
+    What the rules let go is listed by `store due` and deleted from the store's own side, which
+    the next copying notices, or by `store prune`.
+    """
+    found = stores.get_store(name)
+    return _record(stores.set_append_only(found.id, on=not off, by=actor()))
+
+
+@store.command("due", example="siappakai store due awan --json")
+@click.argument("name")
+def due(name: str) -> Listing[DueRecord]:
+    """List the files that may be deleted in a store, for whoever may do so there."""
+    return Listing.of(
+        DueRecord(stored_name(one.backup), one.backup.size, one.backup.expired_at)
+        for one in store_pruning.due(stores.get_store(name))
+    )
+
+
+@store.command(
+    "prune", example="siappakai store prune awan --login PRUNER --secret-file - < secret.txt"
+)
+@click.argument("name")
+@click.option("--login", required=True, help="Access key, or account, that may delete there.")
+@click.option(
+    "--secret-file",
+    type=click.File("r"),
+    required=True,
+    help="Secret of the key, or private SSH key of the account; - for standard input. Kept"
+    " nowhere.",
+)
+@click.option("--folder", default="", help="Where the store lies for that account.")
+@yes_option
+def prune(name: str, *, login: str, secret_file: TextIO, folder: str, yes: bool) -> PrunedRecord:
+    """Delete in a store what the rules let go, with credentials that the panel has not."""
+    found = stores.get_store(name)
+    pruner = store_pruning.Pruner(login, secret_file.read().strip(), folder)
+    count = len(store_pruning.due(found))
+    agree(f"Hapus {count} cadangan lama di {found.name}?", yes=yes)
+    return PrunedRecord(name, store_pruning.prune(found, pruner, by=actor()))
+
+
 def _record(found: Store) -> StoreRecord:
     place = found.place
     where = (
@@ -115,6 +183,8 @@ def _record(found: Store) -> StoreRecord:
         name=found.name,
         kind=found.kind.value,
         where=where,
+        append_only=found.is_append_only,
+        due=len(store_pruning.due(found)) if found.is_append_only else 0,
         failing_since=found.failing_since,
         failure=found.failure,
     )

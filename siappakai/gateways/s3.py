@@ -17,7 +17,7 @@ from siappakai.wording import say
 # Ten thousand parts at most: up to 160 GB, and no more than one part is in memory.
 PART_BYTES: Final = 16 << 20
 _PIECE: Final = 1 << 18
-_REFUSED: Final = frozenset({"AccessDenied", "MethodNotAllowed", "ObjectLocked"})
+_REFUSED: Final = frozenset({"AccessDenied", "403", "MethodNotAllowed", "ObjectLocked"})
 _UNKNOWN: Final = frozenset({"NoSuchKey", "404"})
 _WRONG_LOGIN: Final = frozenset({"InvalidAccessKeyId", "SignatureDoesNotMatch", "NoSuchBucket"})
 

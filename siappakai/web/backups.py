@@ -7,7 +7,7 @@ from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 
 from siappakai.models import Role, Run
-from siappakai.services import backup_keys, backups, settings, stores
+from siappakai.services import backup_keys, backups, settings, store_pruning, stores
 from siappakai.web.identity import actor
 from siappakai.web.security import requires
 
@@ -23,6 +23,7 @@ def show_list() -> ResponseReturnValue:
         "backups/list.html",
         backups=backups.list_backups(page=page, per_page=_PER_PAGE),
         stores=stores.list_stores(),
+        due=store_pruning.due_counts(),
         provers=backup_keys.provers(),
         has_key=bool(settings.get(settings.RECOVERY_RECIPIENT)),
         rules=backups.policy(),

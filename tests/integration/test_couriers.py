@@ -14,12 +14,12 @@ from siappakai.domain.backups import CopyState, ProofState
 from siappakai.domain.states import RunState
 from siappakai.models import Backup, BackupCopy, Run, Server, Site, Step, db, utc_now
 from siappakai.models.transactions import transaction
-from siappakai.services import backup_runs, couriers, servers, stores
+from siappakai.services import backup_runs, couriers, servers, store_pruning, stores
 from siappakai.services.errands import stored_name
 from siappakai.services.leases import Lease, Tenure
 from siappakai.services.servers import layout_of
 from tests.buckets import Buckets, buckets
-from tests.factories import make_release, make_run, make_server, make_site
+from tests.factories import BY, make_release, make_run, make_server, make_site
 
 pytestmark = [pytest.mark.integration, pytest.mark.patient]
 STORED, MISSING, DAMAGED = CopyState.STORED, CopyState.MISSING, CopyState.DAMAGED
@@ -235,3 +235,37 @@ def test_the_copies_of_a_server_that_left_are_looked_after_by_another(
     carrier.carry()
     assert states(backup) == {"satu": CopyState.DELETED}
     assert stored_name(backup) not in carrier.buckets.names("satu")
+
+
+def test_a_store_that_keeps_all_fails_no_run_and_is_pruned_by_others(
+    carrier: Carrier, site: Site
+) -> None:
+    carrier.buckets.add_store("satu")
+    keeps = carrier.buckets.add_store("dua")
+    assert not keeps.is_append_only
+    old, older = carrier.backup(site), carrier.backup(site)
+    carrier.carry()
+    with transaction() as session:
+        for backup in (old, older):
+            session.get_one(Backup, backup.id).expired_at = utc_now()
+    with carrier.buckets.forbidding_deletion("dua"):
+        run = carrier.carry()
+        assert run.targets[0].state is RunState.RUNNING, details(run)
+        assert stores.get_store("dua").is_append_only
+        assert states(old) == states(older) == {"satu": CopyState.DELETED, "dua": STORED}
+        assert backup_runs.carry_on() == [], "the clock asks for what can be done"
+    assert store_pruning.due_counts() == {keeps.id: 2}
+    carrier.buckets.delete("dua", stored_name(old))
+    carrier.carry()
+    assert states(old)["dua"] is CopyState.DELETED, "as its own side has pruned it"
+    assert [copy.backup for copy in store_pruning.due(stores.get_store("dua"))] == [older]
+    pruner = store_pruning.Pruner("pemangkas", "rahasia lain")
+    assert store_pruning.prune(stores.get_store("dua"), pruner, by=BY) == 1
+    assert states(older)["dua"] is CopyState.DELETED
+    assert carrier.buckets.names("dua") == {stores.MARKER}
+
+
+def test_a_store_that_keeps_all_is_noticed_when_it_is_added(carrier: Carrier) -> None:
+    carrier.buckets.make("dua")
+    with carrier.buckets.forbidding_deletion("dua"):
+        assert carrier.buckets.add_store("dua").is_append_only

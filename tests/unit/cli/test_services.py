@@ -50,9 +50,11 @@ NO_PAGE_YET = {
     "merges.request_withdraw",
     "merges.user_passwords",
     "restores.request_restore",
+    "store_pruning.prune",
     "stores.add_s3",
     "stores.add_sftp",
     "stores.remove_store",
+    "stores.set_append_only",
 }
 # By their parts: `bulk.install_villages` on a page.
 IN_PARTS = {"sites.plan_site", "sites.request_install"}
