@@ -24,6 +24,7 @@ from .definers import portable
 from .fence import fenced
 from .mariadb import State
 from .outcome import Refusal
+from .reading import reader
 from .sealing import Sealed, sealing
 
 if TYPE_CHECKING:
@@ -163,11 +164,17 @@ def _newest_migration(admin: Link, database: str) -> str:
 
 
 def _dump(order: Order, target: Path) -> dict[str, Any]:
-    sums = DumpSums()
-    argv = mariadb.backup_command(order.layout["db_socket"], order.site["database"])
-    pipe = subprocess.PIPE
+    sums, pipe = DumpSums(), subprocess.PIPE
+    socket, database = order.layout["db_socket"], order.site["database"]
     with (
-        subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=pipe, stderr=pipe) as dump,  # noqa: S603 - fixed programs, no shell
+        reader(socket, database, "cadangan") as one,
+        subprocess.Popen(  # noqa: S603 - fixed programs, no shell
+            mariadb.backup_command(socket, database, one.user),
+            stdin=subprocess.DEVNULL,
+            stdout=pipe,
+            stderr=pipe,
+            env=one.environment,
+        ) as dump,
         target.open("wb") as file,
     ):
         if dump.stdout is None or dump.stderr is None:
@@ -176,7 +183,7 @@ def _dump(order: Order, target: Path) -> dict[str, Any]:
             file.write(piece)
         said = dump.stderr.read()
     if dump.returncode:
-        raise subprocess.CalledProcessError(dump.returncode, argv, stderr=said)
+        raise subprocess.CalledProcessError(dump.returncode, dump.args, stderr=said)
     return dict(sums.tables())
 
 

@@ -18,6 +18,7 @@ from .definers import portable
 from .fence import fenced
 from .mariadb import State
 from .outcome import Refusal
+from .reading import reader
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -118,9 +119,16 @@ def _member(archive: zipfile.ZipFile, name: str) -> IO[bytes]:
 
 
 def _dump(socket: str, site: SiteVars, target: IO[bytes] | gzip.GzipFile) -> None:
-    argv = mariadb.full_dump_command(socket, site["database"])
     tail = b""
-    with subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE) as dump:  # noqa: S603 - fixed programs, no shell
+    with (
+        reader(socket, site["database"], "ekspor") as one,
+        subprocess.Popen(  # noqa: S603 - fixed programs, no shell
+            mariadb.full_dump_command(socket, site["database"], one.user),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            env=one.environment,
+        ) as dump,
+    ):
         if dump.stdout is None:
             raise OSError("mariadb-dump has no output")
         for piece in portable(dump.stdout):
@@ -128,7 +136,7 @@ def _dump(socket: str, site: SiteVars, target: IO[bytes] | gzip.GzipFile) -> Non
                 target.write(piece)
             tail = (tail + piece)[-200:]
     if dump.returncode:
-        raise subprocess.CalledProcessError(dump.returncode, argv)
+        raise subprocess.CalledProcessError(dump.returncode, dump.args)
     if b"-- Dump completed" not in tail:
         raise _not_whole(site, "its dump has no end")
 

@@ -1,0 +1,64 @@
+"""Villages' databases are dumped by a user that may read one of them and nothing else."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Iterator
+from contextlib import closing
+
+import pytest
+from sqlalchemy import URL
+
+from playbooks.module_utils import mariadb
+from playbooks.module_utils.driver import connect
+from playbooks.module_utils.outcome import MySQLError
+from playbooks.module_utils.reading import reader
+
+pytestmark = pytest.mark.integration
+
+NAME = "t_dibaca"
+
+
+@pytest.fixture
+def socket(mariadb_server: URL) -> Iterator[str]:
+    """A server with a database that has a view with a function, and one beside it."""
+    path = str(mariadb_server.query["unix_socket"])
+    with closing(connect(path, "root")) as link, link.cursor() as cursor:
+        for statement in (
+            f"CREATE DATABASE {NAME}",
+            f"CREATE TABLE {NAME}.artikel (id INT)",
+            f"INSERT INTO {NAME}.artikel VALUES (7)",
+            f"CREATE FUNCTION {NAME}.siapa() RETURNS TEXT SQL SECURITY INVOKER"
+            " RETURN CURRENT_USER()",
+            f"CREATE VIEW {NAME}.pembaca AS SELECT {NAME}.siapa() AS nama",
+        ):
+            cursor.execute(statement)
+        yield path
+        mariadb.drop_database(link, NAME)
+
+
+def test_a_dump_by_the_reader_is_whole(socket: str) -> None:
+    with reader(socket, NAME, "uji") as one:
+        argv = mariadb.backup_command(socket, NAME, one.user)
+        dump = subprocess.run(argv, env=one.environment, capture_output=True, check=True).stdout
+    for part in (
+        b"INSERT INTO `artikel`",
+        b"VIEW `pembaca`",
+        b"FUNCTION `siapa`",
+        b"Dump completed",
+    ):
+        assert part in dump
+
+
+def test_the_reader_writes_nothing_sees_no_neighbour_and_is_gone_afterwards(socket: str) -> None:
+    with reader(socket, NAME, "uji") as one, closing(one.connect()) as link:
+        for sql in (
+            f"DELETE FROM {NAME}.artikel",
+            "SELECT * FROM mysql.global_priv",
+            "SELECT LOAD_FILE('/etc/passwd') INTO OUTFILE '/tmp/x'",
+        ):
+            with link.cursor() as cursor, pytest.raises(MySQLError, match="denied"):
+                cursor.execute(sql)
+        left = one
+    with pytest.raises(MySQLError, match="denied"):
+        left.connect()
