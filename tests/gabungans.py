@@ -19,6 +19,7 @@ from playbooks.module_utils.golden import DUMP
 from playbooks.module_utils.manifests import SLOT_SIZE, Manifest, Order
 from playbooks.module_utils.outcome import Steps
 from playbooks.module_utils.references import ReferenceMap
+from playbooks.module_utils.withdrawing import Leaving
 from tests.shaped import Village, load, reference_map
 
 KEY = "5a" * 32
@@ -111,6 +112,13 @@ class Merger:
         order = self.order(village, **changes)
         assert self.export(order)
         return self.put(order)
+
+    def leaving(self, village: Village, token: int | None = None) -> Leaving:
+        """Return what is told of a village that is to leave."""
+        with closing(connect(self.socket, "root")) as link:
+            tables = gabungan.contract(link, self.schema, self.references)
+        token = next(self.tokens) if token is None else token
+        return Leaving(self.schema, village.code, token, tables, self.references)
 
     def contents(self, config_id: int) -> Mapping[str, tuple[Any, ...]]:
         """Return a fingerprint of every table of one village in the gabungan."""

@@ -11,7 +11,7 @@ from ansible.module_utils.merging import writer
 from ansible.module_utils.outcome import EXPECTED, Refusal, failure
 from ansible.module_utils.references import ReferenceMap
 from ansible.module_utils.variables import LayoutVars, argument
-from ansible.module_utils.withdrawing import withdraw
+from ansible.module_utils.withdrawing import Leaving, forget_files, withdraw
 
 DOCUMENTATION = """
 module: gabungan_withdraw
@@ -51,14 +51,10 @@ def _withdraw_all(params: dict[str, Any]) -> dict[str, int]:
     with writer(params["layout"]["db_socket"]) as link:
         tables = contract(link, schema, references)
         withdrawn = {
-            code: withdraw(
-                link, schema, code, params["run_token"], tables=tables, references=references
-            )
+            code: withdraw(link, Leaving(schema, code, params["run_token"], tables, references))
             for code in params["codes"]
         }
-    for code in params["codes"]:
-        for left in Path(params["layout"]["root"], "gabungan").glob(f"*-{code}.*"):
-            left.unlink()
+    forget_files(Path(params["layout"]["root"], "gabungan"), params["codes"])
     return withdrawn
 
 

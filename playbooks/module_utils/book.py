@@ -21,7 +21,8 @@ _SLOTS = (
     " config_id INT NOT NULL PRIMARY KEY, code VARCHAR(10) NOT NULL UNIQUE,"
     " shift BIGINT NOT NULL UNIQUE, slots INT NOT NULL, token BIGINT NOT NULL DEFAULT 0,"
     " stamp VARCHAR(32) NOT NULL DEFAULT '', merged_at DATETIME NULL,"
-    " statistics LONGTEXT NOT NULL DEFAULT '{{}}') ENGINE=InnoDB CHARSET=utf8mb4"
+    " statistics LONGTEXT NOT NULL DEFAULT '{{}}', shares TEXT NOT NULL DEFAULT '{{}}')"
+    " ENGINE=InnoDB CHARSET=utf8mb4"
 )
 _FINGERPRINTS = (
     "CREATE TABLE IF NOT EXISTS {book}.fingerprints ("
@@ -32,7 +33,7 @@ _FINGERPRINTS = (
 
 @dataclass
 class Entry:
-    """What is known of one village."""
+    """What is known of one village; `shares` is what was shared of it when it was merged."""
 
     config_id: int
     code: str
@@ -41,6 +42,7 @@ class Entry:
     token: int = 0
     stamp: str = ""
     statistics: dict[str, int] = field(default_factory=dict)
+    shares: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -74,7 +76,7 @@ class Book:
                 (config_id, code, shift, slots),
             )
             cursor.execute(
-                "SELECT config_id, code, shift, slots, token, stamp, statistics"
+                "SELECT config_id, code, shift, slots, token, stamp, statistics, shares"
                 f" FROM {self.name}.slots WHERE config_id = %s FOR UPDATE",
                 (config_id,),
             )
@@ -99,6 +101,7 @@ class Book:
             token=token,
             stamp=str(row[5]),
             statistics=json.loads(row[6]),
+            shares=json.loads(row[7]),
         )
 
     def find(self, code: str, token: int) -> Entry | None:
@@ -116,6 +119,13 @@ class Book:
             cursor.execute(f"SELECT stamp FROM {self.name}.slots WHERE code = %s", (code,))
             row = cursor.fetchone()
         return str(row[0]) if row else ""
+
+    def shares_of(self, code: str) -> dict[str, str]:
+        """Return what was shared of a village when it was merged; nothing if it is not."""
+        with self.link.cursor() as cursor:
+            cursor.execute(f"SELECT shares FROM {self.name}.slots WHERE code = %s", (code,))
+            row = cursor.fetchone()
+        return dict(json.loads(row[0])) if row else {}
 
     def fingerprints(self, config_id: int) -> dict[str, tuple[int, str]]:
         """Return rows and checksum of each table of a village, as they were merged."""
@@ -137,20 +147,26 @@ class Book:
                 seen=seen,
             )
 
-    def note(self, entry: Entry, tables: dict[str, tuple[int, str]]) -> None:
-        """Write down what the gabungan holds of a village from this transaction on."""
+    def note(self, entry: Entry, tables: dict[str, tuple[int, str]], *, is_whole: bool) -> None:
+        """Write down what the gabungan holds of a village from this transaction on.
+
+        `is_whole` when nothing else of it is left there.
+        """
         with self.link.cursor() as cursor:
             cursor.execute(
                 f"UPDATE {self.name}.slots SET shift = %s, slots = %s, stamp = %s, statistics = %s,"
-                " merged_at = UTC_TIMESTAMP() WHERE config_id = %s",
+                " shares = %s, merged_at = UTC_TIMESTAMP() WHERE config_id = %s",
                 (
                     entry.shift,
                     entry.slots,
                     entry.stamp,
                     json.dumps(entry.statistics),
+                    json.dumps(entry.shares),
                     entry.config_id,
                 ),
             )
+            if is_whole:
+                self._forget_tables(entry.config_id)
             if tables:
                 cursor.executemany(
                     f"REPLACE INTO {self.name}.fingerprints (config_id, name, amount, sum)"
@@ -160,14 +176,18 @@ class Book:
 
     def forget(self, config_id: int, token: int) -> None:
         """Note that nothing of a village is left; its place stays taken for ever."""
+        self._forget_tables(config_id)
+        with self.link.cursor() as cursor:
+            cursor.execute(
+                f"UPDATE {self.name}.slots SET stamp = '', token = %s, merged_at = NULL,"
+                " statistics = '{}', shares = '{}' WHERE config_id = %s",
+                (token, config_id),
+            )
+
+    def _forget_tables(self, config_id: int) -> None:
         with self.link.cursor() as cursor:
             cursor.execute(
                 f"DELETE FROM {self.name}.fingerprints WHERE config_id = %s", (config_id,)
-            )
-            cursor.execute(
-                f"UPDATE {self.name}.slots SET stamp = '', token = %s, merged_at = NULL,"
-                " statistics = '{}' WHERE config_id = %s",
-                (token, config_id),
             )
 
     def entries(self) -> list[dict[str, Any]]:

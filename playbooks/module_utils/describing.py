@@ -112,7 +112,8 @@ def refuse_too_large(link: Link, order: Order, passage: Passage) -> None:
         raise Refusal(
             "slot_too_small",
             f"The ids of village {order.code} go up to {greatest}, and its place in the gabungan"
-            f" ends at {limit - 1}. A larger place has been set aside; merge it again.",
+            f" ends at {limit - 1}. A larger place is set aside if there is one: look at the"
+            " gabungan's status, then merge it again.",
             slots=greatest // SLOT_SIZE + 1,
             greatest=greatest,
         )

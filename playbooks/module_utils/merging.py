@@ -83,16 +83,21 @@ def merge(link: Link, order: Order, steps: Steps, tables: Mapping[str, Table]) -
             proof = Reconciliation(link, scope, manifest, consent, prints)
             rows = _replace(link, order, proof, staging)
             step.changed, step.detail = True, f"{rows} rows"
-    return _report(manifest, rows)
+    return {**_report(manifest, rows), "shares": dict(order.shares)}
 
 
 @contextmanager
 def turn(link: Link, schema: str) -> Iterator[None]:
-    """Let merges of one gabungan take turns; raises Refusal `busy` after an hour."""
+    """Let merges of one gabungan take turns; raises Refusal `gabungan_busy` after an hour."""
     with link.cursor() as cursor:
         cursor.execute("SELECT GET_LOCK(%s, %s)", (schema, PATIENCE_SECONDS))
         if (cursor.fetchone() or (0,))[0] != 1:
-            raise Refusal("busy", "Another merge has taken too long. Look which, then try again.")
+            raise Refusal(
+                "gabungan_busy",
+                f"Something else has been working on the gabungan for {PATIENCE_SECONDS // 60}"
+                " minutes. Nothing was changed. Look which run that is, then run this again.",
+                gabungan=schema,
+            )
         try:
             yield
         finally:
@@ -123,7 +128,8 @@ def _replace(link: Link, order: Order, proof: Reconciliation, staging: str) -> i
         rows = _fill(link, proof, staging)
         _write_identity(link, order, manifest)
         refuse(proof.differences())
-        book.note(_entry(entry, manifest), _prints(proof, manifest))
+        prints = _prints(proof, manifest)
+        book.note(_entry(entry, order, manifest), prints, is_whole=manifest.is_whole)
         link.commit()
     except BaseException:
         link.rollback()
@@ -142,7 +148,13 @@ def _refuse_other_base(entry: Entry, manifest: Manifest) -> None:
             stamp=entry.stamp,
         )
     if not manifest.is_whole and manifest.shift != entry.shift:
-        raise Refusal("other_base", "The village has another place now; merge it whole.")
+        raise Refusal(
+            "other_base",
+            "The village has another place in the gabungan now. It will be sent whole by its next"
+            " merge.",
+            base=manifest.base,
+            stamp=entry.stamp,
+        )
 
 
 def clear(link: Link, scope: Scope, cleared: Sequence[str], entry: Entry) -> int:
@@ -197,7 +209,7 @@ def _write_identity(link: Link, order: Order, manifest: Manifest) -> None:
         )
 
 
-def _entry(entry: Entry, manifest: Manifest) -> Entry:
+def _entry(entry: Entry, order: Order, manifest: Manifest) -> Entry:
     return Entry(
         **{
             **asdict(entry),
@@ -205,6 +217,7 @@ def _entry(entry: Entry, manifest: Manifest) -> Entry:
             "slots": manifest.slots,
             "stamp": manifest.stamp,
             "statistics": manifest.statistics,
+            "shares": dict(order.shares),
         }
     )
 

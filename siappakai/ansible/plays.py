@@ -93,7 +93,8 @@ class Play:
     the verdict of the health check at its end. `locks_server`: it takes the server and all
     its sites. `installs`: a planned site is there afterwards, at the release the run's options
     name. `leaves_sites`: whatever comes of it, its sites and
-    servers are what they were.
+    servers are what they were. `is_carrying`: it moves data for hours in the background, and
+    holds up no work on sites.
     """
 
     name: str
@@ -103,6 +104,7 @@ class Play:
     locks_server: bool = False
     installs: bool = False
     leaves_sites: bool = False
+    is_carrying: bool = False
 
     @property
     def playbook(self) -> str:
@@ -118,12 +120,15 @@ CATALOGUE: dict[str, Play] = {
         Play("adopt", "sites", "Terima desa pindahan", is_judged=True, installs=True),
         Play("export", "sites", "Serahkan data desa", leaves_sites=True),
         Play("backup", "sites", "Cadangkan situs desa", leaves_sites=True),
-        Play("copy", "servers", "Antar cadangan ke penyimpanan", leaves_sites=True),
-        Play("prove", "servers", "Buktikan cadangan", leaves_sites=True),
+        Play(
+            "copy", "servers", "Antar cadangan ke penyimpanan", leaves_sites=True, is_carrying=True
+        ),
+        Play("prove", "servers", "Buktikan cadangan", leaves_sites=True, is_carrying=True),
         Play("gabungan", "servers", "Buat gabungan", leaves_sites=True),
         Play("merge", "sites", "Gabungkan data desa", leaves_sites=True),
         Play("verify", "servers", "Buktikan gabungan", leaves_sites=True),
         Play("withdraw", "servers", "Keluarkan desa dari gabungan", leaves_sites=True),
+        Play("narrow", "servers", "Hapus yang tidak lagi dibagikan", leaves_sites=True),
         Play("health", "sites", "Periksa kesehatan situs", is_judged=True),
         Play("remove", "sites", "Hapus situs desa"),
     )

@@ -19,7 +19,7 @@ from siappakai.cli.servers import server_named
 from siappakai.domain.codes import dotted
 from siappakai.domain.consent import Share
 from siappakai.models import Gabungan, Member
-from siappakai.services import consents, merges, releases, villages
+from siappakai.services import merges, narrowing, releases, villages
 
 SHARES = click.Choice([one.value for one in Share])
 
@@ -37,6 +37,10 @@ class MemberRecord:
     checked_at: Annotated[datetime | None, Column("Diperiksa", "when it was last seen the same")]
     message: Annotated[str, Column("Pesan", "why its last merge failed")]
     waits_for: Annotated[str, Column("Menunggu", "why it is not merged now, nothing having failed")]
+    shared_no_more: Annotated[
+        list[str],
+        Column("Belum dihapus", "groups of which the gabungan still holds more than is shared"),
+    ]
     unknown: Annotated[
         list[str],
         Column("Tak dikenal", "tables left out: nobody has said what they refer to"),
@@ -76,6 +80,10 @@ class ConsentRecord:
     code: Annotated[str | None, Column("Kode desa", "whose decision; null for all others")]
     document: Annotated[str, Column("Dokumen", "what it rests on")]
     shares: Annotated[dict[str, str], Column("Dibagikan", "full, masked or withheld by group")]
+    runs: Annotated[
+        list[int],
+        Column("Pekerjaan", "runs that delete what is shared no more, and merge anew"),
+    ]
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,13 +143,13 @@ def init(
 def consent(
     *, code: str | None, share_all: str | None, shares: tuple[str, ...], document: str
 ) -> ConsentRecord:
-    """Decide what is shared; it takes effect with the next merge."""
+    """Decide what is shared; what is shared no more leaves the gabungan at once."""
     village = villages.get_village(code) if code else None
-    decided = consents.decide(
+    decided, asked = narrowing.decide(
         village=village, changes=shares, all_as=share_all, document=document, by=actor()
     )
-    owner = village.code if village else None
-    return ConsentRecord(decided.id, owner, decided.document, decided.shares)
+    owner, ids = village.code if village else None, [run.id for run in asked]
+    return ConsentRecord(decided.id, owner, decided.document, decided.shares, ids)
 
 
 @gabungan.command("merge", changes=True, example="siappakai gabungan merge --all --follow")
@@ -233,6 +241,7 @@ def _member(one: Member) -> MemberRecord:
         checked_at=one.checked_at,
         message=one.message,
         waits_for=one.waits_for,
+        shared_no_more=narrowing.too_much_of(one),
         unknown=sorted(
             name for name, told in one.report.get("tables", {}).items() if told[2] == "unknown"
         ),

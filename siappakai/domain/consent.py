@@ -17,6 +17,7 @@ class Share(StrEnum):
     WITHHELD = "withheld"
 
 
+_RANK = (Share.WITHHELD, Share.MASKED, Share.FULL)
 # Groups of tables (playbooks/references.yml). Age classes are shared always: they tell of nobody.
 GROUPS = (
     "kependudukan",
@@ -58,6 +59,16 @@ def read_shares(
             ", ".join(undecided), say("Putuskan setiap kelompok: full, masked atau withheld.")
         )
     return shares
+
+
+def narrowed(before: Mapping[str, str], after: Mapping[str, str]) -> list[str]:
+    """Return the groups of which less is shared than before; a group not named is not shared."""
+    return [
+        group
+        for group in GROUPS
+        if _RANK.index(before.get(group, Share.WITHHELD))
+        > _RANK.index(after.get(group, Share.WITHHELD))
+    ]
 
 
 def _share(text: str) -> str:

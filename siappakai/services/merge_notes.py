@@ -39,9 +39,7 @@ def _note_member(gabungan: Gabungan, member: Member, report: Mapping[str, Any]) 
     state = report.get("state")
     if state == "failed":
         member.message = str(report.get("message", ""))
-        slots = int(report.get("slots") or 0)
-        if member.slots < slots <= _MOST_SLOTS:
-            member.slot, member.slots = merges.take_slots(gabungan, slots), slots
+        _give_room(gabungan, member, int(report.get("slots") or 0))
         return
     member.message = member.waits_for = ""
     if state == "waiting":
@@ -60,6 +58,20 @@ def _note_member(gabungan: Gabungan, member: Member, report: Mapping[str, Any]) 
         member.rows = sum(int(expected) for _, expected, _ in report["tables"].values())
 
 
+def _give_room(gabungan: Gabungan, member: Member, slots: int) -> None:
+    """Set a larger place aside for a village whose ids need it, or say that there is none."""
+    if slots <= member.slots:
+        return
+    if slots <= _MOST_SLOTS and merges.has_slots(gabungan, slots):
+        member.slot, member.slots = merges.take_slots(gabungan, slots), slots
+        return
+    member.message = say(
+        "Nomor baris desa ini memerlukan %(slots)s tempat di gabungan, dan sebanyak itu tidak ada."
+        " Cari baris bernomor sangat besar di basis data desa, perbaiki, lalu gabungkan lagi.",
+        slots=slots,
+    )
+
+
 def _note_verified(_: Session, __: Run, gabungan: Gabungan, told: Mapping[str, Any]) -> None:
     gabungan.verified = dict(told)
     gabungan.verified_at = utc_now()
@@ -73,9 +85,19 @@ def _note_withdrawn(session: Session, run: Run, _: Gabungan, told: Mapping[str, 
         member.rows, member.report = 0, {}
 
 
+def _note_narrowed(session: Session, run: Run, _: Gabungan, told: Mapping[str, Any]) -> None:
+    """Note that no more is left of villages than they share."""
+    shares = run.options["shares"]
+    query = select(Member).join(Village).where(Village.code.in_([*shares.keys() & told.keys()]))
+    for member in session.scalars(query):
+        member.report = {**member.report, "shares": shares[member.village.code]}
+        member.rows = max(0, member.rows - int(told[member.village.code]))
+
+
 _NOTES: Final[dict[str, Callable[[Session, Run, Gabungan, Mapping[str, Any]], None]]] = {
     "gabungan": _note_made,
     "merge": _note_merged,
     "verify": _note_verified,
     "withdraw": _note_withdrawn,
+    "narrow": _note_narrowed,
 }

@@ -26,7 +26,8 @@ CREATE: Final = "gabungan"
 MERGE: Final = "merge"
 VERIFY: Final = "verify"
 WITHDRAW: Final = "withdraw"
-ON_SERVER: Final = frozenset({CREATE, VERIFY, WITHDRAW})
+NARROW: Final = "narrow"
+ON_SERVER: Final = frozenset({CREATE, VERIFY, WITHDRAW, NARROW})
 # Above these lie the rows that the regency's own programs write (module_utils/gabungan.py).
 _LAST_SLOT: Final = 500
 _PASSWORD_LENGTH: Final = 40
@@ -182,10 +183,15 @@ def _refuse_left(member: Member | None, village: Village) -> None:
         )
 
 
+def has_slots(gabungan: Gabungan, count: int) -> bool:
+    """Tell whether so many places are left that nobody has had."""
+    return gabungan.next_slot + count <= _LAST_SLOT
+
+
 def take_slots(gabungan: Gabungan, count: int) -> int:
     """Set places aside that nobody has had; raises RefusedError when none are left."""
     first = gabungan.next_slot
-    if first + count > _LAST_SLOT:
+    if not has_slots(gabungan, count):
         raise RefusedError(
             say("Tempat di gabungan sudah habis."), say("Hubungi pengembang SiapPakai.")
         )

@@ -42,7 +42,11 @@ _EXPLANATIONS: Final = {
     ),
     "slot_too_small": Explanation(
         _("Nomor baris desa ini melebihi tempatnya di gabungan. Gabungan tidak berubah."),
-        _("Tempat yang lebih besar sudah disediakan; gabungkan lagi."),
+        _("Lihat status gabungan: tempat yang lebih besar disediakan bila ada. Gabungkan lagi."),
+    ),
+    "gabungan_busy": Explanation(
+        _("Gabungan dikerjakan pekerjaan lain terlalu lama. Gabungan tidak berubah."),
+        _("Lihat pekerjaan mana yang sedang berjalan, lalu ulangi."),
     ),
     "export_damaged": Explanation(
         _("Data desa tiba dalam keadaan rusak. Gabungan tidak berubah."),

@@ -128,6 +128,7 @@ _TASKS: Final = {
     "Merge the village": _("Gabungkan data desa"),
     "Compare the gabungan with what was merged": _("Bandingkan gabungan dengan yang digabungkan"),
     "Take villages out of the gabungan": _("Keluarkan desa dari gabungan"),
+    "Delete from the gabungan what is shared no more": _("Hapus yang tidak lagi dibagikan"),
     "Hand out the village's archive": _("Serahkan arsip desa"),
     "Pack everything of the village": _("Kemas seluruh data desa"),
     "Fetch the archive": _("Ambil arsip"),

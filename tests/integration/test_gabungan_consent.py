@@ -1,9 +1,14 @@
 """What a village does not share never leaves it, whatever way one looks at what left."""
 
 import zipfile
+from typing import Any
 
 import pytest
 
+from playbooks.module_utils import merging, withdrawing
+from playbooks.module_utils.book import Book, Entry
+from playbooks.module_utils.outcome import Refusal
+from playbooks.module_utils.relations import Scope
 from tests.gabungans import Merger
 from tests.shaped import Village
 
@@ -84,6 +89,50 @@ def test_a_group_nobody_decided_on_is_not_shared(merger: Merger, village: Villag
     assert "artikel.tsv" in names
     assert "tweb_penduduk_umur.tsv" in names
     assert not {"tweb_penduduk.tsv", "log_surat.tsv", "user.tsv", "cdesa.tsv"} & names
+
+
+def test_shared_no_more_is_deleted_before_anything_is_merged(
+    merger: Merger, village: Village
+) -> None:
+    sent(merger, village)
+    before = merger.contents(village.number)
+    shares = merger.shares(kesehatan="withheld", keluarga="masked")
+    with merging.writer(merger.socket) as link:
+        leaving = merger.leaving(village)
+        rows = withdrawing.narrow(link, leaving, shares)
+        assert withdrawing.narrow(link, merger.leaving(village, token=1), shares) == 0
+        assert withdrawing.narrow(link, merger.leaving(village), merger.shares()) == 0
+        assert Book(link, merger.schema).stamp_of(village.code) == ""
+    after = merger.contents(village.number)
+    emptied = {name for name, told in after.items() if told != before[name]}
+    assert emptied == {
+        *("kia", "ibu_hamil", "bulanan_anak", "posyandu", "sasaran_paud", "tweb_keluarga"),
+        *("covid19_pantau", "covid19_pemudik", "covid19_vaksin", "tweb_rtm"),
+    }
+    assert all(after[name][0] == 0 for name in emptied)
+    assert rows == sum(before[name][0] for name in emptied)
+
+
+@pytest.mark.parametrize("table", ["analisis_respon", "tweb_penduduk_map", "artikel"])
+def test_a_village_has_left_when_nothing_of_its_place_is_there(
+    merger: Merger, village: Village, table: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where rows do not say whose they are, and what they belonged to is gone."""
+    sent(merger, village)
+    before = merger.contents(village.number)
+
+    def careless(link: Any, scope: Scope, tables: list[str], entry: Entry) -> int:
+        return merging.clear(link, scope, [one for one in tables if one != table], entry)
+
+    with merging.writer(merger.socket) as link:
+        with monkeypatch.context() as patched:
+            patched.setattr(withdrawing, "clear", careless)
+            with pytest.raises(Refusal, match=f"rows of {table} could not") as told:
+                withdrawing.withdraw(link, merger.leaving(village))
+        assert told.value.code == "remains"
+        assert merger.contents(village.number) == before
+        assert withdrawing.withdraw(link, merger.leaving(village)) > 0
+    assert not any(told[0] for told in merger.contents(village.number).values())
 
 
 def test_shared_no_more_is_gone_with_the_next_merge(merger: Merger, village: Village) -> None:

@@ -9,6 +9,7 @@ PACKAGE = Path(siappakai.__file__).parent
 # Steps of other services, never asked for by themselves.
 WITHIN = {
     "backups.request_share",
+    "recovery_aftermath.settle",
     "runs.create_server_run",
     "runs.create_site_run",
     "settings.put_if_unset",
@@ -21,6 +22,8 @@ AT_A_TERMINAL = {
     "backup_keys.make_recovery_key",
     "demo_places.note",
     "places.set_district",
+    "recovery.recover",
+    "registry_backups.back_up",
     "rotation.rotate_key",
 }
 # Retries and what belongs to a run already asked for come by their own page.
@@ -49,6 +52,7 @@ NO_PAGE_YET = {
     "merges.request_verify",
     "merges.request_withdraw",
     "merges.user_passwords",
+    "narrowing.decide",
     "restores.request_restore",
     "store_pruning.prune",
     "stores.add_s3",

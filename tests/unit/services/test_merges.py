@@ -12,7 +12,7 @@ from siappakai.domain.states import RunState
 from siappakai.errors import ConflictError, InvalidInputError, NotFoundError, RefusedError
 from siappakai.models import AuditEntry, Run, Site, db
 from siappakai.models.transactions import transaction
-from siappakai.services import consents, merge_notes, merges, retries
+from siappakai.services import consents, merge_notes, merges, narrowing, retries
 from tests import factories
 from tests.factories import BY
 
@@ -162,6 +162,12 @@ def test_what_was_merged_is_noted_and_what_fails_says_why() -> None:
     assert (first.rows, first.message, first.merged_at is None) == (2, "", False)
     assert (second.slot, second.slots, second.message) == (2, 3, "no")
     assert merges.get_gabungan().next_slot == 5
+    for slots in (51, 50):
+        merges.get_gabungan().next_slot = 470
+        with transaction() as session:
+            told = {f"opensid-{two.village.code}": {**failed, "slots": slots}}
+            merge_notes.note(session, run.id, told)
+        assert (second.slots, str(slots) in second.message) == (3, True)
 
 
 def test_a_village_newer_than_the_gabungan_waits_and_keeps_what_is_merged_of_it() -> None:
@@ -179,6 +185,46 @@ def test_a_village_newer_than_the_gabungan_waits_and_keeps_what_is_merged_of_it(
     with transaction() as session:
         merge_notes.note(session, run.id, {host: {"state": "unchanged"}})
     assert member.waits_for == ""
+
+
+def test_what_is_shared_no_more_is_deleted_by_a_run_of_its_own_and_shown_until_then() -> None:
+    make()
+    one, two = sites(2)
+    full = dict.fromkeys(GROUPS, "full")
+    report = {"state": "merged", "tables": {"kia": [3, 3, "sent"]}, "statistics": {}}
+    hosts = [f"opensid-{site.village.code}" for site in (one, two)]
+    with transaction() as session:
+        told = {host: {**report, "shares": full} for host in hosts}
+        merge_notes.note(session, ask([one, two]).id, told)
+    first, second = merges.list_members()
+    assert narrowing.too_much_of(first) == ["kesehatan"]
+    merges.pause(is_paused=True, by=BY)
+    _, asked = narrowing.decide(
+        village=one.village, changes=["surat=withheld", "kesehatan=full"], document="471", by=BY
+    )
+    (run,) = asked
+    assert run.play == "narrow"
+    code = one.village.code
+    shares = merges.play_vars(run)["gabungan"]["shares"]
+    assert shares[code]["surat"] == "withheld"
+    assert shares[two.village.code]["kesehatan"] == "masked"
+    assert narrowing.too_much_of(first) == ["surat"]
+    with transaction() as session:
+        merge_notes.note(session, run.id, {code: 2, "5109999999": 4})
+    assert (narrowing.too_much_of(first), first.rows) == ([], 1)
+    assert narrowing.too_much_of(second) == ["kesehatan"]
+
+
+def test_what_is_shared_no_more_is_merged_anew_unless_merging_is_paused() -> None:
+    make()
+    (site,) = sites(1)
+    report = {"state": "merged", "tables": {}, "statistics": {}, "shares": {"surat": "full"}}
+    with transaction() as session:
+        merge_notes.note(session, ask([site]).id, {f"opensid-{site.village.code}": report})
+    kept, more = narrowing.decide(village=None, changes=["surat=full"], document="472", by=BY)
+    assert (kept.shares["surat"], more) == ("full", [])
+    _, asked = narrowing.decide(village=None, changes=["surat=masked"], document="473", by=BY)
+    assert [run.play for run in asked] == ["narrow", "merge"]
 
 
 def test_a_village_that_leaves_keeps_its_place() -> None:

@@ -1,0 +1,62 @@
+"""Deciding what is shared; what is shared no more leaves the gabungan at once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from sqlalchemy import select
+
+from siappakai.domain.consent import GROUPS, Share, narrowed
+from siappakai.models import Consent, Gabungan, Member, Run, Site, Village, db
+from siappakai.models.transactions import transaction
+from siappakai.services import consents, merges, runs
+
+_EVERYTHING: Final = dict.fromkeys(GROUPS, str(Share.FULL))
+
+
+def decide(
+    *,
+    village: Village | None,
+    changes: Sequence[str],
+    all_as: str | None = None,
+    document: str,
+    by: str,
+) -> tuple[Consent, list[Run]]:
+    """Write down what is shared, and ask for what it takes to keep to that.
+
+    What villages have in the gabungan and share no more is deleted there by a run of its own,
+    though merging be paused; they are merged again by another, unless it is. Raises the errors of
+    consents.decide.
+    """
+    with transaction() as session:
+        consent = consents.decide(
+            village=village, changes=changes, all_as=all_as, document=document, by=by
+        )
+        gabungan = session.scalar(select(Gabungan).limit(1))
+        too_much = [one for one in merges.list_members() if too_much_of(one)]
+        if gabungan is None or not too_much:
+            return consent, []
+        shares = {one.village.code: consents.of_village(one.village).shares for one in too_much}
+        options = {"shares": shares}
+        asked = [runs.create_server_run(merges.NARROW, gabungan.server, by=by, options=options)]
+        ids = _sites_of(too_much)
+        if ids and not gabungan.is_paused:
+            asked.append(merges.request_merge(site_ids=ids, whole=False, by=by))
+        return consent, asked
+
+
+def too_much_of(member: Member) -> list[str]:
+    """Return the groups of which the gabungan still holds more than a village shares."""
+    if member.merged_at is None:
+        return []
+    held = member.report.get("shares", _EVERYTHING)
+    return narrowed(held, consents.of_village(member.village).shares)
+
+
+def _sites_of(members: Sequence[Member]) -> list[int]:
+    villages = {one.village_id for one in members}
+    query = select(Site.id).where(
+        Site.id.in_(merges.merge_site_ids()), Site.village_id.in_(villages)
+    )
+    return list(db.session.scalars(query.order_by(Site.id)))
