@@ -56,6 +56,17 @@ def pack(archive: tarfile.TarFile, folder: Path) -> Packed:
     return packed
 
 
+def bytes_of(folder: Path) -> int:
+    """Return about how much `pack` would add."""
+    total = 0
+    for top in [folder / name for name in KEPT if (folder / name).is_dir()]:
+        for _, _, files, descriptor in os.fwalk(top):
+            for file in files:
+                with suppress(FileNotFoundError):
+                    total += os.stat(file, dir_fd=descriptor, follow_symlinks=False).st_size
+    return total
+
+
 def _pack_folder(archive: tarfile.TarFile, top: Path, name: str, packed: Packed) -> None:
     # Follows no link, not even one that takes the place of a folder meanwhile.
     for below, folders, files, descriptor in os.fwalk(top):

@@ -25,6 +25,7 @@ from .fence import fenced
 from .mariadb import State
 from .outcome import Refusal
 from .reading import reader
+from .room import check_room
 from .sealing import Sealed, sealing
 
 if TYPE_CHECKING:
@@ -37,8 +38,6 @@ if TYPE_CHECKING:
 FORMAT = 1
 DATABASE, MANIFEST = "database.sql", "manifest.json"
 _COPY_BYTES = 1 << 20
-# Besides what is packed: the dump as it waits in the scratch folder, and room for the others.
-_SPARE_BYTES = 256 << 20
 
 
 @dataclass(frozen=True)
@@ -86,16 +85,10 @@ def _check(order: Order, admin: Link) -> None:
             " an older backup of it can be restored.",
             slug=site["slug"],
         )
-    needed = _bytes_of(admin, site["database"]) + _SPARE_BYTES
-    free = shutil.disk_usage(order.layout["spool"]).free
-    if free < needed:
-        raise Refusal(
-            "backup_no_room",
-            f"The disk has {free >> 20} MB left, a backup of {site['slug']} may take"
-            f" {needed >> 20} MB. Make room on the server, then run this again.",
-            free=free >> 20,
-            needed=needed >> 20,
-        )
+    # The dump lies in clear beside the sealed file for a while; uploads are hardly compressed.
+    needed = _bytes_of(admin, site["database"]) + backup_files.bytes_of(Path(site["folder"]))
+    what = f"A backup of {site['slug']}"
+    check_room(Path(order.layout["spool"]), needed, what, "backup_no_room")
 
 
 def _bytes_of(admin: Link, database: str) -> int:

@@ -119,6 +119,10 @@ CATALOGUE: dict[str, Play] = {
         Play("inspect", "sites", "Periksa data desa pindahan", leaves_sites=True),
         Play("adopt", "sites", "Terima desa pindahan", is_judged=True, installs=True),
         Play("export", "sites", "Serahkan data desa", leaves_sites=True),
+        Play("compare", "sites", "Bandingkan cadangan dengan situs desa", leaves_sites=True),
+        Play("restore", "sites", "Pulihkan situs desa dari cadangan", is_judged=True),
+        Play("undo", "sites", "Batalkan pemulihan situs desa", is_judged=True),
+        Play("forget", "sites", "Buang keadaan lama situs desa", is_judged=True),
         Play("backup", "sites", "Cadangkan situs desa", leaves_sites=True),
         Play(
             "copy", "servers", "Antar cadangan ke penyimpanan", leaves_sites=True, is_carrying=True

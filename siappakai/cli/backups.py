@@ -39,6 +39,10 @@ class BackupRecord:
     residents: Annotated[
         int | None, Column("Penduduk", "residents the proof counted", is_listed=False)
     ]
+    restore_seconds: Annotated[
+        float | None,
+        Column("Pulih (detik)", "how long the proof took to bring it from a store and restore it"),
+    ]
     is_held: Annotated[bool, Column("Ditahan", "whether it is never let go")]
 
 
@@ -223,5 +227,6 @@ def _record(found: Backup) -> BackupRecord:
         proof=found.proof_state.value,
         proven_at=found.proven_at,
         residents=found.proof.get("residents"),
+        restore_seconds=found.restore_seconds,
         is_held=found.is_held,
     )

@@ -35,6 +35,15 @@ class ProofState(StrEnum):
     FAILED = "failed"
 
 
+# How much of a disk must stay free: MariaDB and the villages stand still on a full one.
+_SHARE, _LEAST, _MOST = 20, 256 << 20, 4 << 30
+
+
+def reserve(size: int) -> int:
+    """Return how much of a disk of `size` bytes must stay free; as `room.reserve` on servers."""
+    return min(max(size // _SHARE, _LEAST), _MOST)
+
+
 def name_of(slug: str, token: int) -> str:
     """Return what the backup of a site by a run is called."""
     return f"{slug}-{token}.age"

@@ -79,6 +79,13 @@ class Backup(Base):
         """Whether some store of ours has it, as it was taken."""
         return any(copy.state is CopyState.STORED for copy in self.copies)
 
+    @property
+    def restore_seconds(self) -> float | None:
+        """How long its last proof took, from the store to tables that were counted."""
+        if "seconds" not in self.proof:
+            return None
+        return round(self.proof["seconds"] + self.proof.get("brought_seconds", 0.0), 1)
+
 
 class BackupCopy(Base):
     """A backup in one store, or on its way there."""

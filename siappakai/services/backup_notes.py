@@ -13,6 +13,7 @@ from siappakai.domain.backups import RECIPIENT, SHA256, ProofState, name_of
 from siappakai.domain.states import RunState, StepState
 from siappakai.models import Backup, BackupCopy, Run, Server, Step, Store, Target, utc_now
 from siappakai.services import outcomes
+from siappakai.services.staging import ARRIVED
 
 # Under this name a server tells of itself: the public key that it proves with.
 SERVER: Final = "server"
@@ -75,7 +76,8 @@ def _note_proof(session: Session, target: Target, backup: Backup, facts: Mapping
     backup.proof_message = problem
     if not problem:
         backup.proof_state, backup.proven_at = ProofState.PROVEN, utc_now()
-        backup.proof = dict(facts["proof"])
+        brought = target.run.options.get(ARRIVED, {}).get(str(backup.id), 0.0)
+        backup.proof = {**facts["proof"], "brought_seconds": brought}
     elif facts.get("error", {}).get("code") in _DAMAGE:
         backup.proof_state, backup.proof = ProofState.FAILED, {}
     session.add(

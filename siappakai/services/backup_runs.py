@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -94,8 +94,8 @@ def _spool(server_id: int) -> dict[str, list[str]]:
     return {"keep": keep, "drop": [one.name for one in found if one.name not in keep]}
 
 
-def _proof(server: Server, backup_ids: Sequence[int]) -> dict[str, Any]:
-    found = [db.session.get_one(Backup, backup_id) for backup_id in backup_ids]
+def _proof(server: Server, arrived: Iterable[str]) -> dict[str, Any]:
+    found = [db.session.get_one(Backup, backup_id) for backup_id in map(int, arrived)]
     proofs = [
         {
             "name": one.name,

@@ -24,6 +24,7 @@ from siappakai.wording import say
 TAKE: Final = "backup"
 COPY: Final = "copy"
 PROVE: Final = "prove"
+PROVEN_AT_ONCE: Final = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,11 +115,9 @@ def request_prove(*, backup_ids: Sequence[int], by: str, retry_of: int | None = 
             )
         shares = [(server, found[turn :: len(provers)]) for turn, server in enumerate(provers)]
         return [
-            runs.create_server_run(
-                PROVE, server, by=by, retry_of=retry_of, options={"backups": share}
-            )
+            run
             for server, share in shares
-            if share
+            for run in _ask_proofs(server, share, by=by, retry_of=retry_of)
         ]
 
 
@@ -127,10 +126,23 @@ def request_share(server: Server, *, by: str) -> list[Run]:
     provers = [one.id for one in backup_keys.provers()]
     if server.id not in provers:
         return []
-    share = unproven()[provers.index(server.id) :: len(provers)]
-    if not share:
-        return []
-    return [runs.create_server_run(PROVE, server, by=by, options={"backups": share})]
+    return _ask_proofs(server, unproven()[provers.index(server.id) :: len(provers)], by=by)
+
+
+def _ask_proofs(
+    server: Server, share: Sequence[int], *, by: str, retry_of: int | None = None
+) -> list[Run]:
+    """Ask for proofs in runs of a few, one after the other: what one proves lies there at once."""
+    return [
+        runs.create_server_run(
+            PROVE,
+            server,
+            by=by,
+            retry_of=retry_of,
+            options={"backups": list(share[start : start + PROVEN_AT_ONCE])},
+        )
+        for start in range(0, len(share), PROVEN_AT_ONCE)
+    ]
 
 
 def unproven(*, proven_before: datetime | None = None) -> list[int]:

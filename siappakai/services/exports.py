@@ -19,7 +19,7 @@ EXPORT: Final = "export"
 KEPT_DAYS: Final = 1
 
 
-def request(site: Site, *, by: str, retry_of: int | None = None) -> Run:
+def request(site: Site, *, by: str) -> Run:
     """Ask for a village's archive; raises RefusedError when its site is not installed."""
     if site.state in UNBUILT:
         raise RefusedError(
@@ -28,7 +28,7 @@ def request(site: Site, *, by: str, retry_of: int | None = None) -> Run:
         )
     forget_old()
     with transaction():
-        return runs.create_site_run(EXPORT, [site], by=by, retry_of=retry_of)
+        return runs.create_site_run(EXPORT, [site], by=by)
 
 
 def play_vars(run: Run) -> dict[str, Any]:

@@ -7,7 +7,7 @@ import os
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -142,6 +142,10 @@ def _over_limit(session: Session, run: Run, server_ids: set[int]) -> str:
         select(Run).where(Run.state.in_((RunState.RUNNING, RunState.LOST)))
     ).all()
     running = [other for other in at_work if other.state is RunState.RUNNING]
+    if CATALOGUE[run.play].is_carrying:
+        return _over_carrying(running)
+    at_work = [other for other in at_work if not CATALOGUE[other.play].is_carrying]
+    running = [other for other in running if other in at_work]
     wanted = forks_of(run)
     allowed = settings.global_parallelism()
     if running and sum(map(forks_of, running)) + wanted > allowed:
@@ -155,6 +159,14 @@ def _over_limit(session: Session, run: Run, server_ids: set[int]) -> str:
             allowed=server.parallelism,
         )
     return ""
+
+
+def _over_carrying(running: Sequence[Run]) -> str:
+    """Leave workers for what does not take hours."""
+    allowed = max(1, current_settings().workers // 2)
+    if sum(CATALOGUE[other.play].is_carrying for other in running) < allowed:
+        return ""
+    return say("Menunggu giliran: %(allowed)s pengantaran cadangan sekaligus.", allowed=allowed)
 
 
 def release_locks(session: Session, run: Run) -> None:

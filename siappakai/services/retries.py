@@ -11,11 +11,22 @@ from siappakai.domain.states import RETRYABLE, TERMINAL, SiteState
 from siappakai.errors import ConflictError, RefusedError
 from siappakai.models import Run, Site, Target, db
 from siappakai.models.transactions import transaction
-from siappakai.services import adoptions, backups, exports, merges, runs, servers, sites
+from siappakai.services import (
+    adoptions,
+    backups,
+    exports,
+    merges,
+    restorations,
+    runs,
+    servers,
+    sites,
+)
 from siappakai.wording import say
 
 # Asked for site by site with the number typed again, never repeated in place.
 REMOVE = "remove"
+# What is not repeated from its own run.
+ASKED_ANEW = frozenset({REMOVE, exports.EXPORT})
 
 
 def retry_failed(run_id: int, *, by: str) -> list[Run]:
@@ -46,6 +57,8 @@ def retry_failed(run_id: int, *, by: str) -> list[Run]:
             )
         if run.play == REMOVE:
             raise _removal_refused(run, found)
+        if run.play == exports.EXPORT:
+            raise _export_refused(run, found)
         return _again(run, found, by=by)
 
 
@@ -99,18 +112,29 @@ def _removal_refused(run: Run, found: Sequence[Site]) -> RefusedError:
     )
 
 
+def _export_refused(run: Run, found: Sequence[Site]) -> RefusedError:
+    """Nobody would wait for the archive: it goes to the command that asked for it."""
+    return RefusedError(
+        say("Pekerjaan %(run)s menyerahkan data kepada yang memintanya.", run=run.id),
+        say(
+            "Minta lagi di tempat arsipnya ditunggu: siappakai village export %(code)s",
+            code=dotted(found[0].village.code),
+        ),
+    )
+
+
 def _again(run: Run, found: Sequence[Site], *, by: str) -> list[Run]:
     ids = [site.id for site in found]
     if run.play == backups.TAKE:
         return backups.request_take(site_ids=ids, by=by, retry_of=run.id)
     if run.play == "health":
         return sites.request_health(site_ids=ids, by=by, retry_of=run.id)
+    if run.play in restorations.ON_SITE:
+        return [restorations.again(run, site, by=by) for site in found]
     if run.play in {adoptions.LOOK, adoptions.ADOPT}:
         return [adoptions.again(run, site, by=by) for site in found]
     if run.play == merges.MERGE:
         whole = run.options["whole"]
         return [merges.request_merge(site_ids=ids, whole=whole, by=by, retry_of=run.id)]
-    if run.play == exports.EXPORT:
-        return [exports.request(site, by=by, retry_of=run.id) for site in found]
     release = run.options["release_id"]
     return sites.request_install(site_ids=ids, release_id=release, by=by, retry_of=run.id)

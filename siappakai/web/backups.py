@@ -7,7 +7,7 @@ from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 
 from siappakai.models import Role, Run
-from siappakai.services import backup_keys, backups, settings, store_pruning, stores
+from siappakai.services import backup_keys, backups, servers, settings, store_pruning, stores
 from siappakai.web.identity import actor
 from siappakai.web.security import requires
 
@@ -25,6 +25,7 @@ def show_list() -> ResponseReturnValue:
         stores=stores.list_stores(),
         due=store_pruning.due_counts(),
         provers=backup_keys.provers(),
+        held=servers.sites_by_server(),
         has_key=bool(settings.get(settings.RECOVERY_RECIPIENT)),
         rules=backups.policy(),
     )

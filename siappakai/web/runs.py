@@ -113,7 +113,7 @@ def _live(run: Run) -> dict[str, Any]:
         "waits": runs.waiting_for(run),
         "time_left": pace.time_left(run),
         "is_live": run.state not in TERMINAL,
-        "can_retry": can_retry and run.play != retries.REMOVE,
+        "can_retry": can_retry and run.play not in retries.ASKED_ANEW,
         "left": retries.failed_sites(run) if can_retry and run.play == retries.REMOVE else [],
     }
 

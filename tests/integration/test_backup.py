@@ -236,10 +236,12 @@ def test_a_full_disk_leaves_nothing_half_done(
         site = asdict(fleet.again(villages[1]).site)
         layout = {**fleet.layout.as_vars(), "spool": str(small)}
         order = Order(layout, site, f"{site['slug']}-1.age", [keys[0].recipient])
-        (small / "others").write_bytes(bytes(319 << 20))
+        (small / "others").write_bytes(bytes(60 << 20))
         with pytest.raises(Refusal) as refusal:
             take(order, Steps())
         assert refusal.value.code == "backup_no_room"
+        assert re.search(r"260 MB left.* may take \d+ MB, and 256 MB must stay", str(refusal.value))
+        (small / "others").write_bytes(bytes(319 << 20))
         with pytest.raises(OSError, match="No space left"):
             _fill(small / "sealed", keys[0].recipient)
         assert [path.name for path in small.iterdir()] == ["others"]

@@ -66,6 +66,17 @@ class Carrier:
         db.session.expire_all()
         return run
 
+    def stage(self, *staged: Backup) -> Run:
+        """Bring backups here to be proven, as a worker would before the playbook of its run."""
+        options = {"backups": [one.id for one in staged]}
+        run = make_run("prove", [self.server], state=RunState.RUNNING, options=options)
+        couriers.prepare(run, Tenure(Lease(run.id, run.token, run.state)))
+        db.session.expire_all()
+        return run
+
+    def arrived(self) -> list[Path]:
+        return sorted(self.spool.glob("arrived-*"))
+
     def clear_spool(self, backup: Backup) -> None:
         (self.spool / backup.name).unlink()
         with transaction() as session:
@@ -269,3 +280,46 @@ def test_a_store_that_keeps_all_is_noticed_when_it_is_added(carrier: Carrier) ->
     carrier.buckets.make("dua")
     with carrier.buckets.forbidding_deletion("dua"):
         assert carrier.buckets.add_store("dua").is_append_only
+
+
+def test_what_is_brought_to_be_proven_leaves_room_for_the_villages(
+    carrier: Carrier, site: Site
+) -> None:
+    carrier.buckets.add_store("satu")
+    small, other = carrier.backup(site), carrier.backup(site)
+    large, first = carrier.backup(site), carrier.backup(site)
+    carrier.carry()
+    with transaction() as session:
+        for one in (large, first):
+            manifest = {"database": {"bytes": 1 << 60}}
+            session.get_one(Backup, one.id).manifest = manifest
+    run = carrier.stage(first, small, large, other)
+    assert len(carrier.arrived()) == 2
+    assert run.options["backups"] == [first.id, small.id, other.id]
+    assert list(run.options["arrived"]) == [str(small.id), str(other.id)]
+    told = details(run)
+    assert first.name in told
+    assert "MB harus tetap kosong" in told
+    assert large.name not in told
+    later = db.session.query(Run).order_by(Run.id.desc()).first()
+    assert later is not None
+    assert (later.play, later.options) == ("prove", {"backups": [large.id]})
+
+
+def test_nothing_is_left_of_what_could_not_be_brought(carrier: Carrier, site: Site) -> None:
+    for name in ("satu", "dua"):
+        carrier.buckets.add_store(name)
+    rotten, gone = carrier.backup(site), carrier.backup(site)
+    carrier.carry()
+    for backup in (rotten, gone):
+        carrier.clear_spool(backup)
+    for name in ("satu", "dua"):
+        carrier.buckets.put(name, stored_name(rotten), b"x" * 1000)
+    carrier.buckets.delete("dua", stored_name(gone))
+    carrier.buckets.put("satu", stored_name(gone), b"x" * 1000)
+    run = carrier.stage(rotten, gone)
+    assert run.options["arrived"] == {}
+    assert carrier.arrived() == []
+    assert states(rotten) == {"satu": DAMAGED, "dua": DAMAGED}
+    assert states(gone) == {"satu": DAMAGED, "dua": MISSING}
+    assert rotten.proof_state is gone.proof_state is ProofState.FAILED

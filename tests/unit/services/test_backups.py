@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 from flask import Flask
 
-from playbooks.module_utils import backup_proof
+from playbooks.module_utils import backup_proof, room
 from siappakai.domain.alerts import AlertKind, Severity
-from siappakai.domain.backups import CopyState, ProofState, manifest_hash, name_of
+from siappakai.domain.backups import CopyState, ProofState, manifest_hash, name_of, reserve
 from siappakai.domain.retention import Reason
 from siappakai.domain.states import RunState, SiteState
 from siappakai.domain.stores import StoreKind
@@ -22,6 +22,7 @@ from siappakai.services import (
     backup_runs,
     backups,
     copies,
+    leases,
     servers,
     settings,
     stores,
@@ -161,15 +162,15 @@ def test_a_server_that_left_opens_no_later_backup(registry: Flask) -> None:
 def test_a_failed_proof_fails_its_run_and_names_the_cause(registry: Flask) -> None:
     make_store()
     good, bad = make_backup(site := built_site()), make_backup(site)
-    run = make_run(
-        "prove", [site.server], state=RunState.RUNNING, options={"backups": [good.id, bad.id]}
-    )
+    options = {"backups": [good.id, bad.id], "arrived": {str(good.id): 1.5}}
+    run = make_run("prove", [site.server], state=RunState.RUNNING, options=options)
     note(run, {bad.name: {"proof": {}, "msg": "changed", "error": {"code": "backup_changed"}}})
-    note(run, {good.name: {"proof": {"tables": 244, "residents": 4812}}})
+    note(run, {good.name: {"proof": {"tables": 244, "seconds": 2.0}}})
     for one in (good, bad, run.targets[0]):
         db.session.refresh(one)
     assert (good.proof_state, bad.proof_state) == (ProofState.PROVEN, ProofState.FAILED)
     assert good.proven_at is not None
+    assert good.restore_seconds == 3.5
     assert run.targets[0].state is RunState.FAILED
     assert run.targets[0].error == {"code": "backup_changed"}
 
@@ -302,7 +303,40 @@ def test_villages_without_a_fresh_backup_and_failing_stores_are_found(registry: 
     assert AlertKind.STORE_FAILING in {one.kind for one in backup_findings.look(now)}
 
 
-def test_both_sides_reckon_the_hash_of_a_manifest_alike() -> None:
+def test_proofs_are_asked_for_a_few_at_a_time(registry: Flask) -> None:
+    """All that one run proves lies on the prover at once."""
+    make_store()
+    found = [make_backup(built_site()) for _ in range(backups.PROVEN_AT_ONCE + 1)]
+    prover = make_server(is_prover=True, proof_recipient="age1" + "q" * 58)
+    ids = [one.id for one in found]
+    for asked in (
+        backups.request_prove(backup_ids=ids, by=BY),
+        backups.request_share(prover, by=BY),
+    ):
+        assert [run.options["backups"] for run in asked] == [ids[:-1], ids[-1:]]
 
+
+def test_a_proof_whose_staging_was_cancelled_plays_nothing(registry: Flask) -> None:
+    run = make_run("prove", [make_server()], options={"backups": [1]})
+    assert backup_runs.play_vars(run)["proof"]["backups"] == []
+
+
+def test_carrying_holds_up_no_work_on_sites_and_leaves_workers_for_it(registry: Flask) -> None:
+    server = make_server(parallelism=1)
+    site = make_site(server=server)
+    carrying = [make_run("copy", [server]), make_run("prove", [make_server()])]
+    install = make_run("install", [site])
+    assert leases.claim(carrying[0].id) is not None
+    assert leases.claim(install.id) is not None, carrying[0].message
+    assert leases.claim(carrying[1].id) is None
+    assert "sekaligus" in carrying[1].message
+    with transaction():
+        carrying[0].state = RunState.SUCCEEDED
+    assert leases.claim(carrying[1].id) is not None
+
+
+def test_both_sides_reckon_alike() -> None:
+    for size in (1 << 30, 50 << 30, 1 << 40):
+        assert reserve(size) == room.reserve(size)
     manifest = {"b": [1, {"é": "x"}], "a": None}
     assert manifest_hash(manifest) == backup_proof.manifest_hash(dict(reversed(manifest.items())))

@@ -98,3 +98,9 @@ def test_what_destroys_or_prepares_is_an_administrators() -> None:
     wanted = {"server": Role.ADMIN, "remove": Role.ADMIN, "install": Role.OPERATOR}
     assert {play: least_role(play) for play in wanted} == wanted
     assert least_role("unknown") is Role.ADMIN
+
+
+def test_an_export_is_asked_for_anew_where_somebody_waits_for_it() -> None:
+    run = make_run("export", [make_site(release=make_release())], state=RunState.FAILED)
+    with pytest.raises(RefusedError, match="village export"):
+        retries.retry_failed(run.id, by=BY)

@@ -6,7 +6,7 @@ from siappakai.domain.backups import CopyState, ProofState
 from siappakai.models import Backup, Run, db, utc_now
 from siappakai.models.transactions import transaction
 from siappakai.services import backup_keys
-from tests.factories import BY, make_release, make_site
+from tests.factories import BY, make_release, make_server, make_site
 from tests.unit.services.test_backups import make_backup, make_store
 
 
@@ -26,7 +26,7 @@ def test_what_was_proven_and_what_is_wrong_is_told(viewer: FlaskClient):
     make_store("gudang")
     with transaction():
         make_store("awan").failing_since = utc_now()
-    proof = {"tables": 244, "residents": 4812}
+    proof = {"tables": 244, "residents": 4812, "seconds": 3.5, "brought_seconds": 1.0}
     proven = {"proof_state": ProofState.PROVEN, "proven_at": utc_now(), "proof": proof}
     site = make_site(release=make_release())
     make_backup(site, **proven)
@@ -36,6 +36,7 @@ def test_what_was_proven_and_what_is_wrong_is_told(viewer: FlaskClient):
     text = viewer.get("/backups/").text
     for words in (
         "244 tabel, 4812 penduduk",
+        "pulih dalam 4.5 detik",
         "Terbukti dapat dipulihkan",
         "Gagal dibuktikan",
         "rusak &lt;b&gt;",
@@ -64,3 +65,23 @@ def test_all_are_backed_up_and_one_is_held_by_a_button(operator: FlaskClient, ad
     admin.post(f"/backups/{backup.id}/release")
     fresh()
     assert not db.session.get_one(Backup, backup.id).is_held
+
+
+def test_a_prover_that_serves_villages_is_flagged(viewer: FlaskClient):
+    site = make_site(release=make_release())
+    apart = make_server("terpisah", is_prover=True, proof_recipient="age1" + "q" * 58)
+    assert "juga melayani" not in viewer.get("/backups/").text
+    with transaction():
+        site.server.is_prover, site.server.proof_recipient = True, apart.proof_recipient
+    text = viewer.get("/backups/").text
+    assert f"{site.server.name} membuktikan cadangan dan juga melayani 1 situs" in text
+    assert "terpisah membuktikan" not in text
+
+
+def test_what_a_store_keeps_although_it_may_go_is_told(viewer: FlaskClient):
+    with transaction():
+        make_store("gudang").is_append_only = True
+    make_backup(make_site(release=make_release()), expired_at=utc_now())
+    text = viewer.get("/backups/").text
+    assert "panel tidak menghapus di sana" in text
+    assert "1 cadangan lama untuk dihapus" in text
