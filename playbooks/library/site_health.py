@@ -9,6 +9,7 @@ from ansible.module_utils.health import examine
 from ansible.module_utils.orphans import settle
 from ansible.module_utils.outcome import EXPECTED, Refusal, failure
 from ansible.module_utils.services import Reload
+from ansible.module_utils.switching import settle_all
 from ansible.module_utils.variables import LayoutVars, SiteVars, argument
 
 DOCUMENTATION = """
@@ -25,7 +26,9 @@ options:
     description:
       - The play that asks, as run and token. With C(probe), whatever older plays of the run
         left at work on the server is waited for, then ended, and fenced off from the sites. A
-        site that a removal had closed, and no more, is opened again.
+        site that a removal had closed, and no more, is opened again; one whose state was being
+        switched serves again what it served before. Throw-away schemas and files that killed
+        plays left on the server are deleted.
     type: str
     default: ""
   patience_seconds:
@@ -64,6 +67,7 @@ def main() -> None:
             patience = module.params["patience_seconds"]
             ended = settle(layout["lock_dir"], play_id, sites, patience)
             reopened = [site["slug"] for site in sites if reopen(site["folder"])]
+            settle_all(layout, sites)
         reports = examine(layout, sites)
     except (Refusal, *EXPECTED) as problem:
         module.fail_json(**failure(problem))

@@ -4,30 +4,24 @@ from __future__ import annotations
 
 import hashlib
 import json
-import tarfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any
 
-from . import sandbox
-from .backup_files import FOLDER
-from .backup_take import DATABASE, MANIFEST
-from .content_sums import DumpSums, FileSums
+from . import own_backup, sandbox
+from .content_sums import DumpSums
 from .outcome import Refusal
 from .programs import run
 from .scratch import scratch
 from .sealing import opening
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from .outcome import Steps
+    from .own_backup import Contents
     from .scratch import Scratch
     from .variables import LayoutVars
 
-_PIECE = 1 << 18
-_MANIFEST_BYTES = 16 << 20
 _NAMED = 5
 
 
@@ -55,18 +49,18 @@ def prove(proof: Proof, steps: Steps) -> dict[str, Any]:
     with scratch(proof.layout) as place:
         with steps.step("restore") as step:
             found = _restore(proof, place)
-            step.detail = f"{found['files']['count']} files"
+            step.detail = f"{found.files.count} files"
         with steps.step("compare") as step:
-            tables = _tables(place)
-            check_manifest(proof.manifest_sha256, found["manifest"])
-            compare(found["manifest"], found["files"], tables)
+            tables = tables_of(place)
+            check_manifest(proof.manifest_sha256, found.manifest)
+            compare(found.manifest, found.files.figures(), tables)
             step.detail = f"{len(tables)} tables"
     residents = tables.get("tweb_penduduk", {"rows": 0})["rows"]
     return {
         "tables": len(tables),
         "rows": sum(table["rows"] for table in tables.values()),
         "residents": residents,
-        "files": found["files"]["count"],
+        "files": found.files.count,
         "seconds": round(time.monotonic() - began, 2),
     }
 
@@ -87,39 +81,13 @@ def check_sum(path: Path, size: int, sha256: str) -> None:
         )
 
 
-def _restore(proof: Proof, place: Scratch) -> dict[str, Any]:
-    """Load the database, read every file, return files and manifest as found."""
-    sums, manifest = FileSums(), b""
-    with (
-        opening(proof.source, proof.identity) as plain,
-        tarfile.open(fileobj=plain, mode="r|", bufsize=_PIECE) as archive,
-    ):
-        for entry in archive:
-            content = archive.extractfile(entry) if entry.isreg() else None
-            if content is None:
-                continue
-            if entry.name == DATABASE:
-                place.load(_pieces(content))
-            elif entry.name == MANIFEST:
-                manifest = content.read(_MANIFEST_BYTES)
-            elif entry.name.startswith(f"{FOLDER}/"):
-                sums.add(entry.name, entry.size, _digest(content))
-    return {"files": sums.figures(), "manifest": json.loads(manifest or b"{}")}
+def _restore(proof: Proof, place: Scratch) -> Contents:
+    """Load the database, read every file; as a restore does, but that no file is written."""
+    with opening(proof.source, proof.identity) as plain:
+        return own_backup.read(plain, database=place.load)
 
 
-def _pieces(content: IO[bytes]) -> Iterator[bytes]:
-    while piece := content.read(_PIECE):
-        yield piece
-
-
-def _digest(content: IO[bytes]) -> bytes:
-    digest = hashlib.sha256()
-    for piece in _pieces(content):
-        digest.update(piece)
-    return digest.digest()
-
-
-def _tables(place: Scratch) -> dict[str, Any]:
+def tables_of(place: Scratch) -> dict[str, Any]:
     """Dump the schema again and add that up, by the schema's own user."""
     sums = DumpSums()
     with sandbox.dump(place.access(), place.account) as dump:

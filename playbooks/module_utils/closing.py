@@ -5,20 +5,52 @@ The flag says who closed the site, so that nobody opens what another one keeps c
 
 from __future__ import annotations
 
+import re
+import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from . import site_tree, tree
+from . import fastcgi, site_tree, tree
+from .account import interrupt
 
-REMOVAL = b"removal\n"
+if TYPE_CHECKING:
+    from .account import Account
+    from .variables import SiteVars
+
+REMOVAL, SWITCH = b"removal\n", b"restore\n"
+# How long a request that runs may take to end once the site is closed.
+_DRAIN_SECONDS = 10.0
+_ACTIVE = re.compile(r"^active processes:\s+(?!1$)\d+$", re.MULTILINE)
 
 
-def close(folder: str, *, dry: bool = False) -> bool:
-    """Let no visitor in while the site is being removed; return whether that was new."""
+def close(folder: str, *, dry: bool = False, who: bytes = REMOVAL) -> bool:
+    """Let no visitor in while the site is removed or switched; return whether that was new."""
     if Path(folder, site_tree.MAINTENANCE).exists():
         return False
     if not dry:
-        tree.apply(folder, [tree.Entry(site_tree.MAINTENANCE, 0o644, content=REMOVAL)])
+        tree.apply(folder, [tree.Entry(site_tree.MAINTENANCE, 0o644, content=who)])
     return True
+
+
+def closed_by(folder: str) -> bytes | None:
+    """Return who closed a site; None for one that is open."""
+    try:
+        return Path(folder, site_tree.MAINTENANCE).read_bytes()
+    except FileNotFoundError:
+        return None
+
+
+def reopen_switched(folder: str) -> None:
+    """Open a site that was closed for a switch alone."""
+    if closed_by(folder) == SWITCH:
+        Path(folder, site_tree.MAINTENANCE).unlink()
+
+
+def empty(site: SiteVars, account: Account) -> int:
+    """Give the requests of a closed site a moment, then end them; return how many processes."""
+    if Path(site["socket"]).exists():
+        _drain(site["socket"])
+    return interrupt(account)
 
 
 def reopen(folder: str) -> bool:
@@ -35,3 +67,18 @@ def reopen(folder: str) -> bool:
         return False
     path.unlink()
     return True
+
+
+def _drain(listener: str) -> None:
+    """Wait until PHP-FPM is busy with nothing but this question."""
+    deadline = time.monotonic() + _DRAIN_SECONDS
+    while time.monotonic() < deadline:
+        try:
+            answer = fastcgi.get(
+                listener, view="", path="/fpm-status", host="", script="fpm-status", seconds=2
+            )
+        except OSError:
+            return  # nobody listens, so nobody is being served
+        if _ACTIVE.search(answer.body) is None:
+            return
+        time.sleep(0.05)

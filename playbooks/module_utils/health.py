@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from . import applog, base_tables, mariadb, site_tree, tree
+from . import applog, aside, base_tables, mariadb, site_tree, tree
 from .account import check_account, find_account
 from .mariadb import State
 from .opensid import LOGIN_PATH
@@ -43,7 +43,8 @@ class Check:
 class Report:
     """What was found of one site. `state`: absent, partial or installed.
 
-    `seconds` is how long looking took, the questions to the database apart.
+    `seconds` is how long looking took, the questions to the database apart. `kept` tells of a
+    state of the site that is kept aside; see aside.py.
     """
 
     healthy: bool = False
@@ -53,6 +54,7 @@ class Report:
     schema_version: str | None = None
     checks: list[Check] = field(default_factory=list)
     seconds: float = 0.0
+    kept: dict[str, Any] = field(default_factory=dict)
 
     def as_dict(self) -> dict[str, Any]:
         return asdict(self)
@@ -153,6 +155,7 @@ def _presence(layout: LayoutVars, site: SiteVars, inside: _Inside) -> Report:
     release = _current_release(folder)
     versions = inside.schema_versions
     report = Report(release=release, schema_version=versions[-1] if versions else None)
+    report.kept = aside.told(site["folder"])
     report.installed = not missing
     report.state = "installed" if report.installed else "partial" if begun else "absent"
     detail = f"missing: {', '.join(missing)}" if missing else ""

@@ -6,17 +6,15 @@ without ever archiving what is half gone.
 
 from __future__ import annotations
 
-import re
 import shutil
-import time
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from . import archive, fastcgi, mariadb, site_tree, tree
-from .account import check_account, find_account, interrupt, remove_account
-from .closing import close, reopen
+from . import archive, aside, mariadb, site_tree, tree
+from .account import check_account, find_account, remove_account
+from .closing import close, empty, reopen
 from .fence import fenced
 from .mariadb import State
 from .outcome import Refusal, Step
@@ -27,10 +25,6 @@ if TYPE_CHECKING:
     from .driver import Link
     from .outcome import Steps
     from .variables import LayoutVars, SiteVars
-
-# How long a request that runs may take to end once the site is closed.
-_DRAIN_SECONDS = 10.0
-_ACTIVE = re.compile(r"^active processes:\s+(?!1$)\d+$", re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -106,24 +100,7 @@ def _close(order: Order, step: Step) -> None:
     step.changed = close(order.site["folder"], dry=order.dry)
     if order.dry:
         return
-    if Path(order.site["socket"]).exists():
-        _drain(order.site["socket"])
-    step.detail = f"{interrupt(account)} processes ended"
-
-
-def _drain(listener: str) -> None:
-    """Wait until PHP-FPM is busy with nothing but this question."""
-    deadline = time.monotonic() + _DRAIN_SECONDS
-    while time.monotonic() < deadline:
-        try:
-            answer = fastcgi.get(
-                listener, view="", path="/fpm-status", host="", script="fpm-status", seconds=2
-            )
-        except OSError:
-            return  # nobody listens, so nobody is being served
-        if _ACTIVE.search(answer.body) is None:
-            return
-        time.sleep(0.05)
+    step.detail = f"{empty(order.site, account)} processes ended"
 
 
 def _archive(order: Order, admin: Link, state: State, step: Step) -> str:
@@ -173,6 +150,7 @@ def _drop(order: Order, admin: Link, state: State, step: Step) -> None:
     # The user first: whoever still holds its password gets in no more.
     step.changed |= mariadb.drop_user(admin, order.site["db_user"])
     mariadb.drop_database(admin, order.site["database"])
+    aside.drop_schemas(admin, order.site["database"])
 
 
 def _remove_folder(order: Order, step: Step) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import errno
 import os
+import shutil
 import stat
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -75,6 +76,43 @@ def read_file(root: str, path: str, *, limit: int = 65536) -> bytes | None:
         if problem.errno in {errno.ENOENT, errno.ENOTDIR, errno.ELOOP}:
             return None
         raise
+
+
+def exists(root: str, path: str) -> bool:
+    """Tell whether there is something at a path, be it a link, without following any."""
+    try:
+        with _parent(root, path) as (parent, name):
+            os.stat(name, dir_fd=parent, follow_symlinks=False)
+    except OSError as problem:
+        if problem.errno in {errno.ENOENT, errno.ENOTDIR, errno.ELOOP}:
+            return False
+        raise
+    return True
+
+
+def move(root: str, source: str, target: str) -> None:
+    """Rename a file or folder inside a tree, without following links on either way."""
+    with (
+        _parent(root, source) as (here, name),
+        _parent(root, target) as (there, new_name),
+    ):
+        os.rename(name, new_name, src_dir_fd=here, dst_dir_fd=there)
+
+
+def clear(root: str, path: str) -> None:
+    """Delete what is in a folder, if it is one; follows no link on the way or in it."""
+    try:
+        with _parent(root, path) as (parent, name), _open(name, parent) as folder:
+            for entry in os.listdir(folder):  # noqa: PTH208 - of an open folder, by no path
+                with suppress(FileNotFoundError):
+                    kind = os.stat(entry, dir_fd=folder, follow_symlinks=False).st_mode
+                    if stat.S_ISDIR(kind):
+                        shutil.rmtree(entry, dir_fd=folder)
+                    else:
+                        os.unlink(entry, dir_fd=folder)
+    except OSError as problem:
+        if problem.errno not in {errno.ENOENT, errno.ENOTDIR, errno.ELOOP}:
+            raise
 
 
 @contextmanager

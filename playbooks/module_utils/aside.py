@@ -1,0 +1,238 @@
+"""Two states of one village: the one that serves, and the one that is kept aside.
+
+A restore lays down what comes back beside what runs, then the two change places: folders by
+rename(2), tables by one RENAME TABLE, which MariaDB does wholly or not at all. Where a state is
+can be seen at any moment, by the slot its folders lie in and by the schema that holds the marker;
+so whoever is killed in the middle is followed by one who finishes or takes back.
+
+    <site>/aside/journal.json    what is being done, root's alone
+    <site>/aside/old/ new/       folders of the state that is aside
+    <database>_old, _new         tables of the state that is aside, and the marker
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import time
+from contextlib import closing
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from . import mariadb, passwords, programs_kept, tree
+from .driver import connect
+from .outcome import MySQLError
+from .programs_kept import Program
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from .driver import Link
+    from .variables import LayoutVars, SiteVars
+
+OLD, NEW = "old", "new"
+FOLDER = "aside"
+# PREPARING: nothing of what serves was touched. SWITCHING: places are being changed. RESTING: it
+# is over. FORGETTING: what is aside is being dropped.
+PREPARING, SWITCHING, RESTING, FORGETTING = "preparing", "switching", "resting", "forgetting"
+MARKER = "siappakai_aside"
+_JOURNAL = f"{FOLDER}/journal.json"
+_MOST = 16 << 20
+
+
+@dataclass
+class Journal:
+    """What is known of the two states of a site.
+
+    `run` is the run that switched last, `scope` what was restored, `serving` the state that
+    served when everything was at rest. `paths` are the folders that are switched, by slot;
+    `has` tells of each state which of them it holds. `until` is when what is aside may go.
+    """
+
+    run: int
+    backup: str
+    scope: str
+    release: str
+    until: str
+    serving: str = OLD
+    phase: str = PREPARING
+    has_tables: bool = False
+    is_first: bool = True
+    paths: dict[str, str] = field(default_factory=dict)
+    has: dict[str, list[str]] = field(default_factory=lambda: {OLD: [], NEW: []})
+    programs: dict[str, list[dict[str, str]]] = field(default_factory=lambda: {OLD: [], NEW: []})
+    not_made: list[str] = field(default_factory=list)
+
+
+def other(side: str) -> str:
+    """Return the state that is not this one."""
+    return NEW if side == OLD else OLD
+
+
+def schema(database: str, side: str) -> str:
+    """Return the schema in which a state waits."""
+    return f"{database}_{side}"
+
+
+def read(folder: str) -> Journal | None:
+    """Return the journal of a site; None for one that has nothing aside."""
+    text = tree.read_file(folder, _JOURNAL, limit=_MOST)
+    return Journal(**json.loads(text)) if text else None
+
+
+def told(folder: str) -> dict[str, Any]:
+    """Return what the panel is told of a state that is aside, at rest; else nothing."""
+    journal = read(folder)
+    if journal is None or journal.phase != RESTING:
+        return {}
+    known = ("run", "backup", "scope", "serving", "until")
+    return {name: getattr(journal, name) for name in known}
+
+
+def write(folder: str, journal: Journal) -> None:
+    """Write the journal, whole or not at all; it is on the disk afterwards."""
+    text = json.dumps(asdict(journal), indent=1).encode()
+    entries = [tree.Entry(FOLDER, 0o700), tree.Entry(_JOURNAL, 0o600, content=text)]
+    tree.apply(folder, entries)
+    for path in (_JOURNAL, FOLDER):
+        descriptor = os.open(Path(folder, path), os.O_RDONLY)
+        os.fsync(descriptor)
+        os.close(descriptor)
+
+
+def prepare(admin: Link, site: SiteVars, journal: Journal) -> None:
+    """Make room for a second state, empty; what lies there without a journal is nobody's."""
+    shutil.rmtree(Path(site["folder"], FOLDER), ignore_errors=True)
+    write(site["folder"], journal)
+    sides = [tree.Entry(f"{FOLDER}/{side}", 0o700) for side in (OLD, NEW)]
+    tree.apply(site["folder"], sides)
+    drop_schemas(admin, site["database"])
+
+
+def receive_tables(admin: Link, site: SiteVars, source: str) -> None:
+    """Take the tables of a throw-away schema as those of the new state."""
+    new, old = schema(site["database"], NEW), schema(site["database"], OLD)
+    with admin.cursor() as cursor:
+        for name in (new, old):
+            cursor.execute(
+                f"CREATE DATABASE `{name}` CHARACTER SET utf8mb3 COLLATE utf8mb3_general_ci"
+            )
+        programs_kept.drop(admin, source)
+        _rename(admin, [(source, name, new) for name in tables(admin, source)])
+        cursor.execute(f"CREATE TABLE `{new}`.`{MARKER}` (since TIMESTAMP)")
+
+
+def switch(admin: Link, layout: LayoutVars, site: SiteVars, journal: Journal, side: str) -> None:
+    """Let a state serve, wherever an earlier attempt was cut off; the site must be closed.
+
+    Its programs are made by the village's own user, with the password in its settings.
+    """
+    for slot, path in journal.paths.items():
+        switch_folder(site["folder"], journal, slot, path, side)
+    if not journal.has_tables:
+        return
+    programs_kept.drop(admin, site["database"])
+    switch_tables(admin, site["database"], side)
+    wanted = [Program(**one) for one in journal.programs[side]]
+    journal.not_made = make_programs(layout, site, wanted)
+
+
+def forget(admin: Link, site: SiteVars, journal: Journal) -> None:
+    """Drop what is aside; the journal goes last."""
+    journal.phase = FORGETTING
+    write(site["folder"], journal)
+    drop_schemas(admin, site["database"])
+    folder = Path(site["folder"], FOLDER)
+    for side in (OLD, NEW):
+        shutil.rmtree(folder / side, ignore_errors=True)
+    shutil.rmtree(folder)
+
+
+def drop_schemas(admin: Link, database: str) -> None:
+    """Drop the schemas in which states wait."""
+    for side in (OLD, NEW):
+        mariadb.drop_database(admin, schema(database, side))
+
+
+def is_whole(admin: Link, site: SiteVars, journal: Journal) -> bool:
+    """Tell whether all that is said to be aside is there."""
+    side = other(journal.serving)
+    folders = all(
+        tree.exists(site["folder"], f"{FOLDER}/{side}/{slot}") for slot in journal.has[side]
+    )
+    if not journal.has_tables:
+        return folders
+    return folders and MARKER in tables(admin, schema(site["database"], side))
+
+
+def note_present(site: SiteVars, journal: Journal) -> None:
+    """Note which of the folders the serving state holds now."""
+    journal.has[journal.serving] = [
+        slot for slot, path in journal.paths.items() if tree.exists(site["folder"], path)
+    ]
+
+
+def tables(admin: Link, database: str) -> list[str]:
+    """Return what can be renamed in a schema."""
+    with admin.cursor() as cursor:
+        cursor.execute(
+            "SELECT TABLE_NAME FROM information_schema.TABLES WHERE TABLE_SCHEMA = %s"
+            " AND TABLE_TYPE <> 'VIEW' ORDER BY TABLE_NAME",
+            (database,),
+        )
+        return [str(name) for (name,) in cursor.fetchall()]
+
+
+def switch_folder(root: str, journal: Journal, slot: str, path: str, side: str) -> None:
+    """Put one folder of a state in its place, the other state's into its slot."""
+    waiting, away = f"{FOLDER}/{side}/{slot}", f"{FOLDER}/{other(side)}/{slot}"
+    has_come = not tree.exists(root, waiting)
+    if has_come and (slot in journal.has[side] or tree.exists(root, away)):
+        return
+    if tree.exists(root, path):
+        # Both states aside already: what is there now came into being while the site was closed.
+        is_stray = tree.exists(root, away)
+        tree.move(root, path, f"{FOLDER}/stray-{time.time_ns()}" if is_stray else away)
+    if not has_come:
+        tree.move(root, waiting, path)
+
+
+def switch_tables(admin: Link, database: str, side: str) -> None:
+    """Let the tables of a state change places with those that serve, if they are aside."""
+    here, there = schema(database, side), schema(database, other(side))
+    waiting = tables(admin, here)
+    if MARKER not in waiting:
+        return
+    leaving = [(database, name, there) for name in tables(admin, database)]
+    coming = [(here, name, database) for name in waiting if name != MARKER]
+    _rename(admin, [*leaving, *coming, (here, MARKER, there)])
+
+
+def _rename(admin: Link, moves: Iterable[tuple[str, str, str]]) -> None:
+    """Move tables, each from a schema to another, in one statement."""
+    told = ", ".join(
+        f"`{source}`.{_quoted(name)} TO `{target}`.{_quoted(name)}"
+        for source, name, target in moves
+    )
+    if told:
+        with admin.cursor() as cursor:
+            cursor.execute(f"RENAME TABLE {told}")
+
+
+def make_programs(layout: LayoutVars, site: SiteVars, wanted: list[Program]) -> list[str]:
+    """Make the programs of the state that serves; return the names of those that cannot be."""
+    if not wanted:
+        return []
+    password = passwords.in_use(site["folder"])
+    try:
+        link = connect(layout["db_socket"], site["db_user"], password, site["database"])
+    except MySQLError:
+        return [one.name for one in wanted]
+    with closing(link):
+        return programs_kept.make(link, wanted)
+
+
+def _quoted(name: str) -> str:
+    return "`" + name.replace("`", "``") + "`"
