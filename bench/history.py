@@ -8,7 +8,7 @@ from datetime import timedelta
 from itertools import cycle, islice
 from typing import Any, TypeVar
 
-from sqlalchemy import insert, select
+from sqlalchemy import func, insert, select, update
 
 from bench import surroundings
 from bench.villages import REGENCY
@@ -59,6 +59,7 @@ def fill(size: Size) -> dict[str, Any]:
                 session.execute(insert(Target), some)
         _steps_of_last(session)
         live = _queued(session, [site for site in sites if site[1] == servers[0].id])
+        _follow(session)
     return {
         "run_id": live,
         "ended_run_id": live - 1,
@@ -191,6 +192,12 @@ def _steps_of_last(session: Any) -> None:
     )
     for some in _batches(rows):
         session.execute(insert(Step), some)
+
+
+def _follow(session: Any) -> None:
+    """Mark what is not the newest of its site, as the program does when it writes a run down."""
+    newest = select(func.max(Target.id)).group_by(Target.site_id)
+    session.execute(update(Target).where(Target.id.not_in(newest)).values(followed=True))
 
 
 def _queued(session: Any, sites: Sequence[tuple[Any, ...]]) -> int:

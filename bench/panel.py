@@ -34,7 +34,7 @@ from siappakai.models.app import registry_app
 from siappakai.models.migrating import upgrade_registry
 from siappakai.services import accounts
 from siappakai.services import settings as registry_settings
-from siappakai.supervisor import Child, children
+from siappakai.supervisor import Child, behind_people, children
 from siappakai.web import create_app
 from siappakai.web.bearer import is_api_endpoint
 
@@ -146,7 +146,7 @@ def _measure(
 ) -> tuple[Times, Peaks]:
     parts = [child for child in children(settings) if child.name in _PARTS]
     times, memory = Times(), Peaks()
-    events = subprocess.Popen([sys.executable, "-m", "bench.events", str(live)])
+    events = subprocess.Popen(behind_people(sys.executable, "-m", "bench.events", str(live)))
     try:
         for part in parts:
             part.start()

@@ -35,6 +35,8 @@ _LONGEST_PAUSE = 30.0
 _HEALTHY_SECONDS = 60.0
 _STOP_SECONDS = 10.0
 _POLL_SECONDS = 0.2
+# Who clicks is answered before a rollout goes on; a quarter of a core is still theirs.
+_BEHIND_PEOPLE = ("nice", "-n", "5")
 
 
 @dataclass
@@ -107,10 +109,15 @@ def children(settings: Settings) -> list[Child]:
     lookout = [python, "-m", "siappakai.lookout"]
     found.append(Child("lookout", lookout, logs / "lookout.log"))
     found.extend(
-        Child(f"worker-{number}", [*worker, "runs"], logs / f"worker-{number}.log")
+        Child(f"worker-{number}", behind_people(*worker, "runs"), logs / f"worker-{number}.log")
         for number in range(1, settings.workers + 1)
     )
     return found
+
+
+def behind_people(*argv: str) -> list[str]:
+    """Return a command that leaves the processor to those who wait for a page."""
+    return [*_BEHIND_PEOPLE, *argv]
 
 
 def _redis(settings: Settings) -> list[str]:

@@ -25,7 +25,7 @@ from siappakai.models import (
     db,
 )
 from siappakai.models.transactions import transaction
-from siappakai.services import accounts, sites
+from siappakai.services import accounts, runs, sites
 
 BY = "pengujian"
 PASSWORD = "kata sandi yang cukup panjang 7"
@@ -133,7 +133,10 @@ def make_run(
     if play == "install" and "options" not in fields:
         fields["options"] = {"release_id": _release_for(targets[0])}
     given = {"requested_by": BY, "server_id": rows[0].server_id, "targets": rows, **fields}
-    return _add(Run(play=play, state=state, **given))
+    run = _add(Run(play=play, state=state, **given))
+    with transaction():
+        runs.follow(run.targets)
+    return run
 
 
 def _release_for(site: Site | Server) -> int:

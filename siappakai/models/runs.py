@@ -52,7 +52,11 @@ class Run(Base):
 
 
 class Target(Base):
-    """One site's (or server's) share of a run. `error` is a module's machine-readable cause."""
+    """One site's (or server's) share of a run. `error` is a module's machine-readable cause.
+
+    `followed` says that a later run has the same site, or server: the newest target of each is
+    found without looking through years of them.
+    """
 
     __tablename__ = "targets"
     __table_args__ = (
@@ -60,6 +64,7 @@ class Target(Base):
         # The newest of a site, and of a server without one, is the last entry.
         Index("ix_targets_site", "site_id", "id", "state"),
         Index("ix_targets_server_site", "server_id", "site_id", "id"),
+        Index("ix_targets_newest", "followed", "site_id", "state"),
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)
@@ -69,6 +74,7 @@ class Target(Base):
     host: Mapped[str] = mapped_column(String(80))
     label: Mapped[str] = mapped_column(String(255))
     state: Mapped[RunState] = mapped_column(state_column(RunState), default=RunState.QUEUED)
+    followed: Mapped[bool] = mapped_column(default=False)
     message: Mapped[str] = mapped_column(KeptWording, default="")
     error: Mapped[dict[str, Any]] = mapped_column(default=dict)
     result: Mapped[dict[str, Any]] = mapped_column(default=dict)

@@ -6,13 +6,15 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import Final
 
-from sqlalchemy import CompoundSelect, func, select, union_all
-from sqlalchemy.orm import joinedload
+from sqlalchemy import CompoundSelect, func, or_, select, union_all
+from sqlalchemy.orm import aliased, contains_eager, joinedload
 
 from siappakai.ansible.plays import CATALOGUE
 from siappakai.domain.states import RunState, SiteState
-from siappakai.models import Release, Run, Server, Site, Target, Village, db
+from siappakai.models import Release, Run, Site, Target, Village, db
 
+_FAILED: Final = (RunState.FAILED, RunState.LOST)
+_UNENDED: Final = (RunState.QUEUED, RunState.RUNNING)
 # Targets of other plays lost their site with the village that was deleted.
 _OF_SERVERS: Final = tuple(play.name for play in CATALOGUE.values() if play.scope == "servers")
 
@@ -59,35 +61,42 @@ def standing_failures(limit: int = 10) -> list[Target]:
     """Return the failed or lost targets that nothing newer for the same site has replaced."""
     query = (
         select(Target)
-        .where(Target.id.in_(_newest_targets()), Target.state.in_((RunState.FAILED, RunState.LOST)))
-        .options(joinedload(Target.run))
+        .join(Target.run)
+        .where(Target.id.in_(_standing()), Target.state.in_(_FAILED))
+        .where(or_(Target.site_id.is_not(None), Run.play.in_(_OF_SERVERS)))
+        .options(contains_eager(Target.run))
         .order_by(Target.id.desc())
         .limit(limit)
     )
     return list(db.session.scalars(query))
 
 
-def _newest_targets() -> CompoundSelect[int]:
-    """Return the query for the newest ended target of each site, and of each server alone.
+def _standing() -> CompoundSelect[int]:
+    """Return the query for what failed last of each site, and of each server alone.
 
-    It looks once into an index per site and server: years of runs cost no more than days. A
-    site that moved to another server is still the same site.
+    Nothing follows it, or only what has not ended: years of runs cost no more than days. A site
+    that moved to another server is still the same site.
     """
-    newest = (
+    waiting = aliased(Target)
+    ended = (
         select(Target.id)
-        .where(Target.state.not_in((RunState.QUEUED, RunState.RUNNING)))
+        .where(Target.state.not_in(_UNENDED))
         .order_by(Target.id.desc())
         .limit(1)
+        .correlate(waiting)
     )
-    of_site = newest.where(Target.site_id == Site.id).correlate(Site)
-    of_server = (
-        newest.join(Target.run)
-        .where(Target.server_id == Server.id, Target.site_id.is_(None), Run.play.in_(_OF_SERVERS))
-        .correlate(Server)
+    of_site = ended.where(Target.site_id == waiting.site_id)
+    of_server = ended.join(Target.run).where(
+        Target.server_id == waiting.server_id,
+        Target.site_id.is_(None),
+        waiting.site_id.is_(None),
+        Run.play.in_(_OF_SERVERS),
     )
+    unended = ~waiting.followed, waiting.state.in_(_UNENDED)
     return union_all(
-        select(of_site.scalar_subquery()).select_from(Site),
-        select(of_server.scalar_subquery()).select_from(Server),
+        select(Target.id).where(~Target.followed, Target.state.in_(_FAILED)),
+        select(of_site.scalar_subquery()).where(*unended),
+        select(of_server.scalar_subquery()).where(*unended),
     )
 
 

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, TypedDict
 
-from sqlalchemy import func, select
+from sqlalchemy import func, or_, select, update
 from sqlalchemy.orm import selectinload
 
 from siappakai import dispatch
@@ -90,11 +90,23 @@ def _create(
     session = db.session()
     session.add(run)
     session.flush()
+    follow(targets)
     audit.record(
         f"run.{play}", f"run {run.id}", by=by, detail={"targets": [t.host for t in targets]}
     )
     after_commit(ring, run.id)
     return run
+
+
+def follow(targets: list[Target]) -> None:
+    """Note that what came before these targets is not the newest any more."""
+    sites = [target.site_id for target in targets if target.site_id is not None]
+    servers = [target.server_id for target in targets if target.site_id is None]
+    alone = Target.site_id.is_(None) & Target.server_id.in_(servers)
+    before = Target.id.not_in([target.id for target in targets])
+    for same in (Target.site_id.in_(sites), alone):
+        earlier = update(Target).where(~Target.followed, same, before)
+        db.session.execute(earlier.values(followed=True))
 
 
 def ring(run_id: int, queue: str = dispatch.RUNS) -> None:
@@ -147,7 +159,10 @@ def list_runs(
         known = select(Server.id).where(Server.name == server)
         query = query.where(Run.server_id == known.scalar_subquery())
     if requested_by:
-        query = query.where(Run.requested_by.istartswith(requested_by, autoescape=True))
+        # Lowering every row costs more than comparing it; people's names have no capitals.
+        begins = {requested_by, requested_by.lower()}
+        named = (Run.requested_by.startswith(one, autoescape=True) for one in begins)
+        query = query.where(or_(*named))
     return paginate(query, lambda row: row[0], page=page, per_page=per_page)
 
 

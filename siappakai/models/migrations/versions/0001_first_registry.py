@@ -526,6 +526,7 @@ def upgrade() -> None:
             ),
             nullable=False,
         ),
+        sa.Column("followed", sa.Boolean(), nullable=False),
         sa.Column("message", sa.Text(), nullable=False),
         sa.Column("error", sa.JSON(), nullable=False),
         sa.Column("result", sa.JSON(), nullable=False),
@@ -537,6 +538,9 @@ def upgrade() -> None:
         ),
         sa.ForeignKeyConstraint(["site_id"], ["sites.id"], name=op.f("fk_targets_site_id_sites")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_targets")),
+    )
+    op.create_index(
+        "ix_targets_newest", "targets", ["followed", "site_id", "state"], unique=False
     )
     op.create_index("ix_targets_run_state", "targets", ["run_id", "state"], unique=False)
     op.create_index("ix_targets_site", "targets", ["site_id", "id", "state"], unique=False)
