@@ -15,7 +15,6 @@ from siappakai.config import Settings
 from siappakai.models.base import db
 from siappakai.models.transactions import WRITES
 
-_MAPPED_BYTES = 256 << 20
 _BUSY_MILLISECONDS = 15_000
 
 # For those who hold the app without knowing Flask.
@@ -76,8 +75,6 @@ def _prepare_sqlite(engine: Engine) -> None:
         cursor.execute("PRAGMA journal_mode=WAL")
         cursor.execute("PRAGMA synchronous=NORMAL")
         cursor.execute("PRAGMA foreign_keys=ON")
-        # Read where the kernel keeps it: a look at each site's history touches thousands of pages.
-        cursor.execute(f"PRAGMA mmap_size={_MAPPED_BYTES}")
         cursor.execute(f"PRAGMA busy_timeout={_BUSY_MILLISECONDS}")
         cursor.close()
 
