@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import os
+import re
 import secrets
 import string
 import tempfile
@@ -11,14 +12,19 @@ from contextlib import suppress
 from pathlib import Path
 
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
-from pyrage import x25519
+from pyrage import DecryptError, IdentityError, decrypt, encrypt, x25519
 
-from siappakai.errors import SiapPakaiError
+from siappakai.errors import InvalidInputError, RefusedError, SiapPakaiError
 from siappakai.wording import say
 
 _ALPHABET = string.ascii_letters + string.digits
 # Read aloud or typed from paper: no 0/O, 1/l/I.
 _READABLE = "".join(sorted(set(_ALPHABET) - set("0O1lI")))
+
+_ARMOR = re.compile(
+    "-----BEGIN AGE ENCRYPTED FILE-----.*-----END AGE ENCRYPTED FILE-----", re.DOTALL
+)
+_IDENTITY = re.compile("AGE-SECRET-KEY-1[0-9A-Z]{58}")
 
 _SYMBOLS = "#%+-=@"
 _KINDS = (string.digits, string.ascii_lowercase, string.ascii_uppercase, _SYMBOLS)
@@ -59,6 +65,49 @@ def new_age_pair() -> tuple[str, str]:
     """Return a new key pair of age: the private one, which opens, and the public one."""
     identity = x25519.Identity.generate()
     return str(identity), str(identity.to_public())
+
+
+def seal_text(content: bytes, recipient: str) -> str:
+    """Return `content` as armored text that opens with the private key of `recipient` alone."""
+    sealed: bytes = encrypt(content, [x25519.Recipient.from_str(recipient)], armored=True)
+    return sealed.decode()
+
+
+def open_text(text: str, identity: str) -> bytes:
+    """Return what was sealed, from a text that holds it among other lines.
+
+    Raises InvalidInputError (field `kit`) for a text that holds nothing sealed, RefusedError for
+    another key than its own and for what is damaged.
+    """
+    found = _ARMOR.search(text)
+    if found is None:
+        raise InvalidInputError(
+            say("Itu bukan kit pemulihan."),
+            say("Berkasnya harus utuh, dengan bagian BEGIN AGE sampai END AGE."),
+            field="kit",
+        )
+    armored = "\n".join(line.strip() for line in found[0].splitlines() if line.strip())
+    try:
+        content: bytes = decrypt(armored.encode() + b"\n", [identity_of(identity)])
+    except DecryptError:
+        raise RefusedError(
+            say("Kunci itu tidak membuka kit ini, atau kitnya rusak."),
+            say("Pakai kunci pemulihan yang disebut di kit, atau salinan kit yang lain."),
+        ) from None
+    return content
+
+
+def identity_of(text: str) -> x25519.Identity:
+    """Return the private key in a text that may hold other lines; InvalidInputError (`key`)."""
+    found = _IDENTITY.search(text)
+    try:
+        return x25519.Identity.from_str(found[0] if found else "")
+    except IdentityError:
+        raise InvalidInputError(
+            say("Itu bukan kunci pemulihan."),
+            say("Kuncinya dimulai dengan AGE-SECRET-KEY-1."),
+            field="key",
+        ) from None
 
 
 def load_key_ring(path: Path) -> KeyRing:

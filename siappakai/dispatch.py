@@ -40,6 +40,7 @@ SERVED = {RUNS: (RUNS, SETTLE), SETTLE: (SETTLE,), CLOCK: (CLOCK,)}
 
 _EXECUTE = "siappakai.worker.execute"
 _TICK = "siappakai.worker.tick"
+_REGISTRY_BACKUP = "siappakai.worker.back_up_registry"
 # RQ's own alarm must come after every timeout of ours, or it would raise inside pexpect.
 _MARGIN_SECONDS = 600
 _TICK_TIMEOUT_SECONDS = 600
@@ -77,6 +78,22 @@ def send(settings: Settings, run_id: int, queue: str = RUNS) -> None:
         raise UnreachableError(
             say("Antrean (Redis) tidak menjawab."),
             say("Pekerjaan tetap tercatat dan dimulai begitu antrean hidup kembali."),
+        ) from error
+
+
+def send_registry_backup(settings: Settings) -> None:
+    """Ask a worker to back up the registry; raises UnreachableError when Redis does not answer."""
+    try:
+        _enqueue(
+            _queue(_connect(settings), RUNS),
+            _REGISTRY_BACKUP,
+            "registry-backup",
+            timeout=settings.run_timeout_seconds,
+            args=[],
+        )
+    except RedisError as error:
+        raise UnreachableError(
+            say("Antrean (Redis) tidak menjawab."), say("Periksa layanan Redis.")
         ) from error
 
 

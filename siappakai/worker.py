@@ -1,4 +1,4 @@
-"""The two functions RQ ever calls, with ids only."""
+"""The three functions RQ ever calls, with ids only."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from functools import cache
 from siappakai import dispatch
 from siappakai.config import Settings
 from siappakai.models.app import RegistryApp, registry_app
-from siappakai.services import execution
+from siappakai.services import execution, registry_backups
 
 
 @cache
@@ -26,6 +26,12 @@ def tick() -> None:
     """Do the clock's round."""
     with _app().app_context():
         execution.tick()
+
+
+def back_up_registry() -> None:
+    """Back the registry up to the stores that are due."""
+    with _app().app_context():
+        registry_backups.carry_out()
 
 
 def main() -> None:

@@ -232,10 +232,23 @@ def postgresql_registry_url(postgres_server: URL, postgres_template: str) -> Ite
 @pytest.fixture
 def mariadb_url(mariadb_server: URL) -> Iterator[str]:
     """URL of an empty MariaDB database."""
+    with _empty_mariadb(mariadb_server) as url:
+        yield url
+
+
+@pytest.fixture
+def second_mariadb_url(mariadb_server: URL) -> Iterator[str]:
+    """URL of an empty MariaDB database beside that of `mariadb_registry_url`."""
+    with _empty_mariadb(mariadb_server) as url:
+        yield url
+
+
+@contextmanager
+def _empty_mariadb(server: URL) -> Iterator[str]:
     name = f"empty_{next(_names)}"
-    _execute(mariadb_server, f"CREATE DATABASE {name} CHARACTER SET utf8mb4")
-    yield _of(mariadb_server, name)
-    _execute(mariadb_server, f"DROP DATABASE {name}")
+    _execute(server, f"CREATE DATABASE {name} CHARACTER SET utf8mb4")
+    yield _of(server, name)
+    _execute(server, f"DROP DATABASE {name}")
 
 
 @pytest.fixture

@@ -16,6 +16,8 @@ _PLACES = {
     "demo": "siappakai.cli.demo:demo",
     "doctor": "siappakai.cli.health:doctor",
     "gabungan": "siappakai.cli.gabungan:gabungan",
+    "kit": "siappakai.cli.recovery:kit",
+    "recover": "siappakai.cli.recovery:recover",
     "regency": "siappakai.cli.places:regency",
     "registry": "siappakai.cli.registry:registry",
     "release": "siappakai.cli.releases:release",

@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from siappakai.cli.context import Caller, installation, machine
+from siappakai.cli.context import Caller, installation, machine, unopened
 from siappakai.cli.output import Ended, emit, note
 from siappakai.errors import InvalidInputError, SiapPakaiError
 
@@ -70,6 +70,13 @@ class MachineCommand(Command):
 
     def place(self, *, is_rehearsal: bool) -> AbstractContextManager[Caller]:
         return machine(is_rehearsal=is_rehearsal)
+
+
+class BareCommand(Command):
+    """A command that runs as the user who owns the installation, whose registry stays closed."""
+
+    def place(self, *, is_rehearsal: bool) -> AbstractContextManager[Caller]:
+        return unopened(is_rehearsal=is_rehearsal)
 
 
 class Group(click.Group):

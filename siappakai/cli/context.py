@@ -89,6 +89,20 @@ def machine(*, is_rehearsal: bool) -> Iterator[Caller]:
 
 
 @contextmanager
+def unopened(*, is_rehearsal: bool) -> Iterator[Caller]:
+    """Become the user who owns this installation, its registry left closed.
+
+    Raises InvalidInputError for a bad setting, RefusedError for a user who may not read it.
+    """
+    caller = Caller(f"cli:{_user_name(os.getuid())}", _settings(), is_rehearsal)
+    try:
+        _become_owner(caller.settings)
+        yield caller
+    except PermissionError as error:
+        raise _forbidden(str(error.filename or caller.settings.state)) from error
+
+
+@contextmanager
 def _undone(*, is_on: bool) -> Iterator[None]:
     if not is_on:
         yield

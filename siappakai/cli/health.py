@@ -10,7 +10,7 @@ import click
 from siappakai.cli.command import Command
 from siappakai.cli.output import Column, Ended, Listing
 from siappakai.services import health
-from siappakai.services.health import Check
+from siappakai.services.checks import Check
 
 _UNWELL = 1
 

@@ -233,6 +233,17 @@ STORIES: Final = {
             " take."
         ),
     ),
+    AlertKind.REGISTRY_UNSAVED: Story(
+        _("Registri panel belum dicadangkan"),
+        _(
+            "Cadangan registri terakhir: %(last)s. Bila mesin panel rusak sekarang, yang tercatat"
+            " sesudahnya hilang. Sebabnya: %(failure)s"
+        ),
+        _(
+            "Perbaiki sebabnya, lalu cadangkan sekarang di halaman Cadangan atau dengan: siappakai"
+            " registry backup."
+        ),
+    ),
 }
 
 SEVERITY_WORDS: Final = {

@@ -41,6 +41,7 @@ class AlertKind(StrEnum):
     SCHEDULE_FAILING = "schedule_failing"
     STORE_FAILING = "store_failing"
     BACKUP_STALE = "backup_stale"
+    REGISTRY_UNSAVED = "registry_unsaved"
     BACKUP_NOWHERE = "backup_nowhere"
     COPIES_BROKEN = "copies_broken"
 

@@ -107,6 +107,12 @@ def _restore_postgres(where: URL, file: Path) -> None:
         _postgres("psql", where, *options, f"--file={empty}", f"--file={script}")
 
 
+def kind_of(url: str) -> str:
+    """Return what keeps the registry at `url`: sqlite, postgresql or mariadb (MySQL as well)."""
+    kind = make_url(url).get_backend_name()
+    return "mariadb" if kind == "mysql" else kind
+
+
 def _kind(url: URL) -> str:
     """Return what keeps the registry; raises RefusedError for what cannot be copied."""
     kind = url.get_backend_name()

@@ -15,7 +15,7 @@ from siappakai.wording import say
 
 _SAID: Final = 2000
 _PIECE: Final = 1 << 20
-_ENVIRONMENT: Final = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LANG": "C.UTF-8"}
+ENVIRONMENT: Final = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LANG": "C.UTF-8"}
 
 
 @contextmanager
@@ -25,27 +25,27 @@ def unsealed(sealed: Iterable[bytes], identity: str) -> Iterator[IO[bytes]]:
     The key reaches age through memory alone. Raises RefusedError for a wrong key and for what is
     damaged, at the end of the block at the latest; and what reading `sealed` raised.
     """
-    _require_programs()
+    require_programs()
     with _in_memory(identity) as key:
         unpack = ["zstd", "-q", "-d", "-c"]
         unlock = ["age", "--decrypt", f"--identity=/proc/self/fd/{key}"]
         pipe = subprocess.PIPE
         with (
             subprocess.Popen(
-                unlock, stdin=pipe, stdout=pipe, stderr=pipe, env=_ENVIRONMENT, pass_fds=(key,)
+                unlock, stdin=pipe, stdout=pipe, stderr=pipe, env=ENVIRONMENT, pass_fds=(key,)
             ) as first,
             subprocess.Popen(
                 unpack,
                 stdin=first.stdout,
                 stdout=pipe,
                 stderr=subprocess.DEVNULL,
-                env=_ENVIRONMENT,
+                env=ENVIRONMENT,
             ) as second,
         ):
-            _there(first.stdout).close()
+            there(first.stdout).close()
             feeder = _Feeder(first, sealed)
             feeder.start()
-            plain, broken = _there(second.stdout), None
+            plain, broken = there(second.stdout), None
             try:
                 yield plain
                 while plain.read(_PIECE):
@@ -55,7 +55,7 @@ def unsealed(sealed: Iterable[bytes], identity: str) -> Iterator[IO[bytes]]:
                 first.kill()
                 second.kill()
             feeder.join()
-            said, code = _there(first.stderr).read(_SAID), first.wait()
+            said, code = there(first.stderr).read(_SAID), first.wait()
             is_damaged = code > 0 or second.wait() > 0
     if feeder.problem is not None:
         raise feeder.problem
@@ -65,9 +65,9 @@ def unsealed(sealed: Iterable[bytes], identity: str) -> Iterator[IO[bytes]]:
         raise broken
 
 
-def _require_programs() -> None:
+def require_programs() -> None:
     for program in ("age", "zstd"):
-        if shutil.which(program, path=_ENVIRONMENT["PATH"]) is None:
+        if shutil.which(program, path=ENVIRONMENT["PATH"]) is None:
             raise RefusedError(
                 say("Program %(program)s tidak ada di mesin panel.", program=program),
                 say("Sebagai root di mesin panel: apt install %(program)s.", program=program),
@@ -85,7 +85,7 @@ class _Feeder(threading.Thread):
 
     def run(self) -> None:
         # Broken when age has given up; why is what it says.
-        with suppress(BrokenPipeError), _there(self.process.stdin) as pipe:
+        with suppress(BrokenPipeError), there(self.process.stdin) as pipe:
             try:
                 for piece in self.sealed:
                     pipe.write(piece)
@@ -104,7 +104,7 @@ def _in_memory(text: str) -> Iterator[int]:
         os.close(descriptor)
 
 
-def _there(stream: IO[bytes] | None) -> IO[bytes]:
+def there(stream: IO[bytes] | None) -> IO[bytes]:
     if stream is None:
         raise OSError("a program was started without a pipe")
     return stream

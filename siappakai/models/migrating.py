@@ -28,6 +28,12 @@ def registry_revisions() -> tuple[str, str]:
     return present or "", _newest_revision()
 
 
+def knows_revision(revision: str) -> bool:
+    """Tell whether this program can bring a registry of that revision up to date."""
+    script = ScriptDirectory(str(_MIGRATIONS))
+    return revision in {one.revision for one in script.walk_revisions()}
+
+
 @cache
 def _newest_revision() -> str:
     # Fixed as long as this program runs, and slow to read.

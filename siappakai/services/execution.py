@@ -30,6 +30,7 @@ from siappakai.services import (
     leases,
     merges,
     outcomes,
+    registry_backups,
     steps,
 )
 from siappakai.services.hosts import Cast, hosts_of, keys_for
@@ -68,6 +69,7 @@ def tick() -> None:
     alerts.watch_the_lookout()
     firing.fire_due()
     backup_runs.carry_on()
+    registry_backups.ring_if_due()
     health.note_tick()
 
 

@@ -30,7 +30,15 @@ from siappakai.domain.states import RunState, ServerState, SiteState
 from siappakai.errors import UnreachableError
 from siappakai.models import Alert, Run, Server, Site, Target, db
 from siappakai.models.app import current_settings
-from siappakai.services import backup_findings, firing, health, own_certificate, servers, settings
+from siappakai.services import (
+    backup_findings,
+    firing,
+    health,
+    own_certificate,
+    registry_findings,
+    servers,
+    settings,
+)
 
 # A failure older than this that nobody was told of is history.
 _RECENT: Final = timedelta(days=7)
@@ -60,6 +68,7 @@ def look_around(now: datetime, since: datetime) -> list[Finding]:
             _queue_and_clock(session, now, since),
             firing.findings(now),
             backup_findings.look(now),
+            registry_findings.look(now),
         )
     )
 

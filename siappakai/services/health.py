@@ -9,7 +9,6 @@ import shutil
 import stat
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from importlib.metadata import version
 from pathlib import Path
@@ -27,7 +26,8 @@ from siappakai.models import Setting, db, registry_now, utc_now
 from siappakai.models.app import current_settings
 from siappakai.models.migrating import registry_revisions
 from siappakai.models.transactions import transaction
-from siappakai.services import keys, own_certificate, servers
+from siappakai.services import keys, own_certificate, recovery_checks, servers
+from siappakai.services.checks import Check, judged
 
 _LAST_TICK: Final = "last_tick_at"
 _LAST_LOOKOUT: Final = "last_lookout_at"
@@ -42,16 +42,6 @@ _CERTIFICATE_LEFT: Final = timedelta(days=14)
 _PROGRAMS: Final = ("git", "ssh")
 
 
-@dataclass(frozen=True, slots=True)
-class Check:
-    """One thing looked at. `name` is a stable key; `todo` says what to mend, empty when `ok`."""
-
-    name: str
-    ok: bool
-    detail: str
-    todo: str = ""
-
-
 def checkup() -> list[Check]:
     """Look at everything this installation needs; nothing is changed.
 
@@ -61,6 +51,7 @@ def checkup() -> list[Check]:
     checks = [_state_folder(), _disk(), _programs(), _ansible(), _playbooks(), registry, queue]
     if registry.ok:
         checks += [_key_file(), _clock(), look_at_lookout(), _server_clocks(), _server_disks()]
+        checks += recovery_checks.look()
     if own_certificate.is_used():
         checks.append(_certificate())
     if queue.ok:
@@ -113,13 +104,9 @@ def _last_round(key: str) -> datetime | None:
     return datetime.fromisoformat(stored.value) if stored is not None else None
 
 
-def _judged(name: str, *, ok: bool, detail: str, todo: str) -> Check:
-    return Check(name, ok, detail, "" if ok else todo)
-
-
 def _state_folder() -> Check:
     folder = current_settings().state
-    return _judged(
+    return judged(
         "state_folder",
         ok=folder.is_dir() and os.access(folder, os.W_OK | os.X_OK),
         detail=f"{folder} untuk {_user_name(os.geteuid())}",
@@ -130,7 +117,7 @@ def _state_folder() -> Check:
 def _disk() -> Check:
     folder = current_settings().state
     free = shutil.disk_usage(folder if folder.is_dir() else "/").free
-    return _judged(
+    return judged(
         "disk",
         ok=free >= _FREE_BYTES,
         detail=f"{free / _GIB:.1f} GiB kosong di {folder}",
@@ -140,7 +127,7 @@ def _disk() -> Check:
 
 def _programs() -> Check:
     missing = [name for name in _PROGRAMS if shutil.which(name) is None]
-    return _judged(
+    return judged(
         "programs",
         ok=not missing,
         detail=f"tidak ada: {', '.join(missing)}" if missing else ", ".join(_PROGRAMS),
@@ -150,7 +137,7 @@ def _programs() -> Check:
 
 def _ansible() -> Check:
     program = Path(sys.executable).parent / "ansible-playbook"
-    return _judged(
+    return judged(
         "ansible",
         ok=os.access(program, os.X_OK),
         detail=f"ansible-core {version('ansible-core')}, {program}",
@@ -162,7 +149,7 @@ def _playbooks() -> Check:
     folder, templates = share_folder("playbooks"), share_folder("templates")
     wanted = [folder / play.playbook for play in CATALOGUE.values()] + [templates / "server"]
     missing = [str(path) for path in wanted if not path.exists()]
-    return _judged(
+    return judged(
         "playbooks",
         ok=not missing,
         detail=f"tidak ada: {', '.join(missing)}" if missing else str(folder),
@@ -174,7 +161,7 @@ def _queue() -> Check:
     settings = current_settings()
     ok = dispatch.is_reachable(settings)
     where = urlsplit(settings.queue_url)
-    return _judged(
+    return judged(
         "queue",
         ok=ok,
         # A password may stand in the URL; host and path may not.
@@ -188,7 +175,7 @@ def _registry() -> Check:
         present, head = registry_revisions()
     except DBAPIError as error:
         return Check("registry", False, str(error.orig), "Periksa database_url dan layanannya.")  # noqa: FBT003 - ok
-    return _judged(
+    return judged(
         "registry",
         ok=present == head,
         detail=f"revisi {present or 'belum ada'}, terbaru {head}",
@@ -202,7 +189,7 @@ def _key_file() -> Check:
     try:
         found = path.stat()
     except FileNotFoundError:
-        return _judged(
+        return judged(
             "key_file",
             ok=False,
             detail=f"{path} tidak ada",
@@ -211,7 +198,7 @@ def _key_file() -> Check:
             else "Jalankan: siappakai registry upgrade.",
         )
     problem = _key_problem(path, found, sealed)
-    return _judged(
+    return judged(
         "key_file",
         ok=not problem,
         detail=problem or f"{path} tertutup dan membuka rahasia tersimpan",
@@ -241,7 +228,7 @@ def _clock() -> Check:
     last = last_tick_at()
     settings = current_settings()
     age = (registry_now(db.session()) - last).total_seconds() if last else math.inf
-    return _judged(
+    return judged(
         "clock",
         ok=age <= _TICKS_MISSED * settings.tick_seconds,
         detail=f"berdetak terakhir {age:.0f} detik lalu" if last else "belum pernah berdetak",
@@ -254,7 +241,7 @@ def look_at_lookout() -> Check:
     """Tell whether somebody looks out for what goes wrong."""
     last = last_lookout_at()
     age = (registry_now(db.session()) - last).total_seconds() if last else math.inf
-    return _judged(
+    return judged(
         "lookout",
         ok=age <= _LOOKOUT_SECONDS,
         detail=f"berjaga terakhir {age:.0f} detik lalu" if last else "belum pernah berjaga",
@@ -265,7 +252,7 @@ def look_at_lookout() -> Check:
 
 def _workers() -> Check:
     counts = dispatch.worker_counts(current_settings())
-    return _judged(
+    return judged(
         "workers",
         ok=all(counts.values()),
         detail=", ".join(f"{queue}: {count}" for queue, count in counts.items()),
@@ -304,7 +291,7 @@ def _certificate() -> Check:
     except UnreachableError as error:
         return Check("certificate", False, str(error.what), str(error.todo))  # noqa: FBT003 - ok
     left = until - utc_now()
-    return _judged(
+    return judged(
         "certificate",
         ok=left > _CERTIFICATE_LEFT,
         detail=f"{own_certificate.name()} sampai {until:%Y-%m-%d}"
@@ -318,7 +305,7 @@ def _about_servers(name: str, problem: Callable[[dict[str, Any]], str], *, todo:
     probed = [server for server in servers.list_servers() if server.facts]
     found = {server.name: problem(server.facts) for server in probed}
     problems = [f"{server}: {text}" for server, text in found.items() if text]
-    return _judged(
+    return judged(
         name,
         ok=not problems,
         detail="; ".join(problems) or f"{len(probed)} server baik",

@@ -31,6 +31,17 @@ KEEP: Final = (
     "backup_keep_monthly",
     "backup_keep_yearly",
 )
+# At which hour of the regency's clocks the registry is backed up, best after the villages; and how
+# long its backups are kept, as those of villages.
+REGISTRY_BACKUP_HOUR: Final = "registry_backup_hour"
+REGISTRY_KEEP: Final = (
+    "registry_keep_daily",
+    "registry_keep_weekly",
+    "registry_keep_monthly",
+    "registry_keep_yearly",
+)
+# How many days what a restore replaced is kept, so that it can be taken back.
+RESTORE_KEEP_DAYS: Final = "restore_keep_days"
 # How old the newest backup of a village may be.
 BACKUP_STALE_HOURS: Final = "backup_stale_hours"
 
@@ -43,6 +54,8 @@ PARALLELISM_MAXIMUM: Final = 256
 IDLE_MINUTES: Final = range(5, 24 * 60 + 1)
 LONGEST_SESSION_HOURS: Final = 7 * 24
 STALE_HOURS: Final = range(1, 721)
+KEPT_DAYS: Final = range(1, 91)
+HOURS_OF_A_DAY: Final = range(24)
 DISK_FREE_PERCENTS: Final = range(1, 51)
 
 _DEFAULTS: Final[dict[str, Any]] = {
@@ -52,6 +65,9 @@ _DEFAULTS: Final[dict[str, Any]] = {
     DISK_FREE_PERCENT: 15,
     RECOVERY_RECIPIENT: "",
     **dict(zip(KEEP, (14, 8, 12, 3), strict=True)),
+    REGISTRY_BACKUP_HOUR: 5,
+    **dict(zip(REGISTRY_KEEP, (14, 8, 12, 3), strict=True)),
+    RESTORE_KEEP_DAYS: 7,
     BACKUP_STALE_HOURS: 36,
     SESSION_IDLE_MINUTES: 120,
     SESSION_HOURS: 12,
@@ -151,7 +167,11 @@ _CHECKS: Final[dict[str, Callable[[Any], bool]]] = {
     TIMEZONE: lambda value: value in TIMEZONES,
     DISK_FREE_PERCENT: lambda value: type(value) is int and value in DISK_FREE_PERCENTS,
     RECOVERY_RECIPIENT: lambda value: RECIPIENT.fullmatch(str(value)) is not None,
-    **dict.fromkeys(KEEP, lambda value: type(value) is int and 0 <= value <= retention.MOST),
+    **dict.fromkeys(
+        KEEP + REGISTRY_KEEP, lambda value: type(value) is int and 0 <= value <= retention.MOST
+    ),
+    REGISTRY_BACKUP_HOUR: lambda value: type(value) is int and value in HOURS_OF_A_DAY,
+    RESTORE_KEEP_DAYS: lambda value: type(value) is int and value in KEPT_DAYS,
     BACKUP_STALE_HOURS: lambda value: type(value) is int and value in STALE_HOURS,
     SESSION_IDLE_MINUTES: lambda value: type(value) is int and value in IDLE_MINUTES,
     REQUIRE_TOTP_FOR_ADMINS: lambda value: isinstance(value, bool),
@@ -167,7 +187,12 @@ _CHOICES: Final = {
     TIMEZONE: say("Pilih dari: %(choices)s.", choices=", ".join(TIMEZONES)),
     DISK_FREE_PERCENT: say("Isi bilangan bulat dari 1 sampai 50."),
     RECOVERY_RECIPIENT: say("Buat kunci pemulihan dengan: siappakai backup make-key."),
-    **dict.fromkeys(KEEP, say("Isi bilangan bulat dari 0 sampai %(most)s.", most=retention.MOST)),
+    **dict.fromkeys(
+        KEEP + REGISTRY_KEEP,
+        say("Isi bilangan bulat dari 0 sampai %(most)s.", most=retention.MOST),
+    ),
+    REGISTRY_BACKUP_HOUR: say("Isi bilangan bulat dari 0 sampai 23."),
+    RESTORE_KEEP_DAYS: say("Isi bilangan bulat dari 1 sampai 90."),
     BACKUP_STALE_HOURS: say("Isi bilangan bulat dari 1 sampai 720."),
     SESSION_IDLE_MINUTES: say(
         "Isi bilangan bulat dari %(lowest)s sampai %(highest)s.",

@@ -9,8 +9,8 @@ from flask.typing import ResponseReturnValue
 
 from siappakai.domain.alerts import AlertState
 from siappakai.models import Role
-from siappakai.services import activity, alerts, overview, schedules, settings
-from siappakai.web.security import requires
+from siappakai.services import activity, alerts, overview, recovery_checks, schedules, settings
+from siappakai.web.security import may, requires
 
 _ALERTS_SHOWN: Final = 5
 
@@ -30,5 +30,6 @@ def show() -> ResponseReturnValue:
         stale=activity.stale_sites(),
         planned=schedules.next_planned(),
         occurrences=schedules.occurrences_of(per_page=5).items,
+        kit=recovery_checks.kit_to_confirm() if may(Role.ADMIN) else None,
         totp_required=settings.get(settings.REQUIRE_TOTP_FOR_ADMINS),
     )

@@ -16,6 +16,7 @@ from siappakai.domain.schedules import OccurrenceState
 from siappakai.domain.states import RunState, ServerState, SiteState, StepState
 from siappakai.domain.tokens import Scope, TokenState
 from siappakai.models import Role
+from siappakai.services.recovery_kits import KitState
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +51,12 @@ _LABELS: Final[dict[type[StrEnum], dict[StrEnum, Label]]] = {
         CopyState.MISSING: Label(_("Hilang dari penyimpanan"), "bad", "circle-x"),
         CopyState.LEFT: Label(_("Ditinggal di penyimpanan lama"), "idle", "circle-minus"),
         CopyState.DELETED: Label(_("Dipangkas"), "idle", "circle-minus"),
+    },
+    KitState: {
+        KitState.IMPOSSIBLE: Label(_("Belum dapat dibuat"), "idle", "circle-dashed"),
+        KitState.UNCONFIRMED: Label(_("Belum dipastikan tersimpan"), "warn", "triangle-alert"),
+        KitState.OUTDATED: Label(_("Usang: isinya berubah"), "warn", "triangle-alert"),
+        KitState.CONFIRMED: Label(_("Tersimpan dan berlaku"), "good", "circle-check"),
     },
     ProofState: {
         ProofState.UNPROVEN: Label(_("Belum dibuktikan"), "idle", "circle-dashed"),

@@ -39,21 +39,22 @@ WHO_MAY = {
         "auth.logout auth.password dashboard.show imports.export releases.show_list runs.live "
         "runs.log runs.show runs.show_list servers.show servers.show_list villages.show "
         "villages.show_list "
-        "backups.show_list schedules.show schedules.show_list "
+        "backups.show_list recovery.show schedules.show schedules.show_list "
         "sessions.end sessions.end_others sessions.show_list tokens.create tokens.revoke "
         "tokens.show_list totp.begin totp.confirm totp.qr "
         "totp.renew_recovery_codes totp.show totp.switch_off"
     ),
     Role.OPERATOR: (
         "alerts.acknowledge alerts.acknowledge_all "
-        "backups.hold backups.take_all backups.verify "
+        "recovery.back_up backups.hold backups.take_all backups.verify "
         "imports.confirm imports.discard imports.show imports.upload runs.cancel runs.retry "
         "schedules.pause schedules.resume "
         "servers.probe sites.check_health sites.choose_install sites.install "
         "villages.create villages.rename"
     ),
     Role.ADMIN: (
-        "adoptions.adopt backups.release "
+        "adoptions.adopt backups.release recovery.confirm_kit recovery.make_kit "
+        "restores.confirm restores.forget restores.show restores.undo "
         "channels.create channels.messages channels.remove channels.renew_secret "
         "channels.set_enabled channels.set_threshold channels.show channels.show_list "
         "channels.test "

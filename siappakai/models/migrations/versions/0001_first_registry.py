@@ -79,6 +79,7 @@ def upgrade() -> None:
                 "schedule_failing",
                 "store_failing",
                 "backup_stale",
+                "registry_unsaved",
                 name="alertkind",
                 native_enum=False,
                 length=20,
