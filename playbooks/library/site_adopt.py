@@ -26,6 +26,12 @@ options:
     description: The SQL file on the server; without it the archive holds it.
     type: path
     default: ""
+  manifest_sha256:
+    description:
+      - The archive is an opened backup of ours, and this the hash of its manifest. It is compared
+        with that, then taken as it is; only what is unsafe to lay down is left out and told.
+    type: str
+    default: ""
   mode:
     description:
       - C(look) changes nothing. C(undo) takes back what this very run installed, C(keep) forgets
@@ -44,6 +50,7 @@ def main() -> None:
             "order": argument(OrderVars),
             "files": {"type": "path", "default": ""},
             "database": {"type": "path", "default": ""},
+            "manifest_sha256": {"type": "str", "default": ""},
             "mode": {"type": "str", "choices": ["look", "adopt", "keep", "undo"], "required": True},
         },
         supports_check_mode=False,
@@ -61,7 +68,7 @@ def main() -> None:
 
 def _do(params: dict[str, Any], steps: Steps) -> dict[str, Any]:
     order = Order(layout=params["layout"], **params["order"])
-    upload = Upload(params["files"], params["database"])
+    upload = Upload(params["files"], params["database"], params["manifest_sha256"])
     if params["mode"] == "undo":
         return {"changed": undo(order)}
     if params["mode"] == "keep":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ansible.module_utils.adoption import confirm
 from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.closing import reopen
 from ansible.module_utils.daemons import DaemonError
@@ -69,6 +70,10 @@ def main() -> None:
             reopened = [site["slug"] for site in sites if reopen(site["folder"])]
             settle_all(layout, sites)
         reports = examine(layout, sites)
+        if module.params["probe"] and play_id and not module.check_mode:
+            for site in sites:
+                if reports[site["slug"]].healthy:
+                    confirm(layout, site)
     except (Refusal, *EXPECTED) as problem:
         module.fail_json(**failure(problem))
     found = {slug: report.as_dict() for slug, report in reports.items()}

@@ -9,35 +9,33 @@ from __future__ import annotations
 import gzip
 import re
 import shutil
-import tarfile
 from contextlib import closing
 from dataclasses import asdict, dataclass
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from . import golden, mariadb, removal, sandbox, site_tree, tree, village_files
-from .definers import portable
+from . import coming_back, golden, mariadb, removal, site_tree, tree, village_files
+from .coming_back import FromBackup
 from .fence import fenced
+from .from_village import ADOPTED_BY, FromVillage, golden_of
 from .incoming import sql_of
 from .inspection import Expected, Report, inspect
 from .installation import install
 from .mariadb import State
 from .outcome import Refusal
-from .planting import known_hashes, village_link
-from .sandbox import Access, Bounds
+from .planting import known_hashes
+from .sandbox import Bounds
 from .scratch import scratch
-from .village_files import Limits, Place
+from .village_files import Limits
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
-
-    from .account import Account
     from .order import Order
     from .outcome import Steps
+    from .planting import Seed
     from .scratch import Scratch
+    from .variables import LayoutVars, SiteVars
     from .village_files import Plan
 
-_ADOPTED_BY = "adopted_by"
 # What stays free on the server's disk, whatever an archive says of itself.
 _RESERVE = 1 << 30
 _TABLE = re.compile(r"^CREATE TABLE `([^`]+)`", re.MULTILINE)
@@ -45,10 +43,14 @@ _TABLE = re.compile(r"^CREATE TABLE `([^`]+)`", re.MULTILINE)
 
 @dataclass(frozen=True)
 class Upload:
-    """The files of a village on this server. Without `database` the SQL lies in `files`."""
+    """The files of a village on this server. Without `database` the SQL lies in `files`.
+
+    With `manifest_sha256` they are an opened backup of ours; see coming_back.py.
+    """
 
     files: str
     database: str = ""
+    manifest_sha256: str = ""
 
 
 def look(order: Order, upload: Upload, steps: Steps) -> Report:
@@ -68,7 +70,7 @@ def adopt(order: Order, upload: Upload, steps: Steps) -> Report:
     """
     with scratch(order.layout) as one:
         _require_room(order)
-        report, plan = _look(order, upload, one, steps)
+        report, seed = _look(order, upload, one, steps)
         if report.blocking:
             findings = [asdict(finding) for finding in report.blocking]
             raise Refusal(
@@ -79,7 +81,7 @@ def adopt(order: Order, upload: Upload, steps: Steps) -> Report:
                 findings=findings,
             )
         try:
-            install(order, steps, FromVillage(Path(upload.files), plan, one, _limits(order)))
+            install(order, steps, seed)
         except BaseException:
             undo(order)
             raise
@@ -100,8 +102,8 @@ def undo(order: Order, *, of_any_run: bool = False) -> bool:
         note = site_tree.read_note(site["folder"])
         state = mariadb.state_of(admin, site["database"], site["slug"])
         is_begun = state in {State.ABSENT, State.LOADING} and not note
-        is_ours = note.get(_ADOPTED_BY) == site["run_token"]
-        if is_begun or is_ours or (of_any_run and _ADOPTED_BY in note):
+        is_ours = note.get(ADOPTED_BY) == site["run_token"]
+        if is_begun or is_ours or (of_any_run and ADOPTED_BY in note):
             return removal.clear(removal.Order(layout, site, order.dry), admin, state)
     return False
 
@@ -111,7 +113,7 @@ def keep(order: Order) -> bool:
     site = order.site
     with fenced(order.layout["lock_dir"], site["slug"], site["run_token"]):
         note = site_tree.read_note(site["folder"])
-        if note.pop(_ADOPTED_BY, None) != site["run_token"]:
+        if note.pop(ADOPTED_BY, None) != site["run_token"]:
             return False
         tree.apply(site["folder"], [site_tree.note_entry(note)])
     return True
@@ -120,7 +122,7 @@ def keep(order: Order) -> bool:
 def _require_room(order: Order) -> None:
     """Refuse a site that is in service; what a killed attempt left is cleared away."""
     note = site_tree.read_note(order.site["folder"])
-    if note and _ADOPTED_BY not in note:
+    if note and ADOPTED_BY not in note:
         raise Refusal(
             "site_exists",
             f"{order.site['slug']} is installed on this server already. Nothing was changed."
@@ -128,9 +130,34 @@ def _require_room(order: Order) -> None:
             slug=order.site["slug"],
         )
     undo(order, of_any_run=True)
+    site, layout = order.site, order.layout
+    with closing(mariadb.administrator(layout["db_socket"])) as admin:
+        state = mariadb.state_of(admin, site["database"], site["slug"])
+    if state is not State.ABSENT:
+        raise Refusal(
+            "database_exists",
+            f"There is a database {site['database']} already, and no site it belongs to. Nothing"
+            " was changed. Look what it holds, rename it, then run this again.",
+            database=site["database"],
+        )
 
 
-def _look(order: Order, upload: Upload, one: Scratch, steps: Steps) -> tuple[Report, Plan]:
+def confirm(layout: LayoutVars, site: SiteVars) -> bool:
+    """Keep a site that was seen to serve, of whatever run; return whether that was new.
+
+    A move that was cut off between its check and its last step could be undone by the next else.
+    """
+    with fenced(layout["lock_dir"], site["slug"], site["run_token"]):
+        note = site_tree.read_note(site["folder"])
+        if note.pop(ADOPTED_BY, None) is None:
+            return False
+        tree.apply(site["folder"], [site_tree.note_entry(note)])
+    return True
+
+
+def _look(order: Order, upload: Upload, one: Scratch, steps: Steps) -> tuple[Report, Seed]:
+    if upload.manifest_sha256:
+        return _look_at_backup(order, upload, one, steps)
     archive, report, definers = Path(upload.files), Report(), set[bytes]()
     with steps.step("files") as step:
         plan = village_files.plan(archive, one.account)
@@ -148,8 +175,20 @@ def _look(order: Order, upload: Upload, one: Scratch, steps: Steps) -> tuple[Rep
         report.figures["database_size"] = one.size()
         if definers:
             report.add("definers", count=len(definers))
-        inspect(link, _expected(order, plan), report)
-    return report, plan
+        inspect(link, _expected(order, plan.app_key), report)
+    return report, FromVillage(archive, plan, one, _limits(order))
+
+
+def _look_at_backup(
+    order: Order, upload: Upload, one: Scratch, steps: Steps
+) -> tuple[Report, Seed]:
+    archive, report = Path(upload.files), Report()
+    found = coming_back.look(order, archive, upload.manifest_sha256, one, steps)
+    with steps.step("inspect"), closing(one.connect()) as link:
+        report.figures["database_size"] = one.size()
+        inspect(link, _expected(order, found.app_key), report)
+    coming_back.tell(found, report)
+    return report, FromBackup(archive, one)
 
 
 def _sql_of(upload: Upload, plan: Plan) -> tuple[Path, PurePosixPath | None]:
@@ -165,18 +204,14 @@ def _sql_of(upload: Upload, plan: Plan) -> tuple[Path, PurePosixPath | None]:
     return Path(upload.files), plan.sql[0]
 
 
-def _expected(order: Order, plan: Plan) -> Expected:
+def _expected(order: Order, app_key: str) -> Expected:
     return Expected(
         code=order.site["code"],
-        app_key=plan.app_key,
+        app_key=app_key,
         schema_version=order.site["schema_version"],
-        tables=_fresh_tables(_golden(order)),
+        tables=_fresh_tables(golden_of(order)),
         published=frozenset(known_hashes(order)),
     )
-
-
-def _golden(order: Order) -> Path:
-    return golden.golden_folder(order.layout, order.site["app"], order.site["release"])
 
 
 def _fresh_tables(snapshot: Path) -> frozenset[str]:
@@ -198,58 +233,3 @@ def _bounds(order: Order) -> Bounds:
 
 def _free(order: Order) -> int:
     return max(0, shutil.disk_usage(order.layout["root"]).free - _RESERVE)
-
-
-class FromVillage:
-    """A village's own files and data; see planting.Seed."""
-
-    def __init__(self, archive: Path, plan: Plan, source: Scratch, limits: Limits) -> None:
-        self.archive = archive
-        self.plan = plan
-        self.source = source
-        self.limits = limits
-        self.remembered: Mapping[str, Any] = {}
-
-    def told(self, order: Order) -> str:
-        """Say so, and remember whose work this is: nobody else may undo it."""
-        self.remembered = {_ADOPTED_BY: order.site["run_token"]}
-        return "from the village's own data"
-
-    def fill_folder(self, order: Order, fresh: Path, account: Account, web_group: int) -> None:
-        """Unpack the archive; folders of a fresh village that it lacks are made for uploads."""
-        place = Place(fresh, account.uid, web_group)
-        for path in _fresh_folders(_golden(order)):
-            place.folder(path)
-        village_files.unpack(self.archive, self.source.account, self.plan.root, self.limits, place)
-
-    def fill_database(self, order: Order, account: Account) -> Sequence[str]:  # noqa: ARG002 - the client's account owns nothing
-        """Copy the throw-away schema; raises Refusal `archive_incomplete` when rows are missing."""
-        site, access = order.site, self.source.access()
-        target = Access(
-            order.layout["db_socket"],
-            site["database"],
-            site["db_user"],
-            order.secrets["db_password"],
-        )
-        client = self.source.account
-        with sandbox.dump(access, client) as written:
-            sandbox.load(target, client, portable(written), Bounds(), lambda: 0)
-        with closing(self.source.connect()) as link, closing(village_link(order)) as own:
-            wanted = mariadb.table_counts(link, access.database)
-            if mariadb.table_counts(own, site["database"]) != wanted:
-                raise Refusal(
-                    "archive_incomplete",
-                    "Not all rows of the village arrived in its database. Run this again.",
-                    slug=site["slug"],
-                )
-        return known_hashes(order)
-
-
-def _fresh_folders(snapshot: Path) -> Iterator[PurePosixPath]:
-    try:
-        with tarfile.open(snapshot / golden.FILES) as archive:
-            for member in archive:
-                if member.isdir() and member.name not in {".", "./cache", "./config"}:
-                    yield PurePosixPath(member.name)
-    except FileNotFoundError:
-        return

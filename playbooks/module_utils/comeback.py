@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 SITE, DATABASE, FILES, FOLDER = "site", "database", "files", "folder"
 # Made anew by the site itself, or the settings that root writes.
-_NOT_TAKEN = ("desa/config", "desa/cache")
+NOT_TAKEN = ("desa/config", "desa/cache")
 _SLOTS = {"desa": "desa", "app": "storage/app"}
 
 
@@ -167,7 +167,7 @@ class Sink:
 
     def _slot(self, path: PurePosixPath) -> PurePosixPath | None:
         """Return where a path of the site goes; None for what is not wanted."""
-        if any(path.is_relative_to(one) and str(path) != one for one in _NOT_TAKEN):
+        if any(path.is_relative_to(one) and str(path) != one for one in NOT_TAKEN):
             return None
         for slot, wanted in self.wish.paths.items():
             if path.is_relative_to(wanted):

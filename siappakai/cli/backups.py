@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Annotated, Any, TextIO
+from typing import Annotated, Any
 
 import click
 
@@ -18,7 +18,7 @@ from siappakai.cli.servers import server_named
 from siappakai.domain.codes import dotted
 from siappakai.errors import InvalidInputError
 from siappakai.models import Backup, utc_now
-from siappakai.services import backup_keys, backups, restores, villages
+from siappakai.services import backup_keys, backups
 from siappakai.services.paging import MAX_PER_PAGE
 
 
@@ -107,51 +107,6 @@ def verify(
     limit = None if older_than is None else utc_now() - timedelta(days=older_than)
     chosen = list(ids) or backups.unproven(proven_before=limit)
     return requested(backups.request_prove(backup_ids=chosen, by=actor()), follow=follow)
-
-
-@backup.command(
-    "restore",
-    example="siappakai backup restore 51.02.01.2001 --key-file - --server server2 --follow",
-)
-@click.argument("code")
-@click.option("--id", "id_", type=int, help="Number of the backup; the newest unless given.")
-@click.option(
-    "--key-file",
-    type=click.File("r"),
-    required=True,
-    help="File with the recovery key, or - for standard input. It is kept nowhere.",
-)
-@click.option("--server", "server_name", help="Name of the server; as planned unless given.")
-@click.option("--domain", default="", help="Domain of the site; the one it had unless given.")
-@follow_option
-def restore(
-    code: str,
-    *,
-    id_: int | None,
-    key_file: TextIO,
-    server_name: str | None,
-    domain: str,
-    follow: bool,
-) -> Ended[Listing[RunRecord]]:
-    """Bring back a village whose site is gone, on any server, from what the stores have.
-
-    Its data, uploads, accounts and key are those of the backup; programs among its files are
-    left out. A site that is still there is never touched: remove it first, which archives it.
-    """
-    village = villages.get_village(code)
-    found = backups.get_backup(id_) if id_ is not None else restores.newest_of(village)
-    if found.site.village_id != village.id:
-        raise InvalidInputError(
-            f"Cadangan {found.id} bukan milik {village.name}.", "Periksa nomornya.", field="id"
-        )
-    run = restores.request_restore(
-        found,
-        identity=key_file.read(),
-        server=server_named(server_name) if server_name else None,
-        domain=domain,
-        by=actor(),
-    )
-    return requested([run], follow=follow)
 
 
 @backup.command("copy", changes=True, example="siappakai backup copy server1 --follow")

@@ -9,6 +9,7 @@ import json
 import os
 import subprocess
 import sys
+import tarfile
 from pathlib import Path
 from typing import Final
 
@@ -18,6 +19,8 @@ from siappakai.wording import say
 _READER: Final = Path(__file__).with_name("bundle_key.py").resolve()
 _MEMORY: Final = 1 << 30
 _SECONDS: Final = 3600
+_OF_BACKUP: Final = "files/desa/app_key"
+_LARGEST_KEY: Final = 1024
 
 
 def app_key_of(archive: Path) -> str:
@@ -50,6 +53,16 @@ def app_key_of(archive: Path) -> str:
             field="files",
         )
     return str(found[0])
+
+
+def app_key_in_backup(plain: Path) -> str:
+    """Return the village's application key out of an opened backup of ours; empty without one."""
+    with tarfile.open(plain, mode="r|") as archive:
+        for entry in archive:
+            content = archive.extractfile(entry) if entry.name == _OF_BACKUP else None
+            if content is not None:
+                return content.read(_LARGEST_KEY).decode(errors="replace").strip()
+    return ""
 
 
 _TODO: Final = say("Kemas folder desa/ satu desa seutuhnya sebagai zip, tar.gz atau tar.zst.")

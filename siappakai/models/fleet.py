@@ -59,7 +59,9 @@ class Server(Base):
 class Site(Base):
     """One app installed for one village. The `*_sealed` columns open with the key ring only.
 
-    `release` is what it serves, `wanted_release` what the last request asked for.
+    `release` is what it serves, `wanted_release` what the last request asked for. `kept` tells of
+    a state that was replaced by a restore and is kept aside until `kept_until`; see
+    domain.restores.
     """
 
     __tablename__ = "sites"
@@ -87,6 +89,8 @@ class Site(Base):
     certificate: Mapped[str] = mapped_column(String(255), default="")
     certificate_key: Mapped[str] = mapped_column(String(255), default="")
     certificate_expires_at: Mapped[datetime | None]
+    kept: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    kept_until: Mapped[datetime | None] = mapped_column(index=True)
     message: Mapped[str] = mapped_column(KeptWording, default="")
     checked_at: Mapped[datetime | None]
     installed_at: Mapped[datetime | None]

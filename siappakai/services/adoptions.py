@@ -42,6 +42,17 @@ def request(
     """
     bundle = incoming.received(village.code)
     with transaction():
+        site, release = planned_for(village, wish, by=by)
+        ring = load_key_ring(current_settings().credentials_file)
+        site.app_key_sealed = ring.seal(bundle.app_key)
+        options = {"release_id": release.id, "digest": bundle.digest}
+        play = LOOK if only_look else ADOPT
+        return runs.create_site_run(play, [site], by=by, options=options, retry_of=retry_of)
+
+
+def planned_for(village: Village, wish: Wish, *, by: str) -> tuple[Site, Release]:
+    """Plan the site a village shall move into; raises as `request`, but for its files."""
+    with transaction():
         site = _planned(village, wish, by=by)
         release = _release(site, wish)
         if site.server.state is not ServerState.READY:
@@ -50,11 +61,7 @@ def request(
                 say("Siapkan server itu dahulu."),
             )
         releases.check_php_seen(release, site.php)
-        ring = load_key_ring(current_settings().credentials_file)
-        site.app_key_sealed = ring.seal(bundle.app_key)
-        options = {"release_id": release.id, "digest": bundle.digest}
-        play = LOOK if only_look else ADOPT
-        return runs.create_site_run(play, [site], by=by, options=options, retry_of=retry_of)
+        return site, release
 
 
 def again(run: Run, site: Site, *, by: str) -> Run:
@@ -76,9 +83,9 @@ def play_vars(run: Run) -> dict[str, Any]:
 
 
 def clear_up(run_id: int) -> None:
-    """Delete the received files of a village that has moved in."""
+    """Delete the received files of a village that has moved in, or was restored."""
     run = db.session.get(Run, run_id, populate_existing=True)
-    if run is not None and run.play == ADOPT and run.state is RunState.SUCCEEDED:
+    if run is not None and run.play in {ADOPT, "restore"} and run.state is RunState.SUCCEEDED:
         incoming.forget(db.session.get_one(Site, run.targets[0].site_id).village.code)
 
 

@@ -27,10 +27,12 @@ from siappakai.services import (
     exports,
     firing,
     health,
+    incoming,
     leases,
     merges,
     outcomes,
     registry_backups,
+    restorations,
     steps,
 )
 from siappakai.services.hosts import Cast, hosts_of, keys_for
@@ -69,6 +71,8 @@ def tick() -> None:
     alerts.watch_the_lookout()
     firing.fire_due()
     backup_runs.carry_on()
+    restorations.let_go()
+    incoming.forget_old()
     registry_backups.ring_if_due()
     health.note_tick()
 
@@ -118,7 +122,7 @@ def _play(tenure: Tenure) -> None:
     entry = CATALOGUE[run.play]
     recorder = Recorder(run, tenure)
     couriers.prepare(run, tenure)
-    tellers = (adoptions, backup_runs, exports, merges)
+    tellers = (adoptions, backup_runs, exports, merges, restorations)
     known = {name: value for one in tellers for name, value in one.play_vars(run).items()}
     _run_playbook(run, entry, recorder, list(run.targets), known)
     recorder.finish()
@@ -282,7 +286,7 @@ def _end_target(run: Run, target: Target, verdict: outcomes.Verdict | None, mess
     otherwise = RunState.CANCELLED if run.cancel_requested else RunState.FAILED
     site = session.get(Site, target.site_id) if target.site_id else None
     is_new = site is None or site.installed_at is None
-    state = outcomes.settled_state(run.play, verdict, otherwise, is_new=is_new)
+    state = outcomes.settled_state(run.play, verdict, otherwise, is_new=is_new, run_id=run.id)
     told = _CANCELLED if run.cancel_requested else message
     if target.message and target.message not in told:
         told = join(told, target.message)

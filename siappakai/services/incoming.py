@@ -1,4 +1,7 @@
-"""The files of villages that move in, kept on this machine, closed to others, until they have."""
+"""The files of villages that move in, or come back: kept on this machine, closed to others.
+
+They go once the village has moved in, or after some days; an opened backup after a day at most.
+"""
 
 from __future__ import annotations
 
@@ -8,13 +11,14 @@ import re
 import secrets
 import shutil
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import IO, Final
 
 from siappakai.errors import ConflictError, InvalidInputError, RefusedError
-from siappakai.gateways.bundles import app_key_of
+from siappakai.gateways.bundles import app_key_in_backup, app_key_of
 from siappakai.models.app import current_settings
 from siappakai.models.transactions import transaction
 from siappakai.services import audit, villages
@@ -22,6 +26,9 @@ from siappakai.wording import say
 
 FILES, DATABASE = "files", "database"
 KEPT_DAYS: Final = 7
+OPENED_HOURS: Final = 24
+# What comes grows meanwhile; what did not for so long was left by a process that was killed.
+_STALLED_SECONDS: Final = 3600
 _NOTE: Final = "bundle.json"
 _PIECE: Final = 1 << 20
 # What stays free on this machine's disk.
@@ -31,17 +38,23 @@ _APP_KEY: Final = re.compile(r"(?:base64:)?[A-Za-z0-9+/=_-]{16,90}")
 
 @dataclass(frozen=True, slots=True)
 class Bundle:
-    """What was received of a village. `digest` stands for the contents of its files."""
+    """What was received of a village. `digest` stands for the contents of its files.
+
+    Of an opened backup also its number and the hash of its manifest.
+    """
 
     folder: Path
     digest: str
     app_key: str
     has_database: bool
+    backup_id: int = 0
+    manifest_sha256: str = ""
 
     def paths(self) -> dict[str, str]:
         """Return where its files lie; the database's empty when the archive holds it."""
         database = str(self.folder / DATABASE) if self.has_database else ""
-        return {FILES: str(self.folder / FILES), DATABASE: database}
+        known = {"manifest_sha256": self.manifest_sha256}
+        return {FILES: str(self.folder / FILES), DATABASE: database, **known}
 
 
 def receive(code: str, *, files: IO[bytes], database: IO[bytes] | None, by: str) -> Bundle:
@@ -51,20 +64,53 @@ def receive(code: str, *, files: IO[bytes], database: IO[bytes] | None, by: str)
     holds that too. Raises InvalidInputError (field `files`), RefusedError when the disk is full.
     """
     village = villages.get_village(code)
+    with _arriving(village.code) as fresh:
+        bundle = _keep(fresh, files, database)
+    with transaction():
+        audit.record("village.receive", village.code, by=by, detail={"digest": bundle.digest})
+    return received(village.code)
+
+
+def receive_backup(
+    code: str, plain: IO[bytes], *, backup_id: int, manifest_sha256: str, by: str
+) -> Bundle:
+    """Keep an opened backup of a village, in place of what was received before.
+
+    Raises RefusedError when the disk is full; whatever reading it raises leaves nothing of it.
+    """
+    with _arriving(code) as fresh:
+        digest = _digest([_copy(plain, fresh / FILES)])
+        key = app_key_in_backup(fresh / FILES)
+        _note(
+            fresh,
+            Bundle(
+                fresh,
+                digest,
+                key,
+                has_database=False,
+                backup_id=backup_id,
+                manifest_sha256=manifest_sha256,
+            ),
+        )
+    with transaction():
+        audit.record("village.receive", code, by=by, detail={"digest": digest})
+    return received(code)
+
+
+@contextmanager
+def _arriving(code: str) -> Iterator[Path]:
+    """Yield a closed folder to fill; it takes the place of the former one when all went well."""
     forget_old()
-    folder = _folder(village.code)
+    folder = _folder(code)
     fresh = folder.with_name(f".{folder.name}-{secrets.token_hex(4)}")
     fresh.mkdir(mode=0o700, parents=True)
     try:
-        bundle = _keep(fresh, files, database)
+        yield fresh
         shutil.rmtree(folder, ignore_errors=True)
         fresh.rename(folder)
     except BaseException:
         shutil.rmtree(fresh)
         raise
-    with transaction():
-        audit.record("village.receive", village.code, by=by, detail={"digest": bundle.digest})
-    return received(village.code)
 
 
 def received(code: str) -> Bundle:
@@ -97,11 +143,28 @@ def forget(code: str) -> None:
 
 
 def forget_old() -> None:
-    """Delete what was received long ago, or came in halves."""
-    before = time.time() - KEPT_DAYS * 86400
-    for folder in _folder("x").parent.glob("*"):
-        if folder.stat().st_mtime < before:
-            shutil.rmtree(folder, ignore_errors=True)
+    """Delete what was received long ago, and halves that nobody sends on; done by the clock."""
+    for folder in [*_folder("x").parent.glob("*")]:
+        with suppress(FileNotFoundError):
+            if time.time() - _touched_at(folder) > _lasting(folder):
+                shutil.rmtree(folder, ignore_errors=True)
+
+
+def _touched_at(folder: Path) -> float:
+    inside = folder.glob("*") if folder.name.startswith(".") else ()
+    times: list[float] = [path.stat().st_mtime for path in (folder, *inside)]
+    return max(times)
+
+
+def _lasting(folder: Path) -> float:
+    """Return for how many seconds a folder may lie untouched."""
+    if folder.name.startswith("."):
+        return _STALLED_SECONDS
+    try:
+        is_opened = received(folder.name).backup_id > 0
+    except RefusedError:
+        return _STALLED_SECONDS
+    return OPENED_HOURS * 3600 if is_opened else KEPT_DAYS * 86400
 
 
 def _folder(code: str) -> Path:
@@ -120,11 +183,15 @@ def _keep(folder: Path, files: IO[bytes], database: IO[bytes] | None) -> Bundle:
             field=FILES,
         )
     bundle = Bundle(folder, _digest(sums), app_key, database is not None)
+    _note(folder, bundle)
+    return bundle
+
+
+def _note(folder: Path, bundle: Bundle) -> None:
     note = {key: value for key, value in asdict(bundle).items() if key != "folder"}
     path = folder / _NOTE
     path.touch(mode=0o600)
     path.write_text(json.dumps(note))
-    return bundle
 
 
 def _digest(sums: Iterable[str]) -> str:

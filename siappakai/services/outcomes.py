@@ -7,12 +7,15 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from siappakai.ansible.plays import CATALOGUE
+from siappakai.domain.restores import NEW, Kept
 from siappakai.domain.states import UNBUILT, RunState, ServerState, SiteState
 from siappakai.models import Run, Server, Site, Target, utc_now
 
 Verdict = dict[str, Any]
 # What site_health says of a site that has nothing on its server.
 _ABSENT = "absent"
+# How such a run ended is seen by what is kept aside, not by how the site fares.
+_OF_KEPT = frozenset({"restore", "undo", "forget"})
 
 
 def begin(session: Session, run: Run) -> None:
@@ -50,7 +53,12 @@ def mark_removed(site: Site) -> None:
 
 
 def settled_state(
-    play: str, verdict: Verdict | None, otherwise: RunState, *, is_new: bool = True
+    play: str,
+    verdict: Verdict | None,
+    otherwise: RunState,
+    *,
+    is_new: bool = True,
+    run_id: int = 0,
 ) -> RunState:
     """Return how a target ended whose worker cannot tell, from what a probe saw of its site.
 
@@ -61,9 +69,19 @@ def settled_state(
         return otherwise
     if play == "remove":
         return RunState.SUCCEEDED if verdict.get("state") == _ABSENT else otherwise
+    if play in _OF_KEPT and not _has_switched(play, verdict, run_id):
+        return otherwise
     if CATALOGUE[play].leaves_sites and "checks" in verdict:
         return otherwise  # how the site fares says nothing of it
     return RunState.SUCCEEDED if verdict.get("healthy") else otherwise
+
+
+def _has_switched(play: str, verdict: Verdict, run_id: int) -> bool:
+    """Tell whether a site's server says that this run did what it was asked for."""
+    kept = Kept.of(verdict.get("kept", {}))
+    if play == "forget":
+        return kept is None
+    return kept is not None and kept.run == run_id and (play == "undo" or kept.serving == NEW)
 
 
 def describe(verdict: Verdict) -> str:
@@ -88,12 +106,21 @@ def _conclude_site(site: Site, target: Target, state: RunState) -> None:
         return
     site.checked_at = utc_now()
     site.message = target.message
+    if "kept" in target.result:
+        _note_kept(site, target.result["kept"])
     if play.name == "remove":
         _conclude_removal(site, target, state)
     elif state is RunState.SUCCEEDED:
         _serve(site, target)
     else:
         _leave(site, target)
+
+
+def _note_kept(site: Site, told: Verdict) -> None:
+    """Note which state of a site its server keeps aside."""
+    kept = Kept.of(told)
+    site.kept = dict(told) if kept else {}
+    site.kept_until = kept.until if kept else None
 
 
 def _serve(site: Site, target: Target) -> None:

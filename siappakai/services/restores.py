@@ -1,4 +1,4 @@
-"""Bringing back a village that is gone: from a store alone, with the recovery key."""
+"""Opening a backup with the recovery key, and bringing back a village that is gone with it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Final
 
 from sqlalchemy import select
 
-from siappakai.domain.backups import CopyState
+from siappakai.domain.backups import CopyState, manifest_hash
 from siappakai.domain.states import UNBUILT
 from siappakai.errors import (
     ConflictError,
@@ -56,24 +56,21 @@ def request_restore(
     lies on this machine, closed to others, until the site is installed. Raises InvalidInputError
     (field `key`), RefusedError for a wrong key or a damaged backup, and the errors of adoptions.
     """
-    found = _IDENTITY.search(identity)
-    if found is None:
-        raise InvalidInputError(
-            say("Itu bukan kunci pemulihan."),
-            say("Kuncinya dimulai dengan AGE-SECRET-KEY-1."),
-            field="key",
-        )
+    _key_in(identity)
     village = backup.site.village
     if backup.site.state not in UNBUILT:
         raise ConflictError(
             say("Situs %(village)s masih tercatat ada.", village=village.name),
             say("Hapus situs itu dahulu, atau lepaskan servernya bila server itu hilang."),
         )
-    release = _release_of(backup)
-    _open(backup, found[0], by=by)
     wish = adoptions.Wish(
-        server=server, domain=domain or str(backup.manifest["domain"]), release=release
+        server=server,
+        domain=domain or str(backup.manifest["domain"]),
+        release=_release_of(backup),
     )
+    # What cannot be planned is told before anything is decrypted.
+    adoptions.planned_for(village, wish, by=by)
+    open_backup(backup, identity=identity, by=by)
     with transaction():
         audit.record("backup.restore", village.code, by=by, detail={"backup": backup.name})
         return adoptions.request(village, wish, only_look=False, by=by)
@@ -92,24 +89,44 @@ def _release_of(backup: Backup) -> Release:
     return release
 
 
-def _open(backup: Backup, identity: str, *, by: str) -> None:
-    """Receive a village's files and data out of its backup; nothing is kept of a damaged one."""
-    code = backup.site.village.code
+def open_backup(backup: Backup, *, identity: str, by: str) -> None:
+    """Open a backup out of a store, onto this machine; nothing is kept of a damaged one.
+
+    `identity` is the recovery key, or a text that holds it. Raises InvalidInputError (field
+    `key`), RefusedError for a wrong key, a damaged backup or one that is in no store.
+    """
+    key, code = _key_in(identity), backup.site.village.code
+    known = manifest_hash(backup.manifest)
     problem: SiapPakaiError | None = None
     for copy in [one for one in backup.copies if one.state is CopyState.STORED]:
         try:
             with stores.open_vault(copy.store) as vault:
                 sealed = _whole(backup, vault.read(stored_name(backup)))
-                with unsealed(sealed, identity) as plain:
-                    incoming.receive(code, files=plain, database=None, by=by)
+                with unsealed(sealed, key) as plain:
+                    incoming.receive_backup(
+                        code, plain, backup_id=backup.id, manifest_sha256=known, by=by
+                    )
         except SiapPakaiError as error:
             incoming.forget(code)
             # The first is told: what comes after it may only be another store that is down.
             problem = problem or error
         else:
             return
-    if problem is not None:
-        raise problem
+    raise problem or RefusedError(
+        say("Cadangan %(name)s tidak ada di penyimpanan mana pun.", name=backup.name),
+        say("Tunggu sampai cadangan itu tersalin, atau pilih yang lain."),
+    )
+
+
+def _key_in(text: str) -> str:
+    found = _IDENTITY.search(text)
+    if found is None:
+        raise InvalidInputError(
+            say("Itu bukan kunci pemulihan."),
+            say("Kuncinya dimulai dengan AGE-SECRET-KEY-1."),
+            field="key",
+        )
+    return found[0]
 
 
 def _whole(backup: Backup, pieces: Iterator[bytes]) -> Iterator[bytes]:

@@ -134,7 +134,8 @@ def judge(session: Session, target_id: int, verdict: outcomes.Verdict, seconds: 
     target = session.get_one(Target, target_id)
     healthy = bool(verdict.get("healthy"))
     detail = outcomes.describe(verdict)
-    target.result = verdict
+    told = {"change": target.result} if "rows" in target.result else {}
+    target.result = {**verdict, **told}
     state = StepState.OK if healthy else StepState.FAILED
     session.add(
         Step(target_id=target_id, name="health", state=state, detail=detail, seconds=seconds)

@@ -44,6 +44,10 @@ _EXPLANATIONS: Final = {
         _("Nomor baris desa ini melebihi tempatnya di gabungan. Gabungan tidak berubah."),
         _("Lihat status gabungan: tempat yang lebih besar disediakan bila ada. Gabungkan lagi."),
     ),
+    "value_unfit": Explanation(
+        _("Sebuah kolom desa memuat nilai yang tidak muat di gabungan. Gabungan tidak berubah."),
+        _("Lihat tabel dan kolomnya pada pesan lengkap, perbaiki di desa, lalu gabungkan lagi."),
+    ),
     "gabungan_busy": Explanation(
         _("Gabungan dikerjakan pekerjaan lain terlalu lama. Gabungan tidak berubah."),
         _("Lihat pekerjaan mana yang sedang berjalan, lalu ulangi."),
@@ -245,6 +249,46 @@ _EXPLANATIONS: Final = {
     "dump_too_slow": Explanation(
         _("Memuat berkas SQL terlalu lama, maka dihentikan. Tidak ada yang dipasang."),
         _("Periksa isi berkas itu dan beban server, lalu ulangi."),
+    ),
+    "site_missing": Explanation(
+        _("Situs ini tidak terpasang utuh, maka tidak dapat ditukar. Tidak ada yang diubah."),
+        _("Pasang ulang situsnya dahulu, atau hapus dan pulihkan sebagai desa yang hilang."),
+    ),
+    "site_closed": Explanation(
+        _("Situs ini sedang ditutup untuk pekerjaan lain. Tidak ada yang diubah."),
+        _("Selesaikan pekerjaan itu dahulu, lalu ulangi."),
+    ),
+    "state_kept": Explanation(
+        _("Keadaan sebelum pemulihan yang lalu masih disimpan. Tidak ada yang diubah."),
+        _("Batalkan pemulihan itu, atau buang keadaan yang disimpan, lalu ulangi."),
+    ),
+    "restore_no_room": Explanation(
+        _("Disk server tidak cukup untuk menaruh cadangan di samping yang berjalan."),
+        _("Kosongkan disk server itu, lalu ulangi."),
+    ),
+    "restore_refused": Explanation(
+        _("Cadangan itu tidak cocok dengan situs ini: kunci, rilis atau desanya lain."),
+        _("Pilih cadangan yang dibuat dengan rilis yang kini dipakai."),
+    ),
+    "restore_unwell": Explanation(
+        _("Situs tidak sehat dengan isi cadangan, maka keadaan semula melayani lagi."),
+        _("Lihat pesan lengkapnya, atau pilih cadangan lain."),
+    ),
+    "undo_outdated": Explanation(
+        _("Situs sudah pindah rilis sejak dipulihkan, maka pemulihan tidak dapat dibatalkan."),
+        _("Pulihkan dari cadangan yang dibuat dengan rilis sekarang."),
+    ),
+    "nothing_kept": Explanation(
+        _("Tidak ada keadaan lama yang disimpan di server. Tidak ada yang diubah."),
+        _("Pulihkan dari sebuah cadangan."),
+    ),
+    "folder_unknown": Explanation(
+        _("Folder itu tidak ada di dalam cadangan. Tidak ada yang diubah."),
+        _("Periksa namanya, atau pulihkan seluruh berkas."),
+    ),
+    "folder_refused": Explanation(
+        _("Folder itu bukan folder unggahan desa. Tidak ada yang diubah."),
+        _("Sebutkan folder di bawah desa/, misalnya upload/dokumen."),
     ),
     "still_working": Explanation(
         _("Pekerjaan sebelumnya masih berjalan di server ini."),

@@ -29,6 +29,10 @@ _STEPS: Final = {
     "transfer": _("Bandingkan dengan yang dikirim"),
     "restore": _("Pulihkan ke tempat uji"),
     "compare": _("Hitung dan bandingkan"),
+    "differences": _("Bandingkan dengan yang kini berjalan"),
+    "lay_down": _("Taruh di samping yang berjalan"),
+    "switch": _("Tukar tempat"),
+    "check_health": _("Periksa sesudah ditukar"),
 }
 
 # What the tasks of playbooks are called: the steps of a server, and what a run does just now.
@@ -133,6 +137,15 @@ _TASKS: Final = {
     "Pack everything of the village": _("Kemas seluruh data desa"),
     "Fetch the archive": _("Ambil arsip"),
     "Remove the archive from the server": _("Hapus arsip dari server"),
+    "Restore the backup": _("Pulihkan cadangan"),
+    "Restore the village's backup": _("Pulihkan cadangan desa"),
+    "Look what the backup would change": _("Lihat apa yang akan berubah"),
+    "Make a closed folder for the backup": _("Folder tertutup untuk cadangan"),
+    "Copy the opened backup to the server": _("Salin cadangan ke server"),
+    "Look at the backup and restore it": _("Periksa dan pulihkan cadangan"),
+    "Remove the opened backup from the server": _("Hapus cadangan terbuka dari server"),
+    "Let the state that is kept serve again": _("Layani lagi keadaan yang disimpan"),
+    "Drop the state that is kept": _("Buang keadaan yang disimpan"),
     "Look what is left": _("Lihat apa yang tersisa"),
     "Remove the site": _("Hapus situs"),
     "Remove the accounts of the sites that are gone": _("Hapus akun situs yang sudah dihapus"),
@@ -143,6 +156,7 @@ _WORDS: Final = _STEPS | _TASKS
 # What those modules note beside a stage.
 _DETAILS: Final = {
     "from the village's own data": _("dari data desa itu sendiri"),
+    "from the village's own backup": _("dari cadangan desa itu sendiri"),
     "cloned": _("disalin dari salinan awal rilis"),
     "user and rights renewed": _("pengguna dan haknya diperbarui"),
     "a half-loaded database was dropped": _("basis data yang setengah terisi dibuang dahulu"),

@@ -11,7 +11,17 @@ from flask_babel import gettext as _
 from siappakai.domain.states import SiteState
 from siappakai.errors import NotFoundError
 from siappakai.models import Role, Site
-from siappakai.services import adoptions, bulk, overview, places, releases, servers, sites, villages
+from siappakai.services import (
+    adoptions,
+    bulk,
+    overview,
+    places,
+    releases,
+    restorations,
+    servers,
+    sites,
+    villages,
+)
 from siappakai.web.forms.villages import CertificateForm, RenameForm, VillageForm
 from siappakai.web.identity import actor
 from siappakai.web.languages import retell
@@ -136,6 +146,7 @@ def _page(
         lives=bulk.lives(site),
         history=overview.targets_of_site(site.id) if site is not None else [],
         findings=_findings(site),
+        kept=restorations.kept_of(site) if site is not None else None,
         rename_form=rename_form or RenameForm(formdata=None, data={"nama_desa": village.name}),
         certificate_form=certificate_form or CertificateForm(formdata=None, obj=site),
     ), 200 if sent is None else sent.status

@@ -35,6 +35,10 @@ COMMANDS = {
     "releases.note_seen": "release php-seen",
     "releases.pin": "release pin",
     "releases.use_source": "release source",
+    "restores.confirm": "backup restore",
+    "restores.forget": "backup forget",
+    "restores.show": "backup restore",
+    "restores.undo": "backup undo",
     "runs.cancel": "run cancel",
     "runs.retry": "run retry",
     "schedules.create": "schedule create",
@@ -104,7 +108,7 @@ OF_A_TERMINAL = {
 }
 # Said here until their pages are made; each leaves this set with its page.
 NO_PAGE_YET = {
-    *("backup copy", "backup prover", "backup prune", "backup restore"),
+    *("backup copy", "backup prover", "backup prune"),
     *("gabungan consent", "gabungan init", "gabungan merge", "gabungan pause", "gabungan purge"),
     *("gabungan resume", "gabungan users", "gabungan verify"),
     *("store add-bucket", "store add-folder", "store append-only", "store prune", "store remove"),

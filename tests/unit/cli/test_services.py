@@ -8,7 +8,9 @@ import siappakai
 PACKAGE = Path(siappakai.__file__).parent
 # Steps of other services, never asked for by themselves.
 WITHIN = {
+    "adoptions.planned_for",
     "backups.request_share",
+    "incoming.receive_backup",
     "recovery_aftermath.settle",
     "runs.create_server_run",
     "runs.create_site_run",
@@ -27,7 +29,7 @@ AT_A_TERMINAL = {
     "rotation.rotate_key",
 }
 # Retries and what belongs to a run already asked for come by their own page.
-THROUGH_RETRIES = {"adoptions.again", "merges.again"}
+THROUGH_RETRIES = {"adoptions.again", "merges.again", "restorations.again"}
 # A person's own login, and what pages do with several villages at once.
 ON_A_PAGE = {
     "accounts.change_password",

@@ -479,6 +479,8 @@ def upgrade() -> None:
         sa.Column("certificate", sa.String(length=255), nullable=False),
         sa.Column("certificate_key", sa.String(length=255), nullable=False),
         sa.Column("certificate_expires_at", sa.DateTime(), nullable=True),
+        sa.Column("kept", sa.JSON(), nullable=False),
+        sa.Column("kept_until", sa.DateTime(), nullable=True),
         sa.Column("message", sa.Text(), nullable=False),
         sa.Column("checked_at", sa.DateTime(), nullable=True),
         sa.Column("installed_at", sa.DateTime(), nullable=True),
@@ -499,6 +501,7 @@ def upgrade() -> None:
         sa.UniqueConstraint("domain", name=op.f("uq_sites_domain")),
         sa.UniqueConstraint("village_id", "app", name=op.f("uq_sites_village_id_app")),
     )
+    op.create_index(op.f("ix_sites_kept_until"), "sites", ["kept_until"], unique=False)
     op.create_index("ix_sites_release_state", "sites", ["release_id", "state"], unique=False)
     op.create_index(op.f("ix_sites_server_id"), "sites", ["server_id"], unique=False)
     op.create_index(op.f("ix_sites_state"), "sites", ["state"], unique=False)
