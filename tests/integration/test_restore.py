@@ -1,5 +1,6 @@
 """A backup is restored over a village that runs: beside it first, then both change places."""
 
+import json
 import os
 import signal
 import subprocess
@@ -13,12 +14,13 @@ from typing import Any
 import pytest
 
 from playbooks.module_utils import aside, restoring, switching
+from playbooks.module_utils.adoption import Upload, adopt
 from playbooks.module_utils.backup_proof import manifest_hash
 from playbooks.module_utils.backup_take import Order as TakeOrder
 from playbooks.module_utils.backup_take import spooled, take
 from playbooks.module_utils.comeback import Wish
 from playbooks.module_utils.driver import connect
-from playbooks.module_utils.mariadb import administrator
+from playbooks.module_utils.mariadb import State, administrator
 from playbooks.module_utils.outcome import Refusal, Steps
 from playbooks.module_utils.restoring import forget, look, restore, undo
 from playbooks.module_utils.switching import settle
@@ -51,6 +53,10 @@ class Village:
     @property
     def uploads(self) -> Path:
         return Path(self.host.site.folder, "desa/upload")
+
+    @property
+    def kept_by_app(self) -> Path:
+        return Path(self.host.site.folder, "storage/app/arsip.txt")
 
     def order(self) -> Any:
         self.host = self.fleet.again(self.host)
@@ -116,6 +122,8 @@ def installed(fleet: Fleet, tmp_path_factory: pytest.TempPathFactory) -> Village
     _fill(village, ["Made", "Wayan"], OLD_PHOTO)
     (village.uploads / "..aneh\n\\nama.jpg").write_bytes(b"nama ganjil")
     (village.uploads / "tema.php").write_text("<?php echo 1;")
+    village.kept_by_app.parent.mkdir()
+    village.kept_by_app.write_text("isi")
     _own(village)
     folder = tmp_path_factory.mktemp("backup")
     village.wish = _backed_up(village, folder)
@@ -177,6 +185,7 @@ def test_a_look_tells_what_would_change_and_changes_nothing(village: Village) ->
 
 
 def test_a_village_is_restored_and_taken_back_again(village: Village) -> None:
+    village.kept_by_app.write_text("lain")
     restore(village.order(), village.asks(run=7), Steps())
     assert village.is_then()
     assert (village.uploads / "..aneh\n\\nama.jpg").read_bytes() == b"nama ganjil"
@@ -187,8 +196,10 @@ def test_a_village_is_restored_and_taken_back_again(village: Village) -> None:
     with pytest.raises(Refusal) as refusal:
         restore(village.order(), village.wish, Steps())
     assert refusal.value.code == "state_kept"
+    assert village.kept_by_app.read_text() == "isi"
     undo(village.order(), 8, LATER, Steps())
     assert village.is_now()
+    assert village.kept_by_app.read_text() == "lain"
     undo(village.order(), 9, LATER, Steps())
     assert village.is_then(), "what was taken back can be had again"
     assert forget(village.order())
@@ -308,6 +319,41 @@ def test_a_kill_while_it_is_taken_back_leaves_what_served(
     assert village.is_then()
     undo(village.order(), 3, LATER, Steps())
     assert village.is_now()
+
+
+@pytest.mark.soak
+def test_a_village_that_is_gone_comes_back_whatever_is_in_it(village: Village) -> None:
+    """Names and programs for which a stranger's archive would be refused, or robbed of them."""
+    fleet, host = village.fleet, village.host
+    assert fleet.play("remove", fleet.again(host)).succeeded
+    given = {"files": village.wish.source, "database": ""}
+    given["manifest_sha256"] = village.wish.manifest_sha256
+    for sha256, ends_well in (("0" * 64, False), (given["manifest_sha256"], True)):
+        upload = {"upload": {**given, "manifest_sha256": sha256}}
+        played = fleet.play("adopt", fleet.again(host), options=("-e", json.dumps(upload)))
+        assert (played.failed[host.site.slug] == 0) is ends_well, played.text
+        assert Path(host.site.folder).exists() is ends_well
+    assert village.is_then()
+    assert (village.uploads / "..aneh\n\\nama.jpg").read_bytes() == b"nama ganjil"
+    assert (village.uploads / "tema.php").is_file()
+    assert village.kept_by_app.read_text() == "isi"
+
+
+@pytest.mark.soak
+def test_a_database_without_a_site_is_not_taken_for_an_empty_one(village: Village) -> None:
+    fleet, host = village.fleet, village.host
+    note = Path(host.site.folder, ".siappakai.json")
+    text = note.read_text()
+    note.unlink()
+    try:
+        with pytest.raises(Refusal) as refusal:
+            adopt(village.order(), Upload(village.wish.source, "", "0" * 64), Steps())
+        assert refusal.value.code == "database_exists"
+    finally:
+        note.write_text(text)
+        note.chmod(0o600)
+    assert village.is_now()
+    assert fleet.state(host) is State.COMPLETE
 
 
 def _settle(village: Village) -> None:
