@@ -56,6 +56,13 @@ class Buckets:
         finally:
             self.client.delete_bucket_policy(Bucket=bucket)
 
+    def empty(self) -> None:
+        """Delete all buckets with what is in them."""
+        for bucket in self.client.list_buckets()["Buckets"]:
+            for name in self.names(bucket["Name"]):
+                self.delete(bucket["Name"], name)
+            self.client.delete_bucket(Bucket=bucket["Name"])
+
     def delete(self, bucket: str, name: str) -> None:
         self.client.delete_object(Bucket=bucket, Key=name)
 
@@ -74,10 +81,8 @@ def buckets() -> Iterator[Buckets]:
             aws_access_key_id="kunci",
             aws_secret_access_key="rahasia",
         )
-        yield Buckets(endpoint, client)
-        for bucket in client.list_buckets()["Buckets"]:
-            for one in client.list_objects_v2(Bucket=bucket["Name"]).get("Contents", []):
-                client.delete_object(Bucket=bucket["Name"], Key=one["Key"])
-            client.delete_bucket(Bucket=bucket["Name"])
+        found = Buckets(endpoint, client)
+        yield found
+        found.empty()
     finally:
         server.stop()

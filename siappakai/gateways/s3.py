@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from typing import Any, Final
 
 import boto3
@@ -127,10 +128,16 @@ def _whole(parts: list[dict[str, Any]], size: int) -> list[dict[str, Any]]:
     return kept
 
 
+@cache
+def _session() -> boto3.session.Session:
+    # It has read how S3 is spoken to, which takes longer than most answers do.
+    return boto3.session.Session()
+
+
 @contextmanager
 def open_bucket(place: S3Place, secret: str, timeout: float) -> Iterator[S3Vault]:
     """Open a bucket as a store; nothing is asked of it yet."""
-    client = boto3.session.Session().client(
+    client = _session().client(
         "s3",
         endpoint_url=place.endpoint,
         region_name=place.region or "us-east-1",

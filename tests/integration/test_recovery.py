@@ -73,10 +73,16 @@ class Panel:
         return f"registry/{newest.name}"
 
 
+@pytest.fixture(scope="module")
+def service() -> Iterator[Buckets]:
+    with buckets() as found:
+        yield found
+
+
 @pytest.fixture
-def panel(registry: Flask) -> Iterator[Panel]:
-    with buckets() as service:
-        yield Panel(registry, service)
+def panel(registry: Flask, service: Buckets) -> Iterator[Panel]:
+    yield Panel(registry, service)
+    service.empty()
 
 
 @pytest.fixture

@@ -28,10 +28,16 @@ from tests.factories import BY, make_user
 pytestmark = [pytest.mark.integration, pytest.mark.patient]
 
 
-@pytest.fixture
-def service() -> Iterator[Buckets]:
+@pytest.fixture(scope="module")
+def one_service() -> Iterator[Buckets]:
     with buckets() as found:
         yield found
+
+
+@pytest.fixture
+def service(one_service: Buckets) -> Iterator[Buckets]:
+    yield one_service
+    one_service.empty()
 
 
 @pytest.fixture
