@@ -123,7 +123,8 @@ Bagian tersegel di bawah memuat apa yang tidak dapat dibuat ulang: kunci induk r
 kunci SSH panel, dan kunci penyimpanan. Tanpa kunci pemulihan tidak seorang pun dapat membukanya;
 dengan keduanya siapa pun menguasai semua server. Cetak atau simpan berkas ini di luar mesin panel
 dan di luar penyimpanan, TERPISAH dari kunci pemulihan. Lalu ketik nomor kit di panel (Cadangan)
-atau: siappakai kit confirm {number}. Kit yang lama dimusnahkan.
+atau: siappakai kit confirm {number}. Musnahkan kit yang lama begitu cadangan registri berikutnya
+tersimpan.
 
 BILA MESIN PANEL HILANG
 1. Siapkan mesin Debian baru dan pasang SiapPakai {program} atau yang lebih baru, dari folder

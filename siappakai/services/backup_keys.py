@@ -9,7 +9,7 @@ from siappakai.domain.states import ServerState
 from siappakai.errors import ConflictError, RefusedError
 from siappakai.models import Run, Server, db
 from siappakai.models.transactions import transaction
-from siappakai.services import audit, runs, servers, settings
+from siappakai.services import audit, registry_backups, runs, servers, settings
 from siappakai.wording import say
 
 
@@ -28,6 +28,7 @@ def make_recovery_key(*, replaces: bool = False, by: str) -> tuple[str, str]:
             )
         settings.put(settings.RECOVERY_RECIPIENT, public, by=by)
         audit.record("backup.key", public, by=by)
+    registry_backups.renew(by=by)
     return private, public
 
 

@@ -18,7 +18,7 @@ from siappakai.errors import ConflictError
 from siappakai.models import Setting, db
 from siappakai.models.app import current_settings
 from siappakai.models.transactions import transaction
-from siappakai.services import audit
+from siappakai.services import audit, registry_backups
 from siappakai.services.exclusion import held
 from siappakai.services.keys import SEALED, sealed_columns
 from siappakai.wording import say
@@ -51,6 +51,8 @@ def rotate_key(*, by: str) -> Rotation:
         time.sleep(_SETTLE_SECONDS)
         resealed = _reseal_all(keys, by=by, resumed=resumed)
         write_key_ring(path, keys[:1])
+    # Those before were made with the old key, which the next kit does not hold.
+    registry_backups.renew(by=by)
     return Rotation(resealed, resumed)
 
 

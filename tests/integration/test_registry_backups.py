@@ -3,6 +3,7 @@
 import json
 import sqlite3
 import subprocess
+import time
 from collections.abc import Iterator
 from contextlib import closing
 from datetime import timedelta
@@ -20,7 +21,14 @@ from siappakai.errors import ConflictError, RefusedError, SiapPakaiError
 from siappakai.gateways.s3 import S3Vault
 from siappakai.models import RegistryCopy, Setting, Store, db, utc_now
 from siappakai.models.transactions import transaction
-from siappakai.services import backup_keys, registry_backups, registry_copies, settings, stores
+from siappakai.services import (
+    backup_keys,
+    registry_backups,
+    registry_copies,
+    rotation,
+    settings,
+    stores,
+)
 from tests.buckets import Buckets, buckets
 from tests.databases import every_database
 from tests.factories import BY, make_user
@@ -205,3 +213,20 @@ def test_old_ones_are_let_go_by_their_own_rules(
     assert db.session.get_one(RegistryCopy, first.id).state is CopyState.DELETED
     (left,) = registry_backups.list_copies()
     assert service.names("satu") - {stores.MARKER} == {f"registry/{left.name}"}
+
+
+def test_keys_that_change_ask_for_a_newer_one(
+    registry: Flask, service: Buckets, key: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rotation, "_SETTLE_SECONDS", 0)
+    service.add_store("satu")
+    registry_backups.back_up(by=BY)
+    assert registry_backups.due_stores(utc_now()) == []
+    time.sleep(1.1)  # backups tell seconds apart
+    rotation.rotate_key(by=BY)
+    assert [one.name for one in registry_backups.due_stores(utc_now())] == ["satu"]
+    registry_backups.carry_out()
+    assert registry_backups.due_stores(utc_now()) == []
+    time.sleep(1.1)
+    backup_keys.make_recovery_key(replaces=True, by=BY)
+    assert [one.name for one in registry_backups.due_stores(utc_now())] == ["satu"]

@@ -12,6 +12,7 @@ WITHIN = {
     "backups.request_share",
     "incoming.receive_backup",
     "recovery_aftermath.settle",
+    "registry_backups.renew",
     "runs.create_server_run",
     "runs.create_site_run",
     "settings.put_if_unset",
