@@ -18,6 +18,7 @@ from siappakai.models import District, Release, Run, Server, Site, Target, Villa
 from siappakai.models.transactions import transaction
 from siappakai.services import audit, places
 from siappakai.services.paging import MAX_PER_PAGE, Page, paginate, paginate_found
+from siappakai.services.sorting import column_of
 from siappakai.wording import say
 
 NO_SITE = "none"
@@ -270,13 +271,8 @@ def _has_state(state: str) -> ColumnElement[bool]:
 
 
 def _order(sort: str) -> list[Any]:
-    column = _SORTS.get(sort.removeprefix("-"))
-    if column is None:
-        raise InvalidInputError(
-            say("Urutan “%(sort)s” tidak dikenal.", sort=sort[:20]),
-            say("Pilih %(choices)s.", choices=", ".join(_SORTS)),
-            field="sort",
-        )
-    ordered = [column.desc() if sort.startswith("-") else column, Village.code]
+    name, downwards = column_of(sort, _SORTS)
+    column = _SORTS[name]
+    ordered = [column.desc() if downwards else column, Village.code]
     # Villages without a value come last either way, on every database.
     return ordered if column.class_ in _ALWAYS else [column.is_(None), *ordered]

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 from flask import Blueprint, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
@@ -10,6 +13,7 @@ from siappakai.domain.hostkeys import HostKey
 from siappakai.models import Role, Server
 from siappakai.services import abandonment, enrolment, keys, servers
 from siappakai.services.permissions import least_role
+from siappakai.services.sorting import in_order
 from siappakai.web.confirmation import asks_again
 from siappakai.web.forms.servers import (
     AbandonForm,
@@ -28,13 +32,26 @@ blueprint = Blueprint("servers", __name__, url_prefix="/servers")
 @blueprint.get("/")
 @requires(Role.VIEWER)
 def show_list() -> ResponseReturnValue:
-    query = request.args.get("query", "").strip()
+    query, sort = request.args.get("query", "").strip(), request.args.get("sort", "name")
+    counts = servers.sites_by_server()
     return render_template(
         "servers/list.html",
-        servers=servers.list_servers(query=query),
+        servers=in_order(servers.list_servers(query=query), sort, _sorts(counts)),
         query=query,
-        counts=servers.sites_by_server(),
+        sort=sort,
+        counts=counts,
     )
+
+
+def _sorts(sites: dict[int, int]) -> dict[str, Callable[[Server], Any]]:
+    return {
+        "name": lambda server: server.name,
+        "state": lambda server: server.state,
+        "sites": lambda server: sites.get(server.id, 0),
+        "cpus": lambda server: server.facts.get("cpus"),
+        "memory": lambda server: server.facts.get("memory_bytes"),
+        "disk": lambda server: server.facts.get("disk_free_bytes"),
+    }
 
 
 @blueprint.route("/new", methods=["GET", "POST"])

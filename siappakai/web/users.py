@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any, Final
+
 from flask import Blueprint, abort, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 
-from siappakai.models import Role
+from siappakai.models import Role, User
 from siappakai.services import accounts, sessions, totp
+from siappakai.services.sorting import in_order
 from siappakai.web.confirmation import asks_again
 from siappakai.web.forms.users import UserForm
 from siappakai.web.identity import actor
@@ -16,11 +20,19 @@ from siappakai.web.security import requires
 
 blueprint = Blueprint("users", __name__, url_prefix="/users")
 
+_SORTS: Final[dict[str, Callable[[User], Any]]] = {
+    "username": lambda user: user.username,
+    "role": lambda user: list(Role).index(user.role),
+    "login": lambda user: user.last_login_at,
+}
+
 
 @blueprint.get("/")
 @requires(Role.ADMIN)
 def show_list() -> ResponseReturnValue:
-    return render_template("users/list.html", users=accounts.list_users(), roles=ROLES)
+    sort = request.args.get("sort", "username")
+    users = in_order(accounts.list_users(), sort, _SORTS)
+    return render_template("users/list.html", users=users, sort=sort, roles=ROLES)
 
 
 @blueprint.route("/new", methods=["GET", "POST"])
