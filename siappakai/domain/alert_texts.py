@@ -222,6 +222,17 @@ STORIES: Final = {
             " atau mengubahnya, dan cadangkan lagi desa yang hilang: siappakai backup take."
         ),
     ),
+    AlertKind.RESTORE_SLOW: Story(
+        _("Pemulihan terlalu lama: %(sites)s situs desa di %(label)s"),
+        _(
+            "Pembuktian terakhirnya perlu lebih dari %(target)s menit, paling lama %(longest)s"
+            " menit. Selama itu desa tidak terlayani bila harus dipulihkan."
+        ),
+        _(
+            "Periksa jaringan ke penyimpanan dan beban server pembukti, atau ubah batasnya:"
+            " siappakai settings set restore_target_minutes."
+        ),
+    ),
     AlertKind.BACKUP_STALE: Story(
         _("Tanpa cadangan segar: %(sites)s situs di %(label)s"),
         _(

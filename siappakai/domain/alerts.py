@@ -44,6 +44,7 @@ class AlertKind(StrEnum):
     REGISTRY_UNSAVED = "registry_unsaved"
     BACKUP_NOWHERE = "backup_nowhere"
     COPIES_BROKEN = "copies_broken"
+    RESTORE_SLOW = "restore_slow"
 
 
 class AlertState(StrEnum):

@@ -84,7 +84,8 @@ class Backup(Base):
         """How long its last proof took, from the store to tables that were counted."""
         if "seconds" not in self.proof:
             return None
-        return round(self.proof["seconds"] + self.proof.get("brought_seconds", 0.0), 1)
+        seconds: float = self.proof["seconds"] + self.proof.get("brought_seconds", 0.0)
+        return round(seconds, 1)
 
 
 class BackupCopy(Base):

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Final
 
 from sqlalchemy import ColumnElement, case, func, select
-from sqlalchemy.orm import aliased
+from sqlalchemy.orm import aliased, joinedload, load_only
 
 from siappakai.domain.alerts import AlertKind, Finding, Severity
 from siappakai.domain.backups import CopyState, ProofState
@@ -33,6 +34,7 @@ def look(now: datetime) -> Iterator[Finding]:
                 {"since": store.failing_since.isoformat(), "failure": str(store.failure)},
             )
     yield from _broken()
+    yield from _slow()
     if known:
         yield from _stale(now)
     else:
@@ -70,6 +72,30 @@ def _broken() -> Iterator[Finding]:
             Severity.CRITICAL if lost else Severity.WARNING,
             f"{newest} {count}",
             {"copies": count, "lost": int(lost)},
+        )
+
+
+def _slow() -> Iterator[Finding]:
+    """Find servers with villages whose last proof took longer than a restore may."""
+    target = settings.get(settings.RESTORE_TARGET_MINUTES)
+    newest = select(func.max(Backup.id)).where(Backup.proof_state == ProofState.PROVEN)
+    query = select(Backup).join(Backup.site).where(Site.state == SiteState.ACTIVE)
+    query = query.where(Backup.id.in_(newest.group_by(Backup.site_id)))
+    minutes: dict[int, list[float]] = defaultdict(list)
+    for backup in db.session.scalars(
+        query.options(joinedload(Backup.site), load_only(Backup.proof))
+    ):
+        taken = (backup.restore_seconds or 0.0) / 60
+        if taken > target:
+            minutes[backup.site.server_id].append(taken)
+    for server_id, found in sorted(minutes.items()):
+        yield Finding(
+            AlertKind.RESTORE_SLOW,
+            f"server:{server_id}:restores",
+            db.session.get_one(Server, server_id).name,
+            Severity.WARNING,
+            f"{len(found)} {max(found):.0f}",
+            {"sites": len(found), "target": target, "longest": round(max(found))},
         )
 
 

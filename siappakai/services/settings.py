@@ -44,6 +44,8 @@ REGISTRY_KEEP: Final = (
 RESTORE_KEEP_DAYS: Final = "restore_keep_days"
 # How old the newest backup of a village may be.
 BACKUP_STALE_HOURS: Final = "backup_stale_hours"
+# How long bringing a village back may take, as its last proof measured it.
+RESTORE_TARGET_MINUTES: Final = "restore_target_minutes"
 
 SESSION_IDLE_MINUTES: Final = "session_idle_minutes"
 SESSION_HOURS: Final = "session_hours"
@@ -54,6 +56,7 @@ PARALLELISM_MAXIMUM: Final = 256
 IDLE_MINUTES: Final = range(5, 24 * 60 + 1)
 LONGEST_SESSION_HOURS: Final = 7 * 24
 STALE_HOURS: Final = range(1, 721)
+RESTORE_MINUTES: Final = range(1, 1441)
 KEPT_DAYS: Final = range(1, 91)
 HOURS_OF_A_DAY: Final = range(24)
 DISK_FREE_PERCENTS: Final = range(1, 51)
@@ -69,6 +72,7 @@ _DEFAULTS: Final[dict[str, Any]] = {
     **dict(zip(REGISTRY_KEEP, (14, 8, 12, 3), strict=True)),
     RESTORE_KEEP_DAYS: 7,
     BACKUP_STALE_HOURS: 36,
+    RESTORE_TARGET_MINUTES: 60,
     SESSION_IDLE_MINUTES: 120,
     SESSION_HOURS: 12,
     REQUIRE_TOTP_FOR_ADMINS: True,
@@ -173,6 +177,7 @@ _CHECKS: Final[dict[str, Callable[[Any], bool]]] = {
     REGISTRY_BACKUP_HOUR: lambda value: type(value) is int and value in HOURS_OF_A_DAY,
     RESTORE_KEEP_DAYS: lambda value: type(value) is int and value in KEPT_DAYS,
     BACKUP_STALE_HOURS: lambda value: type(value) is int and value in STALE_HOURS,
+    RESTORE_TARGET_MINUTES: lambda value: type(value) is int and value in RESTORE_MINUTES,
     SESSION_IDLE_MINUTES: lambda value: type(value) is int and value in IDLE_MINUTES,
     REQUIRE_TOTP_FOR_ADMINS: lambda value: isinstance(value, bool),
     SESSION_HOURS: lambda value: type(value) is int and 1 <= value <= LONGEST_SESSION_HOURS,
@@ -194,6 +199,7 @@ _CHOICES: Final = {
     REGISTRY_BACKUP_HOUR: say("Isi bilangan bulat dari 0 sampai 23."),
     RESTORE_KEEP_DAYS: say("Isi bilangan bulat dari 1 sampai 90."),
     BACKUP_STALE_HOURS: say("Isi bilangan bulat dari 1 sampai 720."),
+    RESTORE_TARGET_MINUTES: say("Isi bilangan bulat dari 1 sampai 1440."),
     SESSION_IDLE_MINUTES: say(
         "Isi bilangan bulat dari %(lowest)s sampai %(highest)s.",
         lowest=IDLE_MINUTES[0],

@@ -141,7 +141,7 @@ def test_villages_are_backed_up_to_two_stores_and_proven(engine: Engine, folder:
 
 def _check_at_rest(engine: Engine, folder: Sshd, taken: list[Backup]) -> None:
     assert list(Path(engine.fleet.layout.spool).iterdir()) == []
-    stored = sorted(path.name for path in (folder.home / "cadangan").rglob("*.age"))
+    stored = sorted(path.name for path in (folder.home / "cadangan").glob("opensid-*/*.age"))
     assert stored == sorted(one.name for one in taken)
     held = list(engine.settings.state.rglob("*.age"))
     assert held == [], "backups rest on the worker"
@@ -207,7 +207,9 @@ def _check_a_lost_village_comes_back(engine: Engine, folder: Sshd, site: Site, k
     db.session.expire_all()
     stranger, _ = new_age_pair()
     with pytest.raises(RefusedError, match="tidak membuka"):
-        restores.request_restore(_newest(site), identity=stranger, server=None, domain="", by="x")
+        restores.request_restore(
+            _newest(site), identity=stranger, server=engine.server, domain="", by="x"
+        )
     run = restores.request_restore(
         _newest(site), identity=f"# cetakan\n{key}\n", server=engine.server, domain="", by="x"
     )

@@ -335,6 +335,20 @@ def test_carrying_holds_up_no_work_on_sites_and_leaves_workers_for_it(registry: 
     assert leases.claim(carrying[1].id) is not None
 
 
+def test_a_restore_that_would_take_too_long_is_told(registry: Flask) -> None:
+    make_store()
+    slow, quick = built_site(), built_site()
+    proof = {"seconds": 3000.0, "brought_seconds": 1200.0}
+    make_backup(slow, proof_state=ProofState.PROVEN, proof=proof, proven_at=utc_now())
+    proof = {"seconds": 30.0, "brought_seconds": 1.0}
+    make_backup(quick, proof_state=ProofState.PROVEN, proof=proof, proven_at=utc_now())
+    (found,) = backup_findings.look(utc_now())
+    assert (found.kind, found.label) == (AlertKind.RESTORE_SLOW, slow.server.name)
+    assert found.params == {"sites": 1, "target": 60, "longest": 70}
+    settings.put(settings.RESTORE_TARGET_MINUTES, 90, by=BY)
+    assert list(backup_findings.look(utc_now())) == []
+
+
 def test_both_sides_reckon_alike() -> None:
     for size in (1 << 30, 50 << 30, 1 << 40):
         assert reserve(size) == room.reserve(size)
