@@ -1,9 +1,14 @@
-"""The panel without a mouse: signing in, choosing a village, installing it, cancelling that."""
+"""The panel without a mouse: signing in, installing a village, cancelling that, removing a site."""
+
+from datetime import timedelta
 
 import pytest
 from playwright.sync_api import Page, expect
+from sqlalchemy import update
 
-from siappakai.models import Run, db
+from siappakai.domain.states import SiteState
+from siappakai.models import LoginSession, Run, Target, db, utc_now
+from siappakai.models.transactions import transaction
 from tests import factories
 from tests.factories import PASSWORD
 
@@ -31,18 +36,21 @@ def reach(page: Page, words: str) -> None:
     raise AssertionError(f"Tab never reaches “{words}”")
 
 
-def test_a_village_is_installed_and_its_run_cancelled_by_keys_alone(page: Page) -> None:
+def sign_in(page: Page, path: str) -> None:
     factories.make_user("admin")
-    factories.make_server("Kominfo")
-    factories.make_release()
-    factories.make_village(name="Bajera")
-    page.goto("/villages/")
+    page.goto(path)
     page.keyboard.type("admin")
     page.keyboard.press("Tab")
     page.keyboard.type(PASSWORD)
     page.keyboard.press("Enter")
     expect(page.get_by_role("heading", name="Desa", exact=True)).to_be_visible()
 
+
+def test_a_village_is_installed_and_its_run_cancelled_by_keys_alone(page: Page) -> None:
+    factories.make_server("Kominfo")
+    factories.make_release()
+    factories.make_village(name="Bajera")
+    sign_in(page, "/villages/")
     reach(page, "Langsung ke isi")
     page.keyboard.press("Enter")
     reach(page, "Pilih Bajera")
@@ -63,3 +71,38 @@ def test_a_village_is_installed_and_its_run_cancelled_by_keys_alone(page: Page) 
     expect(page.get_by_text("Dibatalkan").first).to_be_visible()
     db.session.rollback()
     assert db.session.query(Run).one().state == "cancelled"
+
+
+def test_a_site_is_removed_by_keys_alone_and_only_once_all_is_typed(page: Page) -> None:
+    site = factories.make_site(
+        factories.make_village(name="Bajera"),
+        release=factories.make_release(),
+        state=SiteState.ACTIVE,
+    )
+    sign_in(page, "/villages/?sort=-name")
+    reach(page, "Pilih Bajera")
+    page.keyboard.press("Space")
+    reach(page, "Hapus situs")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", name="Hapus situs")).to_be_visible()
+    with transaction() as session:
+        # Long after signing in: who is there is asked again.
+        session.execute(update(LoginSession).values(confirmed_at=utc_now() - timedelta(days=1)))
+    reach(page, "Jumlah situs yang dihapus")
+    page.keyboard.type("2")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", name="Pastikan ini Anda")).to_be_visible()
+    reach(page, "Kata sandi")
+    page.keyboard.type(PASSWORD)
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", name="Hapus situs", exact=True)).to_be_visible()
+    reach(page, "Jumlah situs yang dihapus")
+    db.session.rollback()
+    assert db.session.query(Run).all() == []
+    page.keyboard.press("Control+a")
+    page.keyboard.type("1")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", name="Hapus situs desa")).to_be_visible()
+    db.session.rollback()
+    assert [run.play for run in db.session.query(Run)] == ["remove"]
+    assert db.session.query(Target).one().site_id == site.id
