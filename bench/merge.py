@@ -24,9 +24,11 @@ from typing import Any
 from unittest import mock
 
 from playbooks.module_utils import cycling, gabungan, mariadb, merging
+from playbooks.module_utils.book import Book
 from playbooks.module_utils.changes import read_counters
 from playbooks.module_utils.driver import connect
 from playbooks.module_utils.golden import DUMP
+from playbooks.module_utils.labels import read_labels
 from playbooks.module_utils.outcome import Steps
 from playbooks.module_utils.reconciling import Reconciliation
 from tests.databases import private_mariadb
@@ -62,7 +64,6 @@ class Merger:
         self.village(999, 8)
         mariadb.write_dump(self.socket, "b_v999", self.folder / DUMP)
         gabungan.create(self.socket, SCHEMA, self.folder, reference_map(), Steps())
-        self.run("SET GLOBAL userstat = 1")
 
     def run(self, sql: str) -> Any:
         """Ask or change anything."""
@@ -85,8 +86,9 @@ class Merger:
                 wanted=wanted,
                 references=references,
                 facts=str(len(json.dumps(facts()))),
-                counters=read_counters(link),
+                counters=read_counters(link, Book(link, SCHEMA)),
                 version=gabungan.schema_version(link, SCHEMA),
+                labels=read_labels(link, SCHEMA, references.regency_wide),
             )
         with merging.writer(self.socket) as link:
             for village in villages:

@@ -44,9 +44,6 @@ def main() -> None:
     try:
         unknown = create(socket, params["schema"], golden, references, steps)
         with closing(connect(socket, "root")) as link:
-            # Villages that changed nothing cost one question then.
-            with link.cursor() as cursor:
-                cursor.execute("SET GLOBAL userstat = 1")
             grant_users(link, params["schema"], params["users"], references)
     except (Refusal, *EXPECTED) as problem:
         module.fail_json(**failure(problem), **steps.result())

@@ -9,10 +9,12 @@ from contextlib import closing
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible.module_utils.book import Book
 from ansible.module_utils.changes import read_counters
-from ansible.module_utils.cycling import Round, take_turn
+from ansible.module_utils.cycling import Round, sweep, take_turn
 from ansible.module_utils.driver import connect
 from ansible.module_utils.gabungan import contract, schema_version
+from ansible.module_utils.labels import read_labels
 from ansible.module_utils.merging import writer
 from ansible.module_utils.outcome import EXPECTED, Refusal, Steps, failure
 from ansible.module_utils.references import ReferenceMap
@@ -71,11 +73,13 @@ def _merge_all(params: dict[str, Any]) -> dict[str, Any]:
             wanted=contract(link, schema, references),
             references=references,
             facts=hashlib.sha256(json.dumps(params["references"]).encode()).hexdigest(),
-            counters=read_counters(link),
+            counters=read_counters(link, Book(link, schema)),
             version=schema_version(link, schema),
+            labels=read_labels(link, schema, references.regency_wide),
         )
     cycle.folder.mkdir(mode=0o700, exist_ok=True)
     with writer(socket) as link:
+        sweep(link, cycle)
         return {one["slug"]: _merge(link, cycle, one) for one in params["villages"]}
 
 

@@ -7,6 +7,7 @@ user of the gabungan can write in it.
 from __future__ import annotations
 
 import json
+import secrets
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -28,6 +29,11 @@ _FINGERPRINTS = (
     "CREATE TABLE IF NOT EXISTS {book}.fingerprints ("
     " config_id INT NOT NULL, name VARCHAR(64) NOT NULL, amount BIGINT NOT NULL,"
     " sum VARCHAR(40) NOT NULL, PRIMARY KEY (config_id, name)) ENGINE=InnoDB CHARSET=utf8mb4"
+)
+# In memory: a server that starts again has forgotten it, as it has what it counted.
+_MARK = (
+    "CREATE TABLE IF NOT EXISTS {book}.mark (one INT NOT NULL PRIMARY KEY,"
+    " mark CHAR(16) NOT NULL) ENGINE=MEMORY CHARSET=utf8mb4"
 )
 
 
@@ -60,7 +66,7 @@ class Book:
         """Make the book if it is missing; not to be called within a transaction."""
         with self.link.cursor() as cursor:
             cursor.execute(f"CREATE DATABASE IF NOT EXISTS {self.name} CHARACTER SET utf8mb4")
-            for statement in (_SLOTS, _FINGERPRINTS):
+            for statement in (_SLOTS, _FINGERPRINTS, _MARK):
                 cursor.execute(statement.format(book=self.name))
 
     def enter(self, config_id: int, code: str, shift: int, slots: int, token: int) -> Entry:
@@ -112,6 +118,17 @@ class Book:
             )
             row = cursor.fetchone()
         return None if row is None else self.enter(int(row[0]), code, row[1], row[2], token)
+
+    def mark(self, *, anew: bool) -> str:
+        """Return the mark of what the server counts now; another one after each of its starts."""
+        with self.link.cursor() as cursor:
+            if anew:
+                cursor.execute(f"DELETE FROM {self.name}.mark")
+            cursor.execute(
+                f"INSERT IGNORE INTO {self.name}.mark VALUES (1, %s)", (secrets.token_hex(8),)
+            )
+            cursor.execute(f"SELECT mark FROM {self.name}.mark")
+            return str((cursor.fetchone() or ("",))[0])
 
     def stamp_of(self, code: str) -> str:
         """Return the stamp of what is merged of a village; empty when nothing is."""

@@ -14,33 +14,30 @@ from typing import TYPE_CHECKING
 from .schemas import quoted
 
 if TYPE_CHECKING:
+    from .book import Book
     from .driver import Link
     from .references import ReferenceMap
     from .schemas import Table
 
-# Two looks at when the server started differ by rounding.
-_START_TOLERANCE_SECONDS = 2
-
 
 @dataclass(frozen=True)
 class Counters:
-    """Rows changed by database and table since the server started; what is at work just now.
+    """Rows changed by database and table since the server counts; what is at work just now.
 
-    `started` is in seconds since the epoch; `is_counting` tells whether the server counts at all.
+    Counters of different `mark` cannot be compared: the server counted anew in between.
     """
 
-    is_counting: bool
-    started: int
+    mark: str
     changed: Mapping[str, Mapping[str, int]]
     writing: frozenset[str]
 
     def settled(self, database: str, quiet: Collection[str]) -> dict[str, int] | None:
         """Return the counters of a database without the tables `quiet`.
 
-        None when they prove nothing: not counted, or a transaction is open whose rows count
-        already and are not to be seen yet.
+        None when they prove nothing: a transaction is open whose rows count already and are not
+        to be seen yet.
         """
-        if not self.is_counting or database in self.writing:
+        if database in self.writing:
             return None
         return {
             table: count
@@ -48,19 +45,18 @@ class Counters:
             if table not in quiet
         }
 
-    def is_same_server_run(self, started: int) -> bool:
-        """Whether the server has run on since `started`."""
-        return abs(self.started - started) <= _START_TOLERANCE_SECONDS
 
+def read_counters(link: Link, book: Book) -> Counters:
+    """Look at all databases of a server; to be called before the snapshot it shall vouch for.
 
-def read_counters(link: Link) -> Counters:
-    """Look at all databases of a server; to be called before the snapshot it shall vouch for."""
+    A server that does not count begins to, under a new mark.
+    """
     with link.cursor() as cursor:
-        cursor.execute(
-            "SELECT @@userstat, UNIX_TIMESTAMP() - CAST(VARIABLE_VALUE AS SIGNED)"
-            " FROM information_schema.GLOBAL_STATUS WHERE VARIABLE_NAME = 'UPTIME'"
-        )
-        counting, started = cursor.fetchone() or (0, 0)
+        cursor.execute("SELECT @@userstat")
+        (is_counting,) = cursor.fetchone() or (0,)
+        if not is_counting:
+            cursor.execute("SET GLOBAL userstat = 1")
+        mark = book.mark(anew=not is_counting)
         cursor.execute(
             "SELECT TABLE_SCHEMA, TABLE_NAME, ROWS_CHANGED FROM information_schema.TABLE_STATISTICS"
         )
@@ -73,7 +69,7 @@ def read_counters(link: Link) -> Counters:
             " WHERE x.trx_rows_modified > 0"
         )
         writing = frozenset(str(row[0]) for row in cursor.fetchall() if row[0])
-    return Counters(bool(counting), int(started), changed, writing)
+    return Counters(mark, changed, writing)
 
 
 def checksums(

@@ -5,21 +5,23 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from . import merging
+from . import merging, staging
 from .book import Book
 from .changes import Counters
 from .exporting import export, is_unchanged, snapshot
-from .fence import fenced
+from .fence import fenced, hold
 from .gabungan import schema_version
 from .manifests import SLOT_SIZE, Manifest, Order
 from .outcome import Refusal
 
 if TYPE_CHECKING:
     from .driver import Link
+    from .labels import Labels
     from .outcome import Steps
     from .references import ReferenceMap
     from .schemas import Table
@@ -31,7 +33,8 @@ class Round:
     """What the villages of one call have in common.
 
     `wanted` are the gabungan's tables, `key` makes pseudonyms, `facts` is a checksum of the
-    reference map. `is_whole` sends everything, whatever changed. `version` is that of its schema.
+    reference map. `is_whole` sends everything, whatever changed. `version` is that
+    of its schema, `labels` what rows of the regency are called there.
     """
 
     layout: LayoutVars
@@ -44,6 +47,7 @@ class Round:
     facts: str
     counters: Counters
     version: int
+    labels: Labels
 
     @property
     def folder(self) -> Path:
@@ -87,6 +91,14 @@ def take_turn(link: Link, cycle: Round, village: MergeVars, steps: Steps) -> dic
         return {"state": "merged", **report}
 
 
+def sweep(link: Link, cycle: Round) -> None:
+    """Remove what merges that were killed left behind: staged rows, and what was read."""
+    staging.sweep(link, cycle.schema)
+    for left in [*cycle.folder.glob("*.zip"), *cycle.folder.glob("*.partial")]:
+        with suppress(Refusal), hold(cycle.layout["lock_dir"], left.stem, patience=0):
+            left.unlink(missing_ok=True)
+
+
 def _read(manifest: Manifest | None) -> str:
     """Say what was read of a village, and what of it nobody has said the meaning of."""
     if manifest is None:
@@ -110,6 +122,7 @@ def _order(cycle: Round, village: MergeVars, known: Mapping[str, Any]) -> Order:
         references=cycle.references,
         known=known.get("checksums"),
         base=known.get("stamp", ""),
+        labels=cycle.labels,
     )
 
 
@@ -142,7 +155,7 @@ def _remember(cycle: Round, village: MergeVars, told: Mapping[str, Any]) -> None
     noted = {
         **told,
         "rules": _rules(cycle, village),
-        "started": cycle.counters.started,
+        "mark": cycle.counters.mark,
         "counters": cycle.counters.settled(village["database"], quiet),
     }
     note = _note(cycle, village)

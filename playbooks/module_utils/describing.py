@@ -141,7 +141,9 @@ def describe(
         else:
             state, expected = ("left_out" if name in order.references.left_out else "unknown"), 0
         if rows or state != "unknown":
-            manifest.tables[name] = {"state": state, "source": rows, "expected": expected}
+            left = _count_left(link, passage, name) if state == "unchanged" else rows
+            told = {"state": state, "source": rows, "expected": expected, "left": left}
+            manifest.tables[name] = told
         missing = (
             set(table.columns) - set(order.wanted[name].columns) if name in order.wanted else ()
         )
@@ -154,6 +156,25 @@ def _count_rows(link: Link, order: Order, table: Table, config_id: int) -> int:
     with link.cursor() as cursor:
         cursor.execute(f"SELECT COUNT(*) FROM {quoted(order.database)}.{quoted(table.name)}{own}")
         return int((cursor.fetchone() or (0,))[0])
+
+
+def _count_left(link: Link, passage: Passage, table: str) -> int:
+    """Count the rows that stay behind: second ones of the same key, and what is withheld."""
+    scope = passage.scope
+    dropped = scope.dropped.get(table, ())
+    conditions = [] if "config_id" in scope.tables[table].columns else [f"NOT {scope.owned(table)}"]
+    if table in scope.only:
+        key = f"t.{quoted(scope.references.key_of(table))}"
+        kept = f" AND {key} NOT IN ({', '.join(map(str, dropped))})" if dropped else ""
+        only = scope.only[table].replace("{t}", "t")
+        conditions.append(f"({scope.owned(table)}{kept} AND NOT {only})")
+    if not conditions:
+        return len(dropped)
+    with link.cursor() as cursor:
+        cursor.execute(
+            f"SELECT COUNT(*) FROM {scope.name(table)} t WHERE {' OR '.join(conditions)}"
+        )
+        return len(dropped) + int((cursor.fetchone() or (0,))[0])
 
 
 def _count_expected(link: Link, passage: Passage, table: str) -> int:

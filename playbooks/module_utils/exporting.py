@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from .changes import Counters, checksums
 from .consents import Pseudonyms
 from .describing import count, describe, passage_of, read_identity, refuse_too_large
+from .labels import compare, read_labels
 from .manifests import MANIFEST, Manifest, Order
 from .reading import reader
 from .references import CONFIG
@@ -82,6 +83,7 @@ def export(link: Link, order: Order, target: Path) -> Manifest | None:
             f"duplicate: {t}.{key}" for t, keys in passage.scope.dropped.items() for key in keys
         ],
     )
+    manifest.quality += compare(order.labels, read_labels(link, order.database, order.labels))
     describe(link, order, passage, manifest, tables=tables)
     pseudonyms = Pseudonyms(order.key)
     write_tables(link, passage, manifest, target, changed=changed, pseudonyms=pseudonyms)
@@ -95,7 +97,7 @@ def is_unchanged(
     known: Mapping[str, Any], counters: Counters, database: str, quiet: Collection[str]
 ) -> bool:
     """Whether the server's counters prove that nothing has changed since `known` was noted."""
-    if not known.get("counters") or not counters.is_same_server_run(int(known["started"])):
+    if not known.get("counters") or known.get("mark") != counters.mark:
         return False
     return bool(counters.settled(database, quiet) == known["counters"])
 

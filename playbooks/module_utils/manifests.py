@@ -12,6 +12,7 @@ from .outcome import Refusal
 
 if TYPE_CHECKING:
     from .figures import Figures
+    from .labels import Labels
     from .references import ReferenceMap
     from .resolving import Counts
     from .schemas import Table
@@ -28,7 +29,7 @@ class Order:
     `code` is the village's, `wanted` the gabungan's tables, `key` that of the pseudonyms (hex).
     `shift` and `becomes` are its place there, of so many `slots`. `known` are the checksums of
     the tables as they were sent last under the stamp `base`, None to send all. `day` is the
-    one ages are counted on.
+    one ages are counted on, `labels` what the regency's own rows are called there.
     """
 
     database: str
@@ -43,6 +44,7 @@ class Order:
     references: ReferenceMap
     known: Mapping[str, str] | None = None
     base: str = ""
+    labels: Labels = field(default_factory=dict)
 
 
 @dataclass

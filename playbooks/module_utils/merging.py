@@ -9,12 +9,13 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from . import neighbours
 from .book import Book, Entry
 from .consents import Consent
 from .driver import connect
 from .manifests import SLOT_SIZE, Manifest
 from .outcome import MySQLError, Refusal
-from .reconciling import Difference, Print, Reconciliation, fingerprint, refuse
+from .reconciling import Difference, Print, Reconciliation, fingerprint, fingerprints, refuse
 from .references import CONFIG, ReferenceMap
 from .relations import Scope
 from .schemas import Table, quoted
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 PATIENCE_SECONDS = 3600
 _DUPLICATE = 1062
 _SESSION = (
-    "SET SESSION sql_mode = 'NO_AUTO_VALUE_ON_ZERO', time_zone = '+00:00',"
+    "SET SESSION sql_mode = 'NO_AUTO_VALUE_ON_ZERO,ALLOW_INVALID_DATES', time_zone = '+00:00',"
     " tx_isolation = 'READ-COMMITTED', foreign_key_checks = 0, innodb_lock_wait_timeout = 30"
 )
 
@@ -80,7 +81,7 @@ def merge(link: Link, order: Order, steps: Steps, tables: Mapping[str, Table]) -
             prints = _fingerprints(link, staging, manifest)
             step.detail = f"{len(prints)} tables"
         with steps.step("merge") as step, turn(link, order.schema):
-            proof = Reconciliation(link, scope, manifest, consent, prints)
+            proof = Reconciliation(link, scope, manifest, consent, prints, staging)
             rows = _replace(link, order, proof, staging)
             step.changed, step.detail = True, f"{rows} rows"
     return {**_report(manifest, rows), "shares": dict(order.shares)}
@@ -105,13 +106,12 @@ def turn(link: Link, schema: str) -> Iterator[None]:
 
 
 def _fingerprints(link: Link, staging: str, manifest: Manifest) -> dict[str, Print]:
-    return {
-        table: fingerprint(
-            link, f"{quoted(staging)}.{quoted(table)}", manifest.tables[table]["columns"], "TRUE"
-        )
+    asked = {
+        table: (f"{quoted(staging)}.{quoted(table)}", manifest.tables[table]["columns"], "TRUE")
         for table in manifest.sent
         if manifest.tables[table]["expected"]
     }
+    return fingerprints(link, asked)
 
 
 def _replace(link: Link, order: Order, proof: Reconciliation, staging: str) -> int:
@@ -124,8 +124,13 @@ def _replace(link: Link, order: Order, proof: Reconciliation, staging: str) -> i
         )
         _refuse_other_base(entry, manifest)
         cleared = list(proof.scope.tables) if manifest.is_whole else manifest.sent
+        own, before = (
+            neighbours.count_own(link, proof.scope, cleared),
+            neighbours.touched_rows(link),
+        )
         clear(link, proof.scope, cleared, entry)
         rows = _fill(link, proof, staging)
+        neighbours.refuse_others(before, neighbours.touched_rows(link), own, rows)
         _write_identity(link, order, manifest)
         refuse(proof.differences())
         prints = _prints(proof, manifest)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from . import figures, resolving
 from .consents import NAME_PATTERN, NUMBER_PATTERN
 from .outcome import Refusal
+from .resolving import AT_ONCE
 from .schemas import quoted
 
 if TYPE_CHECKING:
@@ -40,21 +41,37 @@ class Difference:
 
 def fingerprint(link: Link, name: str, columns: Collection[str], condition: str) -> Print:
     """Return the number of rows and a sum over all they hold; the order does not matter."""
+    return fingerprints(link, {"": (name, columns, condition)})[""]
+
+
+def fingerprints(
+    link: Link, asked: Mapping[str, tuple[str, Collection[str], str]]
+) -> dict[str, Print]:
+    """Return the fingerprints of many tables: name, columns and condition of each by its key."""
+    found: dict[str, Print] = {}
+    keys = list(asked)
+    for first in range(0, len(keys), AT_ONCE):
+        some = keys[first : first + AT_ONCE]
+        with link.cursor() as cursor:
+            cursor.execute(" UNION ALL ".join(_sum(at, *asked[key]) for at, key in enumerate(some)))
+            rows = cursor.fetchall()
+        found |= {some[int(at)]: (int(count), str(total)) for at, count, total in rows}
+    return found
+
+
+def _sum(at: int, name: str, columns: Collection[str], condition: str) -> str:
     parts = ", ".join(f"COALESCE(t.{quoted(one)}, '\\x1e')" for one in columns)
-    with link.cursor() as cursor:
-        cursor.execute(
-            f"SELECT COUNT(*), COALESCE(SUM(CRC32(CONCAT_WS('\\x1f', {parts}))), 0)"
-            f" FROM {name} t WHERE {condition}"
-        )
-        count, total = cursor.fetchone() or (0, 0)
-    return int(count), str(total)
+    return (
+        f"SELECT {at}, COUNT(*), COALESCE(SUM(CRC32(CONCAT_WS('\\x1f', {parts}))), 0)"
+        f" FROM {name} t WHERE {condition}"
+    )
 
 
 @dataclass(frozen=True)
 class Reconciliation:
     """Compares a village in the gabungan with the manifest of where it came from.
 
-    `staged` are the fingerprints of the rows that arrived.
+    `staged` are the fingerprints of the rows that arrived, and lie in the schema `staging`.
     """
 
     link: Link
@@ -62,6 +79,7 @@ class Reconciliation:
     manifest: Manifest
     consent: Consent
     staged: Mapping[str, Print]
+    staging: str
 
     def differences(self) -> list[Difference]:
         """Return everything that is not as it should be; empty when the merge is right."""
@@ -72,6 +90,9 @@ class Reconciliation:
         """Every table the village has is there in full, whether or not it changed."""
         lost = []
         for table, told in self.manifest.tables.items():
+            if told["source"] != told["expected"] + told["left"]:
+                known = told["expected"] + told["left"]
+                lost.append(Difference(table, "rows accounted for", told["source"], known))
             if told["state"] == "unknown":
                 continue
             if table not in self.scope.tables:
@@ -95,16 +116,33 @@ class Reconciliation:
 
     def _contents(self) -> list[Difference]:
         """Compare what arrived with what stands there: nothing cut off, nothing changed."""
-        found = []
+        found, sent = [], self.manifest.tables
+        asked = {
+            table: (self.scope.name(table), sent[table]["columns"], self.scope.where(table))
+            for table in self.staged
+        }
+        there = fingerprints(self.link, asked)
         for table, expected in self.staged.items():
-            columns = self.manifest.tables[table]["columns"]
-            name, where = self.scope.name(table), self.scope.where(table)
-            merged = fingerprint(self.link, name, columns, where)
+            columns, merged = sent[table]["columns"], there[table]
             if merged[0] != expected[0]:
                 found.append(Difference(table, "rows", expected[0], merged[0]))
             elif merged[1] != expected[1]:
-                found.append(Difference(table, "contents", expected[1], merged[1]))
+                column, rows = self._changed(table, columns)
+                what = f"contents of {column}"
+                found.append(Difference(table, what, expected[1], merged[1], rows))
         return found
+
+    def _changed(self, table: str, columns: Collection[str]) -> tuple[str, tuple[int, ...]]:
+        """Return which column is not as it arrived, and in which rows."""
+        staged, there = f"{quoted(self.staging)}.{quoted(table)}", self.scope.name(table)
+        for column in columns:
+            merged = fingerprint(self.link, there, [column], self.scope.where(table))
+            if fingerprint(self.link, staged, [column], "TRUE") != merged:
+                name, key = quoted(column), quoted(self.scope.references.key_of(table))
+                same = f"SELECT 1 FROM {staged} s WHERE s.{key} = t.{key} AND BINARY s.{name}"
+                other = f"NOT EXISTS ({same} <=> BINARY t.{name})"
+                return column, self._examples(table, other)
+        return "several columns", ()
 
     def _withheld(self) -> list[Difference]:
         """Nothing is there of what consent withholds, whatever the source says it sent."""

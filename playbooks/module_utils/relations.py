@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
     from .schemas import Table
 
 _NUMBER = "^[1-9][0-9]{0,9}$"
+_TEXT = re.compile(r"(?:var)?char\b|(?:tiny|medium|long)?text\b|enum\b|set\b")
+_NUMERIC = re.compile(r"(?:tiny|small|medium|big)?int\b|decimal|double|float|bit|year|time")
 # Stands before what a mask must leave alone.
 KEEP = "\x01"
 
@@ -46,7 +49,7 @@ class Scope:
         """Return the condition that a row of `table` is the village's and counts."""
         if table in self.gone:
             return "FALSE"
-        parts = [self._owned(table, alias)]
+        parts = [self.owned(table, alias)]
         if dropped := self.dropped.get(table):
             key = quoted(self.references.key_of(table))
             parts.append(f"{alias}.{key} NOT IN ({', '.join(map(str, dropped))})")
@@ -54,7 +57,8 @@ class Scope:
             parts.append(self.only[table].replace("{t}", alias))
         return " AND ".join(parts)
 
-    def _owned(self, table: str, alias: str) -> str:
+    def owned(self, table: str, alias: str = "t") -> str:
+        """Return the condition that a row is the village's, whether or not it counts."""
         way = self.references.by_parent.get(table)
         if way is None or "config_id" in self.tables[table].columns:
             return f"{alias}.config_id = {self.config_id}"
@@ -128,8 +132,10 @@ class Passage:
         kind, target = self.scope.tables[table].columns[name], self.wanted[table].columns[name]
         if "blob" in kind.type:
             value = f"HEX({value})"
+        if _TEXT.match(kind.type) and not _TEXT.match(target.type):
+            value = f"IF(TRIM({value}) = '', {self.nothing(table, name)}, {value})"
         if kind.nullable and not target.nullable:
-            return f"COALESCE({value}, '')"
+            return f"COALESCE({value}, {_empty(target.type)})"
         return value
 
     def _value(self, table: str, name: str, column: str) -> str:
@@ -156,9 +162,7 @@ class Passage:
     def nothing(self, table: str, name: str) -> str:
         """Return what stands for a value that is not there."""
         column = self.wanted[table].columns[name]
-        if column.nullable:
-            return "NULL"
-        return "0" if "int" in column.type else "''"
+        return "NULL" if column.nullable else _empty(column.type)
 
     def _reference(self, table: str, one: Reference, column: str) -> str:
         if one.by:
@@ -200,6 +204,15 @@ class Passage:
                 value = f"CONCAT({keep}, {value})" if keep else value
             cases += f" WHEN '{case}' THEN {value}"
         return f"CASE {self.scope.selector(one)}{cases} ELSE {column} END"
+
+
+def _empty(kind: str) -> str:
+    """Return what stands for nothing in a column that must hold something."""
+    if kind.startswith(("datetime", "timestamp")):
+        return "'0000-00-00 00:00:00'"
+    if kind.startswith("date"):
+        return "'0000-00-00'"
+    return "0" if _NUMERIC.match(kind) else "''"
 
 
 def without_lost(scope: Scope, consent: Consent, wanted: Mapping[str, Table]) -> dict[str, str]:

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 
 Counts = dict[str, list[int]]
 
+# So many tables are asked for in one statement: most are small, and to ask costs more than to look.
+AT_ONCE = 30
+
 
 @dataclass(frozen=True)
 class _Asked:
@@ -42,11 +45,29 @@ class _Asked:
     def value(self) -> str:
         """Return the id it refers to, NULL when it refers to none."""
         column = f"t.{quoted(self.one.column)}"
+        value = column
         if self.one.is_text:
-            column = f"IF({column} REGEXP '^[1-9][0-9]{{0,9}}$', CAST({column} AS SIGNED), NULL)"
+            value = f"IF({column} REGEXP '^[1-9][0-9]{{0,9}}$', CAST({column} AS SIGNED), NULL)"
         if self.one.by:
-            return f"IF({self.scope.selector(self.one)} = '{self.case}', {column}, NULL)"
-        return column
+            last = f"{self._way(len(self.one.by) // 2)}.{quoted(self.one.by[-1])}"
+            return f"IF({last} = '{self.case}', {value}, NULL)"
+        return value
+
+    def _way(self, step: int) -> str:
+        return f"{self.one.column}_{step}"
+
+    @property
+    def way(self) -> str:
+        """Return the joins that lead to what decides its target; the same for all its cases."""
+        by, joins, before = self.one.by, "", "t"
+        for step, place in enumerate(range(1, len(by) - 1, 2), 1):
+            key, alias = quoted(self.scope.references.key_of(by[place])), self._way(step)
+            joins += (
+                f" LEFT JOIN {self.scope.name(by[place])} {alias}"
+                f" ON {alias}.{key} = {before}.{quoted(by[place - 1])}"
+            )
+            before = alias
+        return joins
 
     @property
     def inside(self) -> str:
@@ -98,24 +119,32 @@ def reference_counts(link: Link, scope: Scope, tables: Collection[str]) -> Count
     within the village alone. Those stray that point beyond its ids, where another village's rows
     may lie. All references of a table are one query.
     """
+    asked = [found for table in tables if (found := _asked(scope, table))]
     counts: Counts = {}
-    for table in tables:
-        if asked := _asked(scope, table):
-            counts |= _count_references(link, scope, table, asked)
-    return counts
+    for first in range(0, len(asked), AT_ONCE):
+        some = asked[first : first + AT_ONCE]
+        with link.cursor() as cursor:
+            cursor.execute(" UNION ALL ".join(_sums(scope, at, one) for at, one in enumerate(some)))
+            rows = cursor.fetchall()
+        for at, text in rows:
+            row = [int(float(one)) for one in str(text).split(",")]
+            counts |= {one.name: row[3 * n : 3 * n + 3] for n, one in enumerate(some[int(at)])}
+    return {name: found for name, found in counts.items() if any(found)}
 
 
-def _count_references(link: Link, scope: Scope, table: str, asked: list[_Asked]) -> Counts:
-    fields = [f"SUM({one.inside}), COUNT({one.key}), SUM({one.beyond})" for one in asked]
-    joins = "".join(one.join for one in asked)
-    with link.cursor() as cursor:
-        cursor.execute(
-            f"SELECT {', '.join(fields)} FROM {scope.name(table)} t{joins}"
-            f" WHERE {scope.where(table)}"
-        )
-        row = [int(value or 0) for value in cursor.fetchone() or ()]
-    found = {one.name: row[3 * n : 3 * n + 3] for n, one in enumerate(asked)}
-    return {name: counts for name, counts in found.items() if any(counts)}
+def _sums(scope: Scope, at: int, asked: list[_Asked]) -> str:
+    """Return the query that counts for all references of a table, in one text."""
+    fields = [
+        f"COALESCE(SUM({one.inside}), 0), COUNT({one.key}), COALESCE(SUM({one.beyond}), 0)"
+        for one in asked
+    ]
+    # What decides several cases is joined once, before what they find.
+    ways = dict.fromkeys(one.way for one in asked)
+    joins, table = "".join([*ways, *(one.join for one in asked)]), asked[0].one.table
+    return (
+        f"SELECT {at}, CONCAT_WS(',', {', '.join(fields)}) FROM {scope.name(table)} t{joins}"
+        f" WHERE {scope.where(table)}"
+    )
 
 
 def examples(link: Link, scope: Scope, name: str, most: int) -> tuple[int, ...]:
@@ -130,7 +159,7 @@ def examples(link: Link, scope: Scope, name: str, most: int) -> tuple[int, ...]:
             continue
         with link.cursor() as cursor:
             cursor.execute(
-                f"SELECT t.{quoted(key)} FROM {scope.name(table)} t{one.join}"
+                f"SELECT t.{quoted(key)} FROM {scope.name(table)} t{one.way}{one.join}"
                 f" WHERE {scope.where(table)} AND {one.value} > 0 AND {one.key} IS NULL"
                 f" ORDER BY {one.inside}, 1 LIMIT {most}"
             )

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .outcome import Refusal
+from .outcome import MySQLError, Refusal
 from .schemas import quoted
 
 try:
@@ -28,6 +28,9 @@ _STATEMENT_BYTES = 1 << 20
 _NULL = "\\N"
 _ESCAPED = re.compile(r"\\(.)")
 _PLAIN = {"t": "\t", "n": "\n", "r": "\r", "0": "\0"}
+# Out of range, truncated, no such date or number, too long.
+_UNFIT = frozenset({1264, 1265, 1292, 1366, 1406})
+_OF_COLUMN = re.compile(r"column (?:`[^`]*`\.`[^`]*`\.)?[`']([^`']+)[`']")
 _WHOLE = re.compile(r"(?:tiny|small|medium|big)?int\b(?:\(\d+\))?")
 _TEXT = re.compile(r"(?:var)?char\b|(?:tiny|medium|long)?text\b|enum\b|set\b")
 
@@ -44,20 +47,68 @@ def staged(
     """Load a village's file; yields the schema it lies in, which is dropped whatever happens.
 
     Columns are as wide as they can be, so that what the gabungan cuts off is seen. Raises
-    Refusal `export_damaged` when the file is not what its manifest says.
+    Refusal `export_damaged` when the file is not what its manifest says, `value_unfit` for a
+    value that its column cannot hold.
     """
     name = staging_name(schema, manifest.becomes)
-    drop(link, name)
-    with link.cursor() as cursor:
-        cursor.execute(f"CREATE DATABASE {quoted(name)} CHARACTER SET utf8mb3")
-    try:
-        with zipfile.ZipFile(archive) as opened:
-            for table in manifest.sent:
-                if manifest.tables[table]["expected"]:
-                    _load(link, name, opened, manifest.tables[table], tables[table])
-        yield name
-    finally:
+    with owned(link, name) as is_free:
+        if not is_free:
+            raise Refusal(
+                "gabungan_busy",
+                "Another merge of this village is under way. Nothing was changed. Look which run"
+                " that is, then run this again.",
+                gabungan=schema,
+            )
         drop(link, name)
+        with link.cursor() as cursor:
+            cursor.execute(f"CREATE DATABASE {quoted(name)} CHARACTER SET utf8mb3")
+        try:
+            with strictly(link), zipfile.ZipFile(archive) as opened:
+                for table in manifest.sent:
+                    if manifest.tables[table]["expected"]:
+                        _load(link, name, opened, manifest.tables[table], tables[table])
+            yield name
+        finally:
+            drop(link, name)
+
+
+@contextmanager
+def owned(link: Link, name: str) -> Iterator[bool]:
+    """Own a staging schema as long as this connection lives; yields False when another one does."""
+    with link.cursor() as cursor:
+        cursor.execute("SELECT GET_LOCK(%s, 0)", (name,))
+        is_free = (cursor.fetchone() or (0,))[0] == 1
+        try:
+            yield is_free
+        finally:
+            if is_free:
+                cursor.execute("SELECT RELEASE_LOCK(%s)", (name,))
+
+
+@contextmanager
+def strictly(link: Link) -> Iterator[None]:
+    """Let the server refuse what does not fit, where it would cut it to size; dates may be odd."""
+    with link.cursor() as cursor:
+        cursor.execute("SET SESSION sql_mode = CONCAT(@@sql_mode, ',STRICT_ALL_TABLES')")
+        try:
+            yield
+        finally:
+            cursor.execute("SET SESSION sql_mode = REPLACE(@@sql_mode, 'STRICT_ALL_TABLES', '')")
+
+
+def sweep(link: Link, schema: str) -> int:
+    """Drop the staging schemas that killed merges left; return how many."""
+    pattern = re.compile(rf"{re.escape(schema)}_s[0-9]+")
+    with link.cursor() as cursor:
+        cursor.execute("SELECT SCHEMA_NAME FROM information_schema.SCHEMATA")
+        left = [str(row[0]) for row in cursor.fetchall() if pattern.fullmatch(str(row[0]))]
+    count = 0
+    for name in left:
+        with owned(link, name) as is_free:
+            if is_free:
+                drop(link, name)
+                count += 1
+    return count
 
 
 def drop(link: Link, name: str) -> None:
@@ -82,7 +133,10 @@ def _load(
         while lines := file.readlines(_STATEMENT_BYTES):
             digest.update(b"".join(lines))
             rows = ",".join(_row(line.decode(), blobs) for line in lines)
-            loaded += cursor.execute(f"INSERT INTO {target} VALUES {rows}")
+            try:
+                loaded += cursor.execute(f"INSERT INTO {target} VALUES {rows}")
+            except MySQLError as problem:
+                raise _unfit(table, problem) from problem
     if digest.hexdigest() != told["sha256"]:
         raise Refusal(
             "export_damaged",
@@ -98,6 +152,20 @@ def _load(
             expected=told["expected"],
             merged=loaded,
         )
+
+
+def _unfit(table: str, problem: MySQLError) -> Exception:
+    """Return the refusal of a value; its column is told, what stands in it is not."""
+    named = _OF_COLUMN.search(str(problem.args[-1]))
+    if problem.args[0] not in _UNFIT or named is None:
+        return problem
+    return Refusal(
+        "value_unfit",
+        f"{table}.{named[1]} holds a value that does not fit into the gabungan's column. Nothing"
+        " was merged. Mend that column in the village's database, then merge again.",
+        table=table,
+        column=named[1],
+    )
 
 
 def _row(line: str, blobs: Sequence[bool]) -> str:

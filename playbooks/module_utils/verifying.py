@@ -29,8 +29,21 @@ def verify(
 ) -> dict[str, Any]:
     """Return by village which tables are not what was merged, and the numbers held in common.
 
-    Numbers are told by their first digits alone.
+    All of it is of one state, whatever is merged meanwhile. Numbers are told by their first
+    digits alone.
     """
+    with link.cursor() as cursor:
+        cursor.execute("SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+        cursor.execute("START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY")
+    try:
+        return _compare(link, schema, tables, references)
+    finally:
+        link.rollback()
+
+
+def _compare(
+    link: Link, schema: str, tables: Mapping[str, Table], references: ReferenceMap
+) -> dict[str, Any]:
     book = Book(link, schema)
     known = {name: one for name, one in tables.items() if references.is_village_table(one)}
     villages: dict[str, Any] = {}

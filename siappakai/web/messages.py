@@ -282,6 +282,10 @@ _EXPLANATIONS: Final = {
         _("Tidak ada keadaan lama yang disimpan di server. Tidak ada yang diubah."),
         _("Pulihkan dari sebuah cadangan."),
     ),
+    "table_refused": Explanation(
+        _("Tabel itu tidak dapat dipulihkan sendiri. Tidak ada yang diubah."),
+        _("Pulihkan seluruh basis data, atau pilih tabel lain."),
+    ),
     "folder_unknown": Explanation(
         _("Folder itu tidak ada di dalam cadangan. Tidak ada yang diubah."),
         _("Periksa namanya, atau pulihkan seluruh berkas."),

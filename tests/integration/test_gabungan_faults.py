@@ -150,10 +150,55 @@ def test_a_table_that_was_dropped(
     assert "log_surat: rows 0 instead of 3" in refused(merger, other)
 
 
+@pytest.mark.usefixtures("unchanged")
+def test_rows_that_nobody_accounts_for(
+    merger: Merger, other: Village, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Read and expected by the same condition, they would not be missed."""
+    whole = relations.Scope.where
+
+    def forgetful(self: relations.Scope, table: str, alias: str = "t") -> str:
+        condition = whole(self, table, alias)
+        return f"{condition} AND {alias}.id <> 2" if table == "agenda" else condition
+
+    monkeypatch.setattr(relations.Scope, "where", forgetful)
+    assert "agenda: rows accounted for 2 instead of 3" in refused(merger, other)
+
+
+@pytest.mark.usefixtures("unchanged")
+@pytest.mark.parametrize(
+    ("sql", "told"),
+    [
+        ("DELETE FROM {}.artikel WHERE config_id = {}", "Handler_delete"),
+        ("UPDATE {}.artikel SET judul = UUID() WHERE config_id = {}", "Handler_update"),
+    ],
+)
+def test_rows_of_another_village(
+    merger: Merger,
+    merged: Village,
+    other: Village,
+    *,
+    sql: str,
+    told: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def careless(link: Any, *known: Any) -> int:
+        with link.cursor() as cursor:
+            cursor.execute(sql.format(merger.schema, merged.number))
+        return clearing(link, *known)
+
+    clearing = merging.clear
+    monkeypatch.setattr(merging, "clear", careless)
+    assert f"gabungan: {told} of rows" in refused(merger, other)
+
+
 def test_a_column_that_is_too_narrow(merger: Merger, other: Village) -> None:
     merger.query("ALTER TABLE t_gabungan.artikel MODIFY judul VARCHAR(2)")
     try:
-        assert "artikel: contents" in refused(merger, other)
+        told = refused(merger, other)
+        first = (other.number - 1) * SLOT_SIZE
+        assert "artikel: contents of judul" in told
+        assert f"rows {first + 1}, {first + 2}, {first + 3}" in told
     finally:
         merger.query("ALTER TABLE t_gabungan.artikel MODIFY judul VARCHAR(200)")
 

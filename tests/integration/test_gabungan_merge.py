@@ -1,9 +1,12 @@
 """Merging villages: all of each, its own, and nothing of what was not shared."""
 
 import zipfile
+from contextlib import closing
 
 import pytest
 
+from playbooks.module_utils.driver import connect
+from playbooks.module_utils.labels import read_labels
 from playbooks.module_utils.outcome import Refusal
 from tests.gabungans import Merger
 from tests.shaped import Village
@@ -181,6 +184,40 @@ def test_a_table_with_a_column_nobody_has_explained_is_left_out_and_told(
         " (SELECT COUNT(id_peta) FROM t_gabungan.persil WHERE config_id = %s)"
     )
     assert merger.query(left, village.number, village.number) == [(0, 0)]
+
+
+def test_rows_of_the_regency_that_say_something_else_in_a_village_are_told(
+    merger: Merger, village: Village
+) -> None:
+    merger.query(f"INSERT INTO {merger.schema}.tweb_cacat (id, nama) VALUES (701, 'CACAT FISIK')")
+    merger.query(f"INSERT INTO {merger.schema}.tweb_cacat (id, nama) VALUES (702, 'CACAT MENTAL')")
+    merger.query(
+        f"INSERT INTO {home(village)}.tweb_cacat (id, nama) VALUES"
+        " (701, 'Cacat fisik.'), (702, 'TIDAK ADA'), (703, 'LAINNYA')"
+    )
+    with closing(connect(merger.socket, "root")) as link:
+        labels = read_labels(link, merger.schema, merger.references.regency_wide)
+    quality = merger.merge(village, labels=labels)["quality"]
+    told = [one for one in quality if one.split()[1] == "tweb_cacat" and " 70" in one]
+    assert [one.split(":")[0] for one in told] == ["extra", "label", "meaning"]
+    assert told[1:] == ["label: tweb_cacat 701", "meaning: tweb_cacat 702"]
+
+
+def test_a_value_that_fits_no_more_is_named_by_its_column_alone(
+    merger: Merger, village: Village
+) -> None:
+    table = f"{home(village)}.pembangunan"
+    merger.query(f"ALTER TABLE {table} MODIFY waktu VARCHAR(60), MODIFY tahun_anggaran VARCHAR(60)")
+    merger.query(f"UPDATE {table} SET waktu = '', tahun_anggaran = ' ' WHERE id = 1")
+    merger.merge(village)
+    merger.query(f"UPDATE {table} SET waktu = 'RAHASIA' WHERE id = 2")
+    before = merger.contents(village.number)
+    with pytest.raises(Refusal) as refused:
+        merger.merge(village)
+    assert refused.value.code == "value_unfit"
+    assert refused.value.params == {"table": "pembangunan", "column": "waktu"}
+    assert "RAHASIA" not in str(refused.value)
+    assert merger.contents(village.number) == before
 
 
 def test_rows_alike_under_a_key_of_the_gabungan_are_reported(
