@@ -10,6 +10,7 @@ from typing import Final
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import func, select
+from sqlalchemy.orm import defer, selectinload
 
 from siappakai.domain.backups import CopyState, ProofState
 from siappakai.domain.retention import Kept, Policy, Reason, judge
@@ -186,6 +187,8 @@ def prune(*, by: str) -> list[Judged]:
     """
     with transaction() as session:
         query = select(Backup).where(Backup.expired_at.is_(None)).order_by(Backup.id)
+        # All there are, for years: without their manifests.
+        query = query.options(defer(Backup.manifest), selectinload(Backup.copies))
         of_sites: dict[int, list[Backup]] = defaultdict(list)
         for backup in session.scalars(query):
             of_sites[backup.site_id].append(backup)

@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from sqlalchemy import ColumnElement, Select, and_, or_, select
-from sqlalchemy.orm import Session, aliased
+from sqlalchemy.orm import Session, aliased, joinedload
 
 from siappakai.domain.backups import CopyState, ProofState
 from siappakai.domain.states import ServerState
 from siappakai.errors import SiapPakaiError
-from siappakai.models import Backup, BackupCopy, Server, Store, db, utc_now
+from siappakai.models import Backup, BackupCopy, Server, Site, Store, db, utc_now
 from siappakai.models.transactions import transaction
 
 
@@ -20,9 +20,19 @@ def in_stores(what: Any) -> Select[Any]:
     return query.where(Store.removed_at.is_(None))
 
 
+def of_stores() -> Select[BackupCopy]:
+    """Select the copies in stores that are ours, with what names them.
+
+    Without manifests: there are thousands of copies, and each manifest has a line per table.
+    """
+    backup = joinedload(BackupCopy.backup)
+    named = backup.joinedload(Backup.site).joinedload(Site.village)
+    return in_stores(BackupCopy).options(backup.defer(Backup.manifest), named)
+
+
 def of_servers(server_ids: list[int]) -> Select[BackupCopy]:
-    """Select the copies of backups of servers in the stores that are ours, each joined."""
-    return in_stores(BackupCopy).where(Backup.server_id.in_(server_ids))
+    """Select the copies of backups of servers in the stores that are ours, with their names."""
+    return of_stores().where(Backup.server_id.in_(server_ids))
 
 
 def wanted() -> ColumnElement[bool]:

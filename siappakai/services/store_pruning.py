@@ -32,7 +32,7 @@ class Pruner:
 
 def due(store: Store) -> list[BackupCopy]:
     """Return the copies in a store that the rules let go, oldest first."""
-    query = copies.in_stores(BackupCopy).where(BackupCopy.store_id == store.id, copies.expired())
+    query = copies.of_stores().where(BackupCopy.store_id == store.id, copies.expired())
     return list(db.session.scalars(query.order_by(BackupCopy.id)))
 
 

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 from flask import Flask
+from sqlalchemy import event
 
 from playbooks.module_utils import backup_proof, room
 from siappakai.domain.alerts import AlertKind, Severity
@@ -27,6 +28,7 @@ from siappakai.services import (
     settings,
     stores,
 )
+from siappakai.services.errands import stored_name
 from tests.factories import BY, make_release, make_run, make_server, make_site
 
 SHA = "0" * 64
@@ -347,6 +349,23 @@ def test_a_restore_that_would_take_too_long_is_told(registry: Flask) -> None:
     assert found.params == {"sites": 1, "target": 60, "longest": 70}
     settings.put(settings.RESTORE_TARGET_MINUTES, 90, by=BY)
     assert list(backup_findings.look(utc_now())) == []
+
+
+def test_copies_are_read_by_few_queries_and_without_manifests(registry: Flask) -> None:
+    """There are thousands, and each manifest has a line for every table."""
+    make_store()
+    site = built_site()
+    for _ in range(5):
+        make_backup(site)
+    db.session.expire_all()
+    statements: list[str] = []
+    event.listen(db.engine, "before_cursor_execute", lambda *call: statements.append(call[2]))
+    for copy in db.session.scalars(copies.of_servers([site.server_id])):
+        assert stored_name(copy.backup)
+    backups.prune(by=BY)
+    asked = [one for one in statements if "FROM backup" in one]
+    assert len(asked) <= 3
+    assert not any("manifest" in one for one in asked)
 
 
 def test_both_sides_reckon_alike() -> None:
