@@ -22,7 +22,7 @@ from sqlalchemy.exc import DBAPIError
 from siappakai.config import Settings
 from siappakai.models import utc_now
 from siappakai.models.app import open_registry
-from siappakai.services import alerts, deliveries, health, own_certificate, watching
+from siappakai.services import alerts, deliveries, own_certificate, rounds, watching
 
 log = logging.getLogger("siappakai.lookout")
 
@@ -92,7 +92,7 @@ def look(settings: Settings, children: Children, since: datetime) -> None:
             alerts.review(since=since)
             channels, servers = deliveries.due_channels(), watching.due_servers()
             is_certificate_due = own_certificate.is_due()
-            health.note_lookout()
+            rounds.note_lookout()
     except DBAPIError as error:
         log.warning("the registry does not answer, trying again: %s", error)
         return

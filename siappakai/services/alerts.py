@@ -24,7 +24,7 @@ from siappakai.domain.alerts import (
 from siappakai.errors import ConflictError, NotFoundError
 from siappakai.models import Alert, db, registry_now
 from siappakai.models.transactions import transaction
-from siappakai.services import announcing, audit, health, settings
+from siappakai.services import announcing, audit, rounds, settings
 from siappakai.services.findings import LATE_SECONDS, look_around
 from siappakai.services.paging import Page, paginate
 from siappakai.wording import say
@@ -85,7 +85,7 @@ def watch_the_lookout(now: datetime | None = None) -> None:
     After a time when everything was off, the lookout has until the clock's second round.
     """
     now = now or registry_now(db.session())
-    last, tick = health.last_lookout_at(), health.last_tick_at()
+    last, tick = rounds.last_lookout_at(), rounds.last_tick_at()
     if last is None or now - last <= _LATE or tick is None or now - tick > _LATE:
         return
     told = last.isoformat()

@@ -26,13 +26,13 @@ from siappakai.services import (
     couriers,
     exports,
     firing,
-    health,
     incoming,
     leases,
     merges,
     outcomes,
     registry_backups,
     restorations,
+    rounds,
     steps,
 )
 from siappakai.services.hosts import Cast, hosts_of, keys_for
@@ -74,7 +74,7 @@ def tick() -> None:
     restorations.let_go()
     incoming.forget_old()
     registry_backups.ring_if_due()
-    health.note_tick()
+    rounds.note_tick()
 
 
 def sweep_orphans() -> None:

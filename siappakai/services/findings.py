@@ -33,9 +33,9 @@ from siappakai.models.app import current_settings
 from siappakai.services import (
     backup_findings,
     firing,
-    health,
     own_certificate,
     registry_findings,
+    rounds,
     servers,
     settings,
 )
@@ -272,7 +272,7 @@ def _has_moved(session: Session, now: datetime, workers: int) -> bool:
 
 
 def _stopped_clock(now: datetime, since: datetime) -> Iterator[Finding]:
-    last = health.last_tick_at()
+    last = rounds.last_tick_at()
     patience = max(_TICKS_MISSED * current_settings().tick_seconds, LATE_SECONDS)
     if (now - max(last or since, since)).total_seconds() <= patience:
         return

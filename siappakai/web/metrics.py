@@ -25,7 +25,7 @@ from siappakai.domain.states import ServerState
 from siappakai.errors import UnreachableError
 from siappakai.models import db, registry_now
 from siappakai.models.app import current_settings
-from siappakai.services import health, metrics, servers, settings
+from siappakai.services import metrics, rounds, servers, settings
 
 blueprint = Blueprint("metrics", __name__)
 
@@ -61,12 +61,12 @@ def _installation(now: datetime) -> Iterator[Metric]:
     yield _one(
         "siappakai_clock_tick_age_seconds",
         "Since the clock last ticked; +Inf before the first tick",
-        _age(now, health.last_tick_at()),
+        _age(now, rounds.last_tick_at()),
     )
     yield _one(
         "siappakai_lookout_age_seconds",
         "Since the lookout last went round; +Inf before its first round",
-        _age(now, health.last_lookout_at()),
+        _age(now, rounds.last_lookout_at()),
     )
 
 

@@ -31,7 +31,7 @@ from siappakai.lookout import Children, look
 from siappakai.models import Alert, Channel, Delivery, db, utc_now
 from siappakai.models.app import current_settings
 from siappakai.models.transactions import transaction
-from siappakai.services import alerts, channels, deliveries, health
+from siappakai.services import alerts, channels, deliveries, rounds
 from siappakai.services.channels import Wishes
 from tests.factories import BY
 from tests.receivers import Receiver, receiving
@@ -349,7 +349,7 @@ def test_the_lookout_tells_people_that_the_queue_is_dead(receiver: Receiver):
     assert json.loads(receiver.requests[0].body)["alert"]["kind"] == "queue_down"
     (alert,) = db.session.scalars(select(Alert).where(Alert.kind == AlertKind.QUEUE_DOWN))
     assert alert.state is AlertState.OPEN
-    assert health.last_lookout_at() is not None
+    assert rounds.last_lookout_at() is not None
 
 
 def test_the_command_line_says_whether_a_test_arrived(receiver: Receiver):

@@ -13,7 +13,7 @@ import pytest
 
 from siappakai.domain.states import RunState, ServerState, SiteState
 from siappakai.models import Run, Site, db, registry_now, utc_now
-from siappakai.services import health, servers, sites
+from siappakai.services import rounds, servers, sites
 from tests import factories
 from tests.engine import INSTALLED_SECONDS, PARTS, Engine
 
@@ -119,7 +119,7 @@ def lost_run(name: str, port: int) -> Run:
 
 def last_tick_at() -> datetime | None:
     db.session.commit()
-    return health.last_tick_at()
+    return rounds.last_tick_at()
 
 
 def is_probed(engine: Engine, run: Run) -> bool:

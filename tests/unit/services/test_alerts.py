@@ -11,7 +11,7 @@ from siappakai.domain.states import RunState, ServerState
 from siappakai.errors import ConflictError, NotFoundError, UnreachableError
 from siappakai.models import Alert, Delivery, Setting, db
 from siappakai.models.transactions import transaction
-from siappakai.services import alerts, audit, channels, demo, health, settings
+from siappakai.services import alerts, audit, channels, demo, rounds, settings
 from siappakai.services.channels import Wishes
 from tests.factories import BY, make_run, make_server, make_site, make_user
 
@@ -233,9 +233,9 @@ def test_everything_was_off_is_no_silence_of_the_lookout():
 
 
 def test_the_round_of_the_lookout_is_kept():
-    assert health.last_lookout_at() is None
-    health.note_lookout()
-    assert health.last_lookout_at() is not None
+    assert rounds.last_lookout_at() is None
+    rounds.note_lookout()
+    assert rounds.last_lookout_at() is not None
 
 
 def test_taking_note_and_getting_worse():

@@ -17,8 +17,8 @@ from siappakai.services import (
     alerts,
     execution,
     firing,
-    health,
     pruning,
+    rounds,
     schedules,
     settings,
     sites,
@@ -104,7 +104,7 @@ def test_the_clocks_round_fires_and_is_noted(site):
     plan(mark="2026-01-01T00:00:00")
     execution.tick()
     assert noted()
-    assert health.last_tick_at() is not None
+    assert rounds.last_tick_at() is not None
 
 
 def test_after_a_standstill_the_newest_is_caught_up_once_and_marked(site):

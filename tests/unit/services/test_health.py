@@ -12,7 +12,7 @@ from siappakai.credentials import new_key, read_keys, write_key_ring
 from siappakai.models import Setting, utc_now
 from siappakai.models.app import current_settings, open_registry
 from siappakai.models.transactions import transaction
-from siappakai.services import audit, execution, health
+from siappakai.services import audit, execution, health, machine_checks, rounds
 from tests.factories import make_server, make_site
 
 pytestmark = pytest.mark.usefixtures("registry")
@@ -43,7 +43,7 @@ def test_a_missing_state_folder(registry: Flask, tmp_path: Path):
 
 
 def test_a_full_disk(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(health, "_FREE_BYTES", 1024**6)
+    monkeypatch.setattr(machine_checks, "_FREE_BYTES", 1024**6)
     assert not check("disk").ok
 
 
@@ -60,7 +60,7 @@ def test_the_clock():
     late = utc_now() - timedelta(seconds=4 * current_settings().tick_seconds)
     with transaction() as session:
         session.merge(Setting(key="last_tick_at", value=late.isoformat()))
-    assert health.last_tick_at() == late
+    assert rounds.last_tick_at() == late
     assert not check("clock").ok
 
 

@@ -14,7 +14,7 @@ from siappakai.domain.states import TERMINAL, RunState, ServerState, SiteState
 from siappakai.models import Setting, db, utc_now
 from siappakai.models.app import current_settings
 from siappakai.models.transactions import transaction
-from siappakai.services import health
+from siappakai.services import rounds
 from siappakai.services.settings import DRAIN
 from tests.databases import every_database
 from tests.factories import make_release, make_run, make_server, make_site, make_village
@@ -178,7 +178,7 @@ def test_the_queue(settings: Settings, new_panel, redis: str):
     dispatch.send(own, 1)
     dispatch.send(own, 2)
     dispatch.send(own, 3, dispatch.SETTLE)
-    health.note_tick()
+    rounds.note_tick()
 
     found = scrape(browser)
 

@@ -11,7 +11,7 @@ from flask.testing import FlaskClient
 from siappakai.config import Settings
 from siappakai.models import Setting, utc_now
 from siappakai.models.transactions import transaction
-from siappakai.services import health
+from siappakai.services import rounds
 from siappakai.web.security import WATCHED
 
 TOKEN = "e8c1f1a3a5b04b0fa8e5"
@@ -108,7 +108,7 @@ def test_the_token_opens_no_other_page(with_settings):
 
 def test_ready(stranger: FlaskClient, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr("siappakai.dispatch.is_reachable", lambda _: True)
-    health.note_tick()
+    rounds.note_tick()
 
     answer = stranger.get("/readyz")
 
@@ -120,7 +120,7 @@ def test_ready(stranger: FlaskClient, monkeypatch: pytest.MonkeyPatch):
 
 
 def test_a_dead_redis_is_named(stranger: FlaskClient):
-    health.note_tick()
+    rounds.note_tick()
 
     answer = stranger.get("/readyz")
 
