@@ -2,67 +2,54 @@
 
 from __future__ import annotations
 
-import binascii
-import io
 import logging
 import shlex
 import socket
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 
 import paramiko
-from cryptography.exceptions import UnsupportedAlgorithm
-from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from paramiko.hostkeys import HostKeyEntry
 
 from siappakai.domain.hostkeys import HostKey
 from siappakai.domain.servers import Answer, CommandFailedError
-from siappakai.errors import InvalidInputError, RefusedError, UnreachableError
+from siappakai.errors import RefusedError
+from siappakai.ssh.authorized_keys import authorize
+from siappakai.ssh.keypairs import generate_key, load_private_key
+from siappakai.ssh.refusals import (
+    HostKeyChangedError,
+    KeyRefusedError,
+    Login,
+    PasswordLoginOffError,
+    ServerTimeoutError,
+    WrongPasswordError,
+    changed_host_key,
+    judged,
+    told,
+)
 from siappakai.wording import say
+
+__all__ = [
+    "Connection",
+    "HostKeyChangedError",
+    "KeyRefusedError",
+    "Login",
+    "PasswordLoginOffError",
+    "ServerTimeoutError",
+    "WrongPasswordError",
+    "changed_host_key",
+    "connect",
+    "fetch_host_key",
+    "generate_key",
+    "load_private_key",
+    "told",
+]
 
 _SUDO = ("sudo", "-n")
 # What is read of a stream at once.
 _PIECE = 1 << 18
-_KEY_CLASSES = (paramiko.Ed25519Key, paramiko.ECDSAKey, paramiko.RSAKey)
 # Whatever goes wrong is raised as well; its tracebacks in the log would tell nobody more.
 logging.getLogger("paramiko").setLevel(logging.CRITICAL)
-
-
-class HostKeyChangedError(RefusedError):
-    """The machine shows another host key than the pinned or confirmed one."""
-
-
-class WrongPasswordError(InvalidInputError):
-    """The account exists or not; this password does not open it."""
-
-
-class PasswordLoginOffError(RefusedError):
-    """The machine does not take passwords at all."""
-
-
-class KeyRefusedError(RefusedError):
-    """The machine does not take this key for this account."""
-
-
-class ServerTimeoutError(UnreachableError):
-    """Something answered once, then no more, or nothing within the time limit."""
-
-
-@dataclass(frozen=True, slots=True)
-class Login:
-    """Where to connect and who as; `host_key` is the only key that is accepted there.
-
-    Either a password or the text of a private key. Neither is ever stored or logged.
-    """
-
-    address: str
-    port: int
-    user: str
-    host_key: HostKey
-    password: str | None = None
-    private_key: str | None = None
 
 
 class Connection:
@@ -121,7 +108,7 @@ class Connection:
         """Add a public key to the account's authorized_keys; say whether it was missing."""
         with told(self.label), self._client.open_sftp() as sftp:
             try:
-                return _authorize(sftp, line)
+                return authorize(sftp, line)
             except PermissionError:
                 raise RefusedError(
                     say(
@@ -161,7 +148,7 @@ def connect(login: Login, timeout: float) -> Iterator[Connection]:
     with paramiko.SSHClient() as client:
         client.set_missing_host_key_policy(paramiko.RejectPolicy())
         _pin(client, login)
-        with told(label), _judged(login):
+        with told(label), judged(login):
             client.connect(
                 login.address,
                 login.port,
@@ -176,40 +163,6 @@ def connect(login: Login, timeout: float) -> Iterator[Connection]:
                 look_for_keys=False,
             )
         yield Connection(client, label, timeout)
-
-
-def load_private_key(text: str) -> paramiko.PKey:
-    """Return the private key written in `text`; raises InvalidInputError (`private_key`)."""
-    for kind in _KEY_CLASSES:
-        try:
-            return kind.from_private_key(io.StringIO(text.strip() + "\n"))
-        except paramiko.PasswordRequiredException:
-            raise InvalidInputError(
-                say("Kunci privat itu terkunci frasa sandi."),
-                say("Berikan kunci tanpa frasa sandi, atau pakai kata sandi akun."),
-                field="private_key",
-            ) from None
-        except (paramiko.SSHException, ValueError, UnsupportedAlgorithm, binascii.Error):
-            continue
-    raise InvalidInputError(
-        say("Teks itu bukan kunci privat SSH yang dikenal."),
-        say("Tempel berkas kunci Ed25519, ECDSA atau RSA seutuhnya."),
-        field="private_key",
-    )
-
-
-def generate_key(comment: str) -> tuple[str, str]:
-    """Return a new Ed25519 pair: the private key's text and the public key's line."""
-    key = Ed25519PrivateKey.generate()
-    private = key.private_bytes(
-        serialization.Encoding.PEM,
-        serialization.PrivateFormat.OpenSSH,
-        serialization.NoEncryption(),
-    )
-    public = key.public_key().public_bytes(
-        serialization.Encoding.OpenSSH, serialization.PublicFormat.OpenSSH
-    )
-    return private.decode(), f"{public.decode()} {comment}"
 
 
 def _failed(label: str, argv: Sequence[str], said: bytes) -> CommandFailedError:
@@ -243,114 +196,3 @@ def _pin(client: paramiko.SSHClient, login: Login) -> None:
     if entry is None:
         raise ValueError(f"not a host key: {login.host_key.line!r}")
     client.get_host_keys().add(name, login.host_key.type, entry.key)
-
-
-def _authorize(sftp: paramiko.SFTPClient, line: str) -> bool:
-    _make_private_folder(sftp, ".ssh")
-    present = _read(sftp, ".ssh/authorized_keys")
-    if line in present.splitlines():
-        sftp.chmod(".ssh/authorized_keys", 0o600)
-        return False
-    if present and not present.endswith("\n"):
-        present += "\n"
-    # Renamed into place: a broken link must not leave the account without its keys.
-    with sftp.open(".ssh/authorized_keys.siappakai", "w") as file:
-        sftp.chmod(".ssh/authorized_keys.siappakai", 0o600)
-        file.write(f"{present}{line}\n")
-    sftp.posix_rename(".ssh/authorized_keys.siappakai", ".ssh/authorized_keys")
-    return True
-
-
-def _make_private_folder(sftp: paramiko.SFTPClient, path: str) -> None:
-    try:
-        sftp.stat(path)
-    except FileNotFoundError:
-        sftp.mkdir(path, 0o700)
-    sftp.chmod(path, 0o700)
-
-
-def _read(sftp: paramiko.SFTPClient, path: str) -> str:
-    try:
-        with sftp.open(path) as file:
-            return file.read().decode()
-    except FileNotFoundError:
-        return ""
-
-
-@contextmanager
-def _judged(login: Login) -> Iterator[None]:
-    """Tell a refused host key, password and key apart."""
-    try:
-        yield
-    except paramiko.BadHostKeyException as error:
-        shown = HostKey(error.key.get_name(), error.key.get_base64()).fingerprint
-        raise changed_host_key(login.address, login.host_key.fingerprint, shown) from None
-    except paramiko.BadAuthenticationType as error:
-        raise _login_refused(login, error.allowed_types) from None
-    except paramiko.AuthenticationException:
-        raise _login_refused(login, ["password", "publickey"]) from None
-
-
-def changed_host_key(address: str, expected: str, shown: str) -> HostKeyChangedError:
-    """Return the error for a machine that shows another host key than expected."""
-    return HostKeyChangedError(
-        say(
-            "Kunci host %(address)s berubah: tersemat %(expected)s, kini %(shown)s.",
-            address=address,
-            expected=expected,
-            shown=shown,
-        ),
-        say(
-            "Bila server memang dipasang ulang, periksa sidik jari itu di servernya lalu "
-            "sematkan yang baru; bila tidak, jangan teruskan: bisa jadi ada yang menyadap."
-        ),
-    )
-
-
-def _login_refused(login: Login, allowed: list[str]) -> WrongPasswordError | RefusedError:
-    who = f"akun “{login.user}” di {login.address}"
-    if login.private_key is not None:
-        return KeyRefusedError(
-            say("Kunci SSH ditolak untuk %(who)s.", who=who),
-            say("Pastikan kunci publiknya ada di ~/.ssh/authorized_keys akun itu."),
-        )
-    if not {"password", "keyboard-interactive"} & set(allowed):
-        return PasswordLoginOffError(
-            say("Server tidak menerima kata sandi untuk %(who)s.", who=who),
-            say("Pakai kunci privat, atau tambahkan kunci publik panel ke akun itu."),
-        )
-    return WrongPasswordError(
-        say("Kata sandi salah untuk %(who)s.", who=who),
-        say("Periksa akun dan kata sandinya."),
-        field="password",
-    )
-
-
-@contextmanager
-def told(label: str) -> Iterator[None]:
-    """Turn what paramiko and the network raise into errors for people."""
-    try:
-        yield
-    except TimeoutError:
-        raise ServerTimeoutError(
-            say("Server %(label)s tidak menjawab dalam batas waktu.", label=label),
-            say("Periksa jaringan, alamat dan tembok apinya, lalu coba lagi."),
-        ) from None
-    except (OSError, EOFError) as error:
-        raise UnreachableError(
-            say(
-                "Server %(label)s tidak terjangkau: %(error)s.",
-                label=label,
-                error=str(error) or "sambungan putus",
-            ),
-            say("Periksa alamat, porta dan apakah sshd berjalan."),
-        ) from None
-    except paramiko.SSHException as error:
-        raise UnreachableError(
-            say(
-                "Server %(label)s tidak berbicara SSH dengan benar: %(error)s.",
-                label=label,
-                error=error,
-            ),
-            say("Pastikan porta itu milik sshd."),
-        ) from None
