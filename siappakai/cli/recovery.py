@@ -78,7 +78,7 @@ class RecoveredRecord:
 kit = Group("kit", help="The recovery kit: what brings this panel back on another machine.")
 
 
-@kit.command("make", example="siappakai kit make > kit-pemulihan.txt")
+@kit.command("make", example="siappakai kit make")
 def make() -> KitText:
     """Print the recovery kit: keep it on paper or in a file off this machine.
 

@@ -55,6 +55,7 @@ _NAVIGATION: Final = (
     NavigationItem("runs.show_list", _("Pekerjaan"), "circle-play"),
     NavigationItem("schedules.show_list", _("Jadwal"), "clock"),
     NavigationItem("backups.show_list", _("Cadangan"), "download"),
+    NavigationItem("gabungan.show", _("Gabungan"), "map-pinned"),
     NavigationItem("alerts.show_list", _("Peringatan"), "bell"),
     NavigationItem("servers.show_list", _("Server"), "server"),
     NavigationItem("releases.show_list", _("Rilis"), "package"),
@@ -63,7 +64,7 @@ _NAVIGATION: Final = (
     NavigationItem("settings.show", _("Pengaturan"), "settings", Role.ADMIN),
 )
 # Pages that the navigation counts to another noun.
-_PART_OF: Final = {"channels": "alerts"}
+_PART_OF: Final = {"channels": "alerts", "recovery": "backups", "stores": "backups"}
 _OF_RUN: Final = frozenset({"state", "page", "target"})
 # The query arguments of the pages that link to themselves.
 _QUERY: Final = {

@@ -40,7 +40,7 @@ def test_the_example_can_be_typed(entry: Entry, tmp_path: Path, monkeypatch: pyt
     path = entry.path.split()
     assert [program, *words[: len(path)]] == ["siappakai", *path]
     for word in words:
-        if Path(word).suffix in {".csv", ".gz", ".xlsx", ".zip"}:
+        if Path(word).suffix in {".csv", ".gz", ".txt", ".xlsx", ".zip"}:
             Path(word).touch()
     with entry.command.make_context(entry.path, words[len(path) :]) as context:
         assert not context.args

@@ -43,25 +43,16 @@ ON_A_PAGE = {
 }
 # Said here until their pages are made.
 NO_PAGE_YET = {
-    "backup_keys.appoint_prover",
-    "backup_keys.dismiss_prover",
     "backups.prune",
     "backups.request_copy",
     "consents.decide",
     "exports.deliver",
-    "merges.pause",
     "merges.request_create",
-    "merges.request_merge",
-    "merges.request_verify",
     "merges.request_withdraw",
     "merges.user_passwords",
     "narrowing.decide",
     "restores.request_restore",
     "store_pruning.prune",
-    "stores.add_s3",
-    "stores.add_sftp",
-    "stores.remove_store",
-    "stores.set_append_only",
 }
 # By their parts: `bulk.install_villages` on a page.
 IN_PARTS = {"sites.plan_site", "sites.request_install"}

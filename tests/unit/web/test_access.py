@@ -39,13 +39,14 @@ WHO_MAY = {
         "auth.logout auth.password dashboard.show imports.export releases.show_list runs.live "
         "runs.log runs.show runs.show_list servers.show servers.show_list villages.show "
         "villages.show_list "
-        "backups.show_list recovery.show schedules.show schedules.show_list "
+        "backups.show_list gabungan.show recovery.show schedules.show schedules.show_list "
         "sessions.end sessions.end_others sessions.show_list tokens.create tokens.revoke "
         "tokens.show_list totp.begin totp.confirm totp.qr "
         "totp.renew_recovery_codes totp.show totp.switch_off"
     ),
     Role.OPERATOR: (
         "alerts.acknowledge alerts.acknowledge_all "
+        "gabungan.merge gabungan.pause gabungan.resume gabungan.verify "
         "recovery.back_up backups.hold backups.take_all backups.verify "
         "imports.confirm imports.discard imports.show imports.upload runs.cancel runs.retry "
         "schedules.pause schedules.resume "
@@ -54,6 +55,8 @@ WHO_MAY = {
     ),
     Role.ADMIN: (
         "adoptions.adopt backups.release recovery.confirm_kit recovery.make_kit "
+        "stores.add_bucket stores.add_folder stores.appoint_prover stores.dismiss_prover "
+        "stores.inspect_machine stores.remove stores.set_append_only stores.show_list "
         "restores.confirm restores.forget restores.show restores.undo "
         "channels.create channels.messages channels.remove channels.renew_secret "
         "channels.set_enabled channels.set_threshold channels.show channels.show_list "
@@ -83,6 +86,7 @@ ARGUMENTS = {
     "file_format": "csv",
     "filename": "base.css",
     "kind": "configured",
+    "name": "tiada",
     "run_id": 999,
     "schedule_id": 999,
     "server_id": 999,

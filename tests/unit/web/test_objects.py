@@ -27,7 +27,7 @@ from tests.factories import (
     make_site,
     make_user,
 )
-from tests.unit.services.test_backups import make_backup
+from tests.unit.services.test_backups import make_backup, make_store
 from tests.unit.web.test_access import LOWEST, ORDER, REFUSED
 
 pytestmark = pytest.mark.walk
@@ -38,6 +38,7 @@ WORDS = {"file_format": "csv", "kind": "configured", "state": "off", "verb": "en
 MISSING = {
     "code": "5102012999",
     "draft_id": "nothing-of-the-kind-xx",
+    "name": "tiada",
     "version": "v2401.0.0",
 }
 # What would be something else if it were put together into a query, a path or a command.
@@ -53,6 +54,7 @@ ELSEWHERE = {*REACHING, *OF_THE_SOURCE, "sessions.end", "tokens.revoke"}
 FORMS: dict[str, dict[str, str]] = {
     "releases.note_seen": {"php": "8.2"},
     "servers.abandon": {"confirmed_count": "0"},
+    "stores.remove": {"typed": "gudang"},
     "servers.update": {"name": "Baru", "parallelism": "2"},
     "users.set_role": {"role": "viewer"},
     "villages.rename": {"nama_desa": "Baru"},
@@ -113,6 +115,7 @@ def _schedule() -> int:
 
 
 OBJECTS["alert_id"] = _alert
+OBJECTS["name"] = lambda: make_store(f"gudang-{utc_now().timestamp():.6f}".replace(".", "-")).name
 OBJECTS["backup_id"] = lambda: make_backup(make_site()).id
 
 
