@@ -43,9 +43,11 @@ def make_kit() -> ResponseReturnValue:
 @requires(Role.ADMIN)
 def confirm_kit() -> ResponseReturnValue:
     form = KitForm()
-    if form.accepted() and form.attempt(recovery_kits.confirm, form.number.data, by=actor()):
-        flash(_("Dicatat: kit pemulihan itu disimpan dan masih berlaku."))
-        return redirect(url_for("recovery.show"), 303)
+    if form.accepted():
+        standing = form.attempt(recovery_kits.confirm, form.number.data, by=actor())
+        if standing is not None:
+            flash(_("Dicatat: kit pemulihan itu disimpan dan masih berlaku."))
+            return redirect(url_for("recovery.show"), 303)
     return _page(form)
 
 

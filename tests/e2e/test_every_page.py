@@ -13,9 +13,18 @@ from siappakai.domain.alerts import AlertKind, Finding, Severity
 from siappakai.domain.backups import ProofState
 from siappakai.domain.recurrence import Every, Recurrence
 from siappakai.domain.states import RunState, StepState
-from siappakai.models import Alert, LoginSession, Step, db, utc_now
+from siappakai.models import Alert, LoginSession, RegistryCopy, Step, Store, db, utc_now
 from siappakai.models.transactions import transaction
-from siappakai.services import alerts, channels, imports, outcomes, schedules, tokens, totp
+from siappakai.services import (
+    alerts,
+    backup_keys,
+    channels,
+    imports,
+    outcomes,
+    schedules,
+    tokens,
+    totp,
+)
 from siappakai.services.schedule_orders import Order
 from siappakai.web import create_app
 from siappakai.web.bearer import is_api_endpoint
@@ -83,7 +92,7 @@ def fleet() -> dict[str, Any]:
     channel, _ = channels.create_channel(name="Kominfo", kind="webhook", address=hook, by=BY)
     tokens.create_token(person.id, name="Laporan", scopes=["runs:read"], days=9, by=BY)
     alerts.reconcile([FINDING], utc_now())
-    make_store()
+    _ready_to_be_lost(make_store())
     proven = {"proof_state": ProofState.PROVEN, "proven_at": utc_now()}
     make_backup(sites[0], **proven, proof={"tables": 244, "residents": 4812})
     draft = imports.preview_import(CSV, filename="desa.csv", by=BY)
@@ -92,12 +101,22 @@ def fleet() -> dict[str, Any]:
         "channel_id": channel.id,
         "code": sites[0].village.code,
         "draft_id": draft.id,
+        "name": "gudang",
         "run_id": run.id,
         "schedule_id": schedule.id,
         "server_id": server.id,
         "site_id": sites[0].id,
         "user_id": person.id,
     }
+
+
+def _ready_to_be_lost(store: Store) -> None:
+    backup_keys.make_recovery_key(by=BY)
+    factories.make_server("Pembukti", is_prover=True, proof_recipient=f"age1{'q' * 58}")
+    taken = {"taken_at": utc_now(), "checked_at": utc_now(), "size": 81920, "sha256": "0" * 64}
+    with transaction() as session:
+        name = "registry-20261122T050000Z-00000000.age"
+        session.add(RegistryCopy(store_id=store.id, name=name, **taken))
 
 
 def _run(sites: list[Any]) -> Any:
@@ -186,6 +205,8 @@ def test_every_answer_to_a_form_is_fit_for_everybody(page: Page, fleet: dict[str
         "Login admin": (f"/sites/{fleet['site_id']}/admin-login", {}),
         "Daftarkan 192.0.2.9": ("/servers/enrol", {"name": "Baru", "address": "192.0.2.9"}),
         "Kunci webhook": (f"/channels/{fleet['channel_id']}/secret", {}),
+        "Kit pemulihan": ("/recovery/kit", {}),
+        "Folder di 192.0.2.9": ("/stores/folder", {"address": "192.0.2.9"}),
         "Token baru": ("/tokens/new", {"name": "Uji", "scopes": "runs:read", "days": "9"}),
         "Kata sandi baru": (f"/users/{fleet['user_id']}/password", {}),
     }
