@@ -55,7 +55,7 @@ _NAVIGATION: Final = (
     NavigationItem("runs.show_list", _("Pekerjaan"), "circle-play"),
     NavigationItem("schedules.show_list", _("Jadwal"), "clock"),
     NavigationItem("backups.show_list", _("Cadangan"), "download"),
-    NavigationItem("gabungan.show", _("Gabungan"), "map-pinned"),
+    NavigationItem("gabungan.show", _("Gabungan"), "refresh-cw"),
     NavigationItem("alerts.show_list", _("Peringatan"), "bell"),
     NavigationItem("servers.show_list", _("Server"), "server"),
     NavigationItem("releases.show_list", _("Rilis"), "package"),

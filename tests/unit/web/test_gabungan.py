@@ -1,0 +1,100 @@
+"""The page of the gabungan: what it shows, what it asks for."""
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+
+from siappakai.domain.consent import GROUPS
+from siappakai.models import Run, db
+from siappakai.models.transactions import transaction
+from siappakai.services import merge_notes, merges
+from tests.factories import BY, make_release, make_server, make_site
+
+pytestmark = pytest.mark.usefixtures("panel")
+
+
+def make() -> None:
+    """Have a gabungan made."""
+    run = merges.request_create(
+        server=make_server(),
+        release=make_release(),
+        changes=["kesehatan=masked"],
+        all_as="full",
+        document="470/1/2026",
+        by=BY,
+    )
+    with transaction() as session:
+        merge_notes.note(session, run.id, {"unknown": []})
+
+
+def test_without_a_gabungan_the_page_says_how_to_make_one(operator: FlaskClient) -> None:
+    text = operator.get("/gabungan/").text
+    assert "siappakai gabungan init" in text
+    assert "Gabungkan sekarang" not in text
+
+
+def test_each_village_is_told_with_its_proof_its_quality_and_what_it_shares(
+    viewer: FlaskClient,
+) -> None:
+    make()
+    sites = [make_site(release=make_release()) for _ in range(3)]
+    run = merges.request_merge(site_ids=[one.id for one in sites], whole=False, by=BY)
+    merged = {
+        "state": "merged",
+        "tables": {"artikel": [2, 2, "sent"], "data_persil": [1, 0, "unknown"]},
+        "statistics": {"penduduk": 4812},
+        "references": 267,
+        "quality": ["duplicate: klasifikasi_surat.2"],
+        "shares": dict.fromkeys(GROUPS, "full"),
+    }
+    told = [
+        merged,
+        {"state": "waiting", "village": 2024110101, "gabungan": 2024100101},
+        {"state": "failed", "message": "rusak <b>"},
+    ]
+    with transaction() as session:
+        hosts = [f"opensid-{one.village.code}" for one in sites]
+        merge_notes.note(session, run.id, dict(zip(hosts, told, strict=True)))
+    text = viewer.get("/gabungan/").text
+    for words in (
+        "4812",
+        "2 tabel dan 267 rujukan cocok",
+        "duplicate: klasifikasi_surat.2",
+        "tidak dikenal: data_persil",
+        "Belum dihapus: kesehatan",
+        "disamarkan: kesehatan",
+        "sudah versi 2024110101",
+        "rusak &lt;b&gt;",
+    ):
+        assert words in text, words
+    assert "Gabungkan sekarang" not in text
+
+
+def test_what_somebody_else_wrote_is_told(viewer: FlaskClient) -> None:
+    make()
+    found = {
+        "villages": {"5102012001": {"differs": ["kia"]}, "5102012002": {"differs": []}},
+        "shared": [{"of": "tweb_penduduk.nik", "count": 3, "examples": []}],
+    }
+    with transaction() as session:
+        merge_notes.note(session, merges.request_verify(by=BY).id, found)
+    text = viewer.get("/gabungan/").text
+    assert "desa 5102012001: kia" in text
+    assert "5102012002" not in text
+    assert "3 nilai tweb_penduduk.nik" in text
+
+
+def test_operators_merge_verify_pause_and_resume(panel: Flask, operator: FlaskClient) -> None:
+    make()
+    make_site(release=make_release())
+    for path in ("merge", "verify"):
+        asked = operator.post(f"/gabungan/{path}")
+        db.session.commit()
+        run = db.session.query(Run).order_by(Run.id.desc()).first()
+        assert run is not None
+        assert (run.play, asked.location) == (path, f"/runs/{run.id}")
+    operator.post("/gabungan/pause")
+    assert "Lanjutkan" in operator.get("/gabungan/").text
+    assert operator.post("/gabungan/merge").status_code == 403
+    operator.post("/gabungan/resume")
+    assert "Gabungkan sekarang" in operator.get("/gabungan/").text
