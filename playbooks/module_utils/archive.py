@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from .variables import LayoutVars, SiteVars
 
 DUMP, FILES, MANIFEST = "database.sql.zst", "files.tar.zst", "manifest.json"
-# Made anew by every installation.
-_LEFT_OUT = ("rel", "tmp", "storage/fw", "current", "maintenance")
+# Made anew by every installation; and a former state, whose tables lie elsewhere.
+_LEFT_OUT = ("rel", "tmp", "storage/fw", "current", "maintenance", "aside")
 _INSERT = re.compile(rb"INSERT INTO `((?:[^`]|``)+)` VALUES")
 
 

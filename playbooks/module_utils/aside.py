@@ -47,7 +47,8 @@ class Journal:
     """What is known of the two states of a site.
 
     `run` is the run that switched last, `scope` what was restored, `serving` the state that
-    served when everything was at rest. `paths` are the folders that are switched, by slot;
+    served when everything was at rest. `paths` are the folders that are switched, by slot,
+    `table` the one table that is, if it is not all of them (`has_tables`); see one_table.py.
     `has` tells of each state which of them it holds. `until` is when what is aside may go.
     """
 
@@ -59,6 +60,7 @@ class Journal:
     serving: str = OLD
     phase: str = PREPARING
     has_tables: bool = False
+    table: str = ""
     is_first: bool = True
     paths: dict[str, str] = field(default_factory=dict)
     has: dict[str, list[str]] = field(default_factory=lambda: {OLD: [], NEW: []})
@@ -162,9 +164,8 @@ def is_whole(admin: Link, site: SiteVars, journal: Journal) -> bool:
     folders = all(
         tree.exists(site["folder"], f"{FOLDER}/{side}/{slot}") for slot in journal.has[side]
     )
-    if not journal.has_tables:
-        return folders
-    return folders and MARKER in tables(admin, schema(site["database"], side))
+    sign = MARKER if journal.has_tables else journal.table
+    return folders and (not sign or sign in tables(admin, schema(site["database"], side)))
 
 
 def note_present(site: SiteVars, journal: Journal) -> None:
@@ -218,6 +219,8 @@ def _rename(admin: Link, moves: Iterable[tuple[str, str, str]]) -> None:
     )
     if told:
         with admin.cursor() as cursor:
+            # Whoever holds a table open for longer shall not keep the village closed for a day.
+            cursor.execute("SET SESSION lock_wait_timeout = 60")
             cursor.execute(f"RENAME TABLE {told}")
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from . import aside, backup_proof, own_backup, site_tree, tree
+from . import aside, backup_proof, one_table, own_backup, site_tree, tree
 from .account import group_id
 from .aside import NEW
 from .differences import Difference, files_below, sums_of
@@ -16,14 +16,15 @@ from .sandbox import Access
 from .village_files import Place
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from .account import Account
     from .order import Order
     from .own_backup import Contents
     from .scratch import Scratch
 
-SITE, DATABASE, FILES, FOLDER = "site", "database", "files", "folder"
+SITE, DATABASE, FILES = "site", "database", "files"
+FOLDER, TABLE = "folder", "table"
 # Made anew by the site itself, or the settings that root writes.
 NOT_TAKEN = ("desa/config", "desa/cache")
 _SLOTS = {"desa": "desa", "app": "storage/app"}
@@ -33,8 +34,8 @@ _SLOTS = {"desa": "desa", "app": "storage/app"}
 class Wish:
     """What shall be restored: the opened backup, its manifest's hash, and how much of it.
 
-    `scope` is site, database, files, or folder:<path below desa/>. `run` is the panel's run,
-    `until` when the former state may go.
+    `scope` is site, database, files, folder:<path below desa/> or table:<name>. `run` is the
+    panel's run, `until` when the former state may go.
     """
 
     source: str
@@ -51,6 +52,16 @@ class Wish:
     @property
     def with_database(self) -> bool:
         return self.kind in {SITE, DATABASE}
+
+    @property
+    def table(self) -> str:
+        """The one table that is switched; raises Refusal `table_refused` for none of ours."""
+        return one_table.named(self.scope.partition(":")[2]) if self.kind == TABLE else ""
+
+    @property
+    def loads(self) -> bool:
+        """Tell whether the database of the backup is needed."""
+        return self.with_database or self.kind == TABLE
 
     @property
     def paths(self) -> dict[str, str]:
@@ -79,7 +90,7 @@ def read(wish: Wish, one: Scratch, sink: Sink | None = None) -> Contents:
 
     Raises Refusal `backup_foreign` or `backup_differs`, or what a damaged archive raises.
     """
-    load = one.load if wish.with_database else None
+    load = one.load if wish.loads else None
     with Path(wish.source).open("rb") as plain:
         found = own_backup.read(plain, database=load, files=sink)
     backup_proof.check_manifest(wish.manifest_sha256, found.manifest)
@@ -94,18 +105,21 @@ def difference(order: Order, wish: Wish, one: Scratch, found: Contents) -> Diffe
     site, told = order.site, Difference(left_out=found.left_out, examples=found.examples)
     if found.app_key != order.secrets["app_key"]:
         told.blocks.append("other_app_key")
-    if wish.with_database and found.manifest["release"] != site["release"]:
+    if wish.loads and found.manifest["release"] != site["release"]:
         told.blocks.append("other_release")
     if found.manifest["village"]["kode_desa"] != site["identity"]["kode_desa"]:
         told.blocks.append("other_village")
-    if wish.with_database:
+    if wish.loads:
         own = Access(
             order.layout["db_socket"],
             site["database"],
             site["db_user"],
             order.secrets["db_password"],
         )
-        told.compare(sums_of(own, one.account), found.manifest["tables"])
+        now, then = sums_of(own, one.account), found.manifest["tables"]
+        if wish.table:
+            now, then = _only(now, wish.table), _only(then, wish.table)
+        told.compare(now, then)
     if wish.paths:
         now = files_below(Path(site["folder"]), wish.paths.values())
         told.files = {"now": now}
@@ -113,6 +127,10 @@ def difference(order: Order, wish: Wish, one: Scratch, found: Contents) -> Diffe
             known = found.files
             told.files["then"] = {"count": known.count, "bytes": known.bytes}
     return told
+
+
+def _only(sums: Mapping[str, Any], name: str) -> dict[str, Any]:
+    return {name: sums[name]} if name in sums else {}
 
 
 class Sink:

@@ -12,7 +12,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from . import aside, comeback, mariadb, programs_kept, site_tree
+from . import aside, comeback, mariadb, one_table, programs_kept, site_tree
 from .account import find_account
 from .aside import NEW, Journal
 from .closing import closed_by
@@ -202,6 +202,11 @@ def _lay_down(order: Order, sink: Sink, admin: Link, journal: Journal, steps: St
                 journal.programs[NEW] = [program.as_dict() for program in written]
                 aside.receive_tables(admin, site, one.name)
                 journal.has_tables = True
+            if wish.table:
+                with closing(one.connect()) as link:
+                    one_table.check(admin, site["database"], link, wish.table)
+                    one_table.receive(admin, site, link, one.name, wish.table)
+                journal.table = wish.table
             aside.write(site["folder"], journal)
     return told
 

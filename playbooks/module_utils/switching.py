@@ -12,8 +12,21 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from . import applog, aside, closing, health, mariadb, programs_kept, scratch, site_tree, tree
+from . import (
+    applog,
+    aside,
+    closing,
+    health,
+    mariadb,
+    one_table,
+    passwords,
+    programs_kept,
+    scratch,
+    site_tree,
+    tree,
+)
 from .account import find_account, group_id
+from .driver import connect
 from .fence import fenced
 from .outcome import MySQLError, Refusal
 from .planting import village_link
@@ -74,6 +87,10 @@ def settle(layout: LayoutVars, site: SiteVars, admin: Link) -> bool:
         closing.close(site["folder"], who=closing.SWITCH)
         _still(site, admin)
         aside.switch(admin, layout, site, journal, journal.serving)
+        if journal.table:
+            one_table.gather(admin, site, journal.table)
+            with contextlib.closing(_own_link(layout, site)) as own:
+                one_table.fill(admin, own, site, journal.table, journal.serving)
         _freshen(site)
     if journal.phase != aside.RESTING:
         if journal.is_first or journal.phase == aside.FORGETTING:
@@ -90,12 +107,18 @@ def switch(order: Order, admin: Link, account: Account, journal: Journal, side: 
     site, layout = order.site, order.layout
     if journal.has_tables:
         journal.programs[journal.serving] = _own_programs(order)
+    if journal.table:
+        one_table.outdate(admin, site, journal.table, journal.serving)
     aside.note_present(site, journal)
     journal.phase = aside.SWITCHING
     aside.write(site["folder"], journal)
     closing.close(site["folder"], who=closing.SWITCH)
     _still(site, admin)
     aside.switch(admin, layout, site, journal, side)
+    if journal.table:
+        with contextlib.closing(_own_link(layout, site)) as own:
+            one_table.save(admin, own, site, journal.table, journal.serving)
+            one_table.fill(admin, own, site, journal.table, side)
     _renew_settings(order, account)
     _freshen(site)
     closing.reopen_switched(site["folder"])
@@ -106,6 +129,12 @@ def rest(site: SiteVars, journal: Journal, side: str, run: int, until: str) -> N
     journal.serving, journal.phase, journal.is_first = side, aside.RESTING, False
     journal.run, journal.until = run, until
     aside.write(site["folder"], journal)
+
+
+def _own_link(layout: LayoutVars, site: SiteVars) -> Link:
+    """Connect as the village's own user, with the password in its settings."""
+    password = passwords.in_use(site["folder"])
+    return connect(layout["db_socket"], site["db_user"], password, site["database"])
 
 
 def _own_programs(order: Order) -> list[dict[str, str]]:

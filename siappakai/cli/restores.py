@@ -37,7 +37,9 @@ class RestoreReport:
     state: Annotated[str, Column("Keadaan", "state of the run (RunState)")]
     message: Annotated[str, Column("Pesan", "what went wrong, if anything did")]
     backup: Annotated[str, Column("Cadangan", "name of the backup")]
-    scope: Annotated[str, Column("Bagian", "site, database, files, or folder and its path")]
+    scope: Annotated[
+        str, Column("Bagian", "site, database, files, or folder or table and its name")
+    ]
     same: Annotated[int | None, Column("Tabel sama", "tables that stay as they are")]
     files_now: Annotated[int | None, Column("Berkas kini", "files there are now")]
     files_then: Annotated[int | None, Column("Berkas kembali", "files in the backup")]
@@ -61,7 +63,7 @@ class RestoreReport:
     "--only",
     "scope",
     default="site",
-    help="database, files, or folder:PATH below desa/; the whole site unless given.",
+    help="database, files, folder:PATH below desa/ or table:NAME; the whole site unless given.",
 )
 @click.option("--look", is_flag=True, help="Only tell what would change.")
 @click.option("--server", "server_name", help="For a village that is gone: name of the server.")

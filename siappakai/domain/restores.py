@@ -1,6 +1,7 @@
 """What may be restored over a village that runs, and what is known of the state it replaced; pure.
 
-A scope is written `site`, `database`, `files`, or `folder:` and a path below the village's folder.
+A scope is written `site`, `database`, `files`, `folder:` and a path below the village's folder, or
+`table:` and its name.
 """
 
 from __future__ import annotations
@@ -14,13 +15,15 @@ from typing import Any, Final
 from siappakai.errors import InvalidInputError
 from siappakai.wording import say
 
-SITE, DATABASE, FILES, FOLDER = "site", "database", "files", "folder"
+SITE, DATABASE, FILES = "site", "database", "files"
+FOLDER, TABLE = "folder", "table"
 # A state that was replaced, and the one that came back: which of them serves.
 OLD, NEW = "old", "new"
 _WHOLE: Final = frozenset({SITE, DATABASE, FILES})
 _PATH: Final = re.compile(
     r"[A-Za-z0-9][A-Za-z0-9 ._-]{0,99}(?:/[A-Za-z0-9][A-Za-z0-9 ._-]{0,99}){0,9}"
 )
+_TABLE: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,58}")
 # Root's settings, the village's key, and what the application makes anew.
 _NOT_ALONE: Final = frozenset({"config", "app_key", "cache"})
 
@@ -34,9 +37,13 @@ def check_scope(text: str) -> str:
         return scope
     if kind == FOLDER and _PATH.fullmatch(path) and path.split("/")[0] not in _NOT_ALONE:
         return f"{FOLDER}:{path}"
+    if kind == TABLE and _TABLE.fullmatch(path):
+        return f"{TABLE}:{path}"
     raise InvalidInputError(
         say("“%(scope)s” tidak dapat dipulihkan sendiri.", scope=scope),
-        say("Pilih site, database, files, atau folder:upload/dokumen (folder di bawah desa/)."),
+        say(
+            "Pilih site, database, files, folder:upload/dokumen (di bawah desa/), atau table:nama."
+        ),
         field="scope",
     )
 

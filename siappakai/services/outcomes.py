@@ -49,6 +49,7 @@ def mark_removed(site: Site) -> None:
     """Note that a site is gone: its row stays for the history of its runs, its domain is free."""
     site.state = SiteState.REMOVED
     site.release_id = None
+    site.kept, site.kept_until = {}, None
     site.domain = f"removed-{site.id}.invalid"
 
 

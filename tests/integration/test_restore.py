@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from playbooks.module_utils import aside, restoring, switching
+from playbooks.module_utils import aside, one_table, restoring, switching
 from playbooks.module_utils.adoption import Upload, adopt
 from playbooks.module_utils.backup_proof import manifest_hash
 from playbooks.module_utils.backup_take import Order as TakeOrder
@@ -215,6 +215,7 @@ def test_a_village_is_restored_and_taken_back_again(village: Village) -> None:
     ("scope", "people", "photo"),
     [
         ("database", ["Made", "Wayan"], NEW_PHOTO),
+        ("table:tweb_penduduk", ["Made", "Wayan"], NEW_PHOTO),
         ("files", ["Salah"], OLD_PHOTO),
         ("folder:upload", ["Salah"], OLD_PHOTO),
     ],
@@ -244,6 +245,40 @@ def test_a_folder_that_is_gone_is_restored_and_others_are_refused(village: Villa
             restore(village.order(), village.asks(scope=f"folder:{path}"), Steps())
         assert refusal.value.code == code
         assert village.traces() == []
+
+
+@pytest.mark.parametrize("table", ["tak_ada", "siappakai_aside", "a`b", "catatan_uji"])
+def test_a_table_that_cannot_be_switched_alone_is_refused(village: Village, table: str) -> None:
+    """One that is nowhere, has no name of a table, or a trigger."""
+    with pytest.raises(Refusal) as refusal:
+        restore(village.order(), village.asks(scope=f"table:{table}"), Steps())
+    assert refusal.value.code == "table_refused"
+    assert village.is_now()
+    assert village.traces() == []
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("when", ["before", "after"])
+@pytest.mark.parametrize("name", ["one_table.save", "one_table.fill", "one_table.replace_rows"])
+def test_a_kill_while_one_table_is_switched_loses_no_row(
+    village: Village, monkeypatch: pytest.MonkeyPatch, name: str, when: str
+) -> None:
+    wish = village.asks(scope="table:tweb_penduduk")
+    _killed_at(name, when, monkeypatch, lambda: restore(village.order(), wish, Steps()))
+    _settle(village)
+    assert village.is_now()
+    restore(village.order(), wish, Steps())
+    village.query("UPDATE tweb_penduduk SET nama = 'Kerja' WHERE nama = 'Made'")
+    _killed_at(name, when, monkeypatch, lambda: undo(village.order(), 2, LATER, Steps()))
+    _settle(village)
+    assert village.people() == ["Kerja", "Wayan"], "what was entered since stays"
+    assert [name for name in _tables(village) if name.startswith("siappakai_")] == []
+    undo(village.order(), 3, LATER, Steps())
+    assert village.is_now()
+
+
+def _tables(village: Village) -> list[str]:
+    return [name for (name,) in village.query("SHOW TABLES")]
 
 
 def test_a_village_that_does_not_get_well_serves_what_it_served(
@@ -367,7 +402,8 @@ def _killed_at(
 ) -> None:
     """Do it in a child that dies as by kill -9."""
     where, _, function = name.partition(".")
-    owner = {"aside": aside, "closing": switching.closing, "restoring": restoring}[where]
+    owners = {"aside": aside, "closing": switching.closing, "one_table": one_table}
+    owner = {**owners, "restoring": restoring}[where]
     real = getattr(owner, function)
 
     def deadly(*given: Any, **named: Any) -> Any:

@@ -119,7 +119,6 @@ def test_a_restore_whose_worker_is_killed_leaves_the_village_as_it_was(restored:
     horse = engine.horse("worker-1")
     engine.kill(engine.pid("worker-1"))
     engine.kill(horse)
-    engine.start("worker-1")
     ended = engine.settle(run, INSTALLED_SECONDS)
     site = restored.site
     kept = restorations.kept_of(site)

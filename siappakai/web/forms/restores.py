@@ -9,24 +9,24 @@ from wtforms import PasswordField, RadioField, SelectField, StringField
 from wtforms.fields.choices import SelectChoice
 from wtforms.validators import InputRequired
 
-from siappakai.domain.restores import DATABASE, FILES, FOLDER, SITE
+from siappakai.domain.restores import DATABASE, FILES, FOLDER, SITE, TABLE
 from siappakai.models import Backup
 from siappakai.web.forms import PanelForm
 from siappakai.web.presentation import when
-
 
 _KINDS: Final = {
     SITE: _("Seluruh situs"),
     DATABASE: _("Basis data saja"),
     FILES: _("Berkas saja"),
     FOLDER: _("Satu folder unggahan"),
+    TABLE: _("Satu tabel"),
 }
 
 
 class OpenForm(PanelForm):
     """Which backup, the key that opens it, and how much of it shall come back."""
 
-    also_called: ClassVar = {"scope": "folder"}
+    also_called: ClassVar = {"scope": "part"}
 
     backup_id = SelectField(_("Cadangan"), coerce=int)
     key = PasswordField(
@@ -39,9 +39,11 @@ class OpenForm(PanelForm):
         _("Bagian"),
         default=SITE,
     )
-    folder = StringField(
-        _("Folder"),
-        description=_("Hanya untuk satu folder: di bawah desa/, misalnya upload/dokumen."),
+    part = StringField(
+        _("Folder atau tabel"),
+        description=_(
+            "Hanya untuk satu folder (di bawah desa/, misalnya upload/dokumen) atau satu tabel."
+        ),
     )
 
     def offer(self, backups: list[Backup]) -> None:
@@ -55,7 +57,7 @@ class OpenForm(PanelForm):
     def scope(self) -> str:
         """What shall come back, as the service writes it."""
         kind = str(self.kind.data)
-        return f"{FOLDER}:{self.folder.data or ''}" if kind == FOLDER else kind
+        return f"{kind}:{self.part.data or ''}" if kind in {FOLDER, TABLE} else kind
 
 
 class SwitchForm(PanelForm):

@@ -75,13 +75,25 @@ def keep_state(site: Site, **changes: Any) -> None:
         outcomes.conclude(db.session(), run.targets[0], RunState.SUCCEEDED)
 
 
-@pytest.mark.parametrize("scope", ["site", "database", "files", "folder:upload/dokumen"])
+@pytest.mark.parametrize(
+    "scope", ["site", "database", "files", "folder:upload/dokumen", "table:tweb_rtm"]
+)
 def test_what_can_be_restored(scope: str) -> None:
     assert check_scope(scope) == scope
 
 
 @pytest.mark.parametrize(
-    "scope", ["", "table", "folder:", "folder:../x", "folder:config", "folder:a//b", "folder:.x"]
+    "scope",
+    [
+        "",
+        "table",
+        "table:a;b",
+        "folder:",
+        "folder:../x",
+        "folder:config",
+        "folder:a//b",
+        "folder:.x",
+    ],
 )
 def test_what_cannot_be_restored_is_refused(scope: str) -> None:
     with pytest.raises(InvalidInputError) as refused:

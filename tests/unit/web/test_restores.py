@@ -76,12 +76,12 @@ def test_a_look_is_asked_for_with_the_key_or_the_opened_backup(
     backup = open_backup(site)
     with transaction():
         _store(backup)
-    given = {"backup_id": str(backup.id), "kind": "folder", "folder": "../etc"}
+    given = {"backup_id": str(backup.id), "kind": "folder", "part": "../etc"}
     refused = admin.post(path, data=given)
     assert "tidak dapat dipulihkan sendiri" in refused.text
     wrong = admin.post(path, data={**given, "key": "bukan kunci", "kind": "site"})
     assert "Itu bukan kunci pemulihan." in wrong.text
-    assert admin.post(path, data={**given, "folder": "upload"}).status_code == 303
+    assert admin.post(path, data={**given, "part": "upload"}).status_code == 303
     assert _newest().options["scope"] == "folder:upload"
 
 
