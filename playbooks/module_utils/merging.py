@@ -13,9 +13,10 @@ from . import neighbours
 from .book import Book, Entry
 from .consents import Consent
 from .driver import connect
+from .fingerprints import Print, fingerprint, fingerprints
 from .manifests import SLOT_SIZE, Manifest
 from .outcome import MySQLError, Refusal
-from .reconciling import Difference, Print, Reconciliation, fingerprint, fingerprints, refuse
+from .reconciling import Difference, Reconciliation, refuse
 from .references import CONFIG, ReferenceMap
 from .relations import Scope
 from .schemas import Table, quoted
@@ -125,7 +126,7 @@ def _replace(link: Link, order: Order, proof: Reconciliation, staging: str) -> i
         _refuse_other_base(entry, manifest)
         cleared = list(proof.scope.tables) if manifest.is_whole else manifest.sent
         own, before = (
-            neighbours.count_own(link, proof.scope, cleared),
+            neighbours.count_own(link, proof.scope, cleared, entry),
             neighbours.touched_rows(link),
         )
         clear(link, proof.scope, cleared, entry)

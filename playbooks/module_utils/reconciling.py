@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from . import figures, resolving
 from .consents import NAME_PATTERN, NUMBER_PATTERN
+from .fingerprints import Print, fingerprint, fingerprints
 from .outcome import Refusal
-from .resolving import AT_ONCE
 from .schemas import quoted
 
 if TYPE_CHECKING:
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from .manifests import Manifest
     from .relations import Scope
 
-Print = tuple[int, str]
 # So many differences are told; the first one is enough to undo the merge.
 _TOLD = 20
 _EXAMPLES = 5
@@ -37,34 +36,6 @@ class Difference:
     def __str__(self) -> str:
         shown = f", rows {', '.join(map(str, self.examples))}" if self.examples else ""
         return f"{self.table}: {self.what} {self.merged} instead of {self.expected}{shown}"
-
-
-def fingerprint(link: Link, name: str, columns: Collection[str], condition: str) -> Print:
-    """Return the number of rows and a sum over all they hold; the order does not matter."""
-    return fingerprints(link, {"": (name, columns, condition)})[""]
-
-
-def fingerprints(
-    link: Link, asked: Mapping[str, tuple[str, Collection[str], str]]
-) -> dict[str, Print]:
-    """Return the fingerprints of many tables: name, columns and condition of each by its key."""
-    found: dict[str, Print] = {}
-    keys = list(asked)
-    for first in range(0, len(keys), AT_ONCE):
-        some = keys[first : first + AT_ONCE]
-        with link.cursor() as cursor:
-            cursor.execute(" UNION ALL ".join(_sum(at, *asked[key]) for at, key in enumerate(some)))
-            rows = cursor.fetchall()
-        found |= {some[int(at)]: (int(count), str(total)) for at, count, total in rows}
-    return found
-
-
-def _sum(at: int, name: str, columns: Collection[str], condition: str) -> str:
-    parts = ", ".join(f"COALESCE(t.{quoted(one)}, '\\x1e')" for one in columns)
-    return (
-        f"SELECT {at}, COUNT(*), COALESCE(SUM(CRC32(CONCAT_WS('\\x1f', {parts}))), 0)"
-        f" FROM {name} t WHERE {condition}"
-    )
 
 
 @dataclass(frozen=True)

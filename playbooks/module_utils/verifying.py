@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from .book import Book
 from .figures import ALIVE
-from .reconciling import fingerprint
+from .fingerprints import fingerprint
 from .references import ReferenceMap
 from .relations import Scope
 from .schemas import Table, quoted

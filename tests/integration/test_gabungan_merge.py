@@ -58,6 +58,20 @@ def test_a_village_merged_again_is_the_same(merger: Merger, village: Village) ->
     assert merger.contents(village.number) == before
 
 
+def test_rows_whose_parent_somebody_deleted_there_are_replaced_with_the_others(
+    merger: Merger, village: Village
+) -> None:
+    merger.merge(village)
+    before = merger.contents(village.number)
+    merger.query("SET GLOBAL foreign_key_checks = 0")
+    try:
+        merger.query("DELETE FROM t_gabungan.analisis_periode WHERE config_id = %s", village.number)
+    finally:
+        merger.query("SET GLOBAL foreign_key_checks = 1")
+    merger.merge(village)
+    assert merger.contents(village.number) == before
+
+
 def test_rows_of_the_regency_survive(merger: Merger, village: Village) -> None:
     merger.merge(village)
     merger.query(
