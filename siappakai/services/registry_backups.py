@@ -66,9 +66,10 @@ def _newest() -> RegistryCopy | None:
 
 
 def _is_late(newest: RegistryCopy | None, now: datetime) -> bool:
+    """Tell whether the last one that has had its time is missing."""
     since = min(store.created_at for store in stores.list_stores())
-    due = max(_newest_slot(now), since)
-    return (newest is None or newest.taken_at < due) and now - due > _PATIENCE
+    due = max(_newest_slot(now - _PATIENCE), since)
+    return now - due > _PATIENCE and (newest is None or newest.taken_at < due)
 
 
 def list_copies(store: Store | None = None) -> list[RegistryCopy]:
