@@ -78,6 +78,19 @@ def proven(manifest: Manifest, proof: str) -> Manifest:
     return replace(manifest, proof=proof)
 
 
+def refuse_renamed(name: str, manifest: Manifest) -> None:
+    """Raise RefusedError when a backup was taken at another time than its name says."""
+    taken_at = datetime.fromisoformat(manifest.taken_at).replace(microsecond=0)
+    if taken_at != taken_at_of(name):
+        raise RefusedError(
+            say(
+                "Cadangan itu diambil %(taken_at)s, bukan saat yang disebut namanya.",
+                taken_at=f"{taken_at:%Y-%m-%d %H:%M} UTC",
+            ),
+            say("Seseorang mengganti nama berkas di penyimpanan itu; periksa siapa."),
+        )
+
+
 def not_ours() -> RefusedError:
     """Return the refusal of a file that is no backup of a registry."""
     return RefusedError(

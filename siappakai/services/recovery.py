@@ -23,7 +23,7 @@ from siappakai.config import Settings
 from siappakai.credentials import open_text, write_key_ring
 from siappakai.domain.recovery_kit import Kit
 from siappakai.domain.registry_backups import Manifest
-from siappakai.errors import ConflictError, RefusedError, SiapPakaiError
+from siappakai.errors import ConflictError, RefusedError, SiapPakaiError, UnreachableError
 from siappakai.gateways.registry_copy import kind_of, restore_registry, save_registry
 from siappakai.gateways.systemd import TARGET, Systemd
 from siappakai.models.app import open_registry
@@ -31,7 +31,7 @@ from siappakai.models.migrating import knows_revision, upgrade_registry
 from siappakai.services import recovery_aftermath
 from siappakai.services.exclusion import refuse_beside_make_run
 from siappakai.services.recovery_aftermath import Ended, Regained
-from siappakai.services.recovery_search import Fetched, Search
+from siappakai.services.recovery_search import Candidate, Fetched, Search
 from siappakai.wording import say
 
 _SCRATCH: Final = ".recover-"
@@ -139,6 +139,8 @@ def _scratch(state: Path) -> Iterator[Path]:
 def _fetch(search: Search, folder: Path, *, takes_older: bool) -> Fetched:
     """Bring the newest backup here, or the newest that can be used."""
     newest, *older = search.candidates()
+    if search.silent and not takes_older:
+        raise _may_be_newer(search, newest)
     try:
         return search.fetch(newest, folder)
     except SiapPakaiError as problem:
@@ -148,6 +150,21 @@ def _fetch(search: Search, folder: Path, *, takes_older: bool) -> Fetched:
             except SiapPakaiError:
                 continue
         raise _told_of(problem, newest.name, has_older=bool(older) and not takes_older) from problem
+
+
+def _may_be_newer(search: Search, newest: Candidate) -> UnreachableError:
+    return UnreachableError(
+        say(
+            "Tidak semua penyimpanan menjawab (%(told)s); cadangan terbaru yang terlihat diambil "
+            "%(taken_at)s.",
+            told=search.told(),
+            taken_at=f"{newest.taken_at:%Y-%m-%d %H:%M} UTC",
+        ),
+        say(
+            "Yang lebih baru mungkin ada di sana: pulihkan sambungannya, lalu ulangi. Dengan "
+            "--older dipakai yang terlihat itu."
+        ),
+    )
 
 
 def _told_of(problem: SiapPakaiError, name: str, *, has_older: bool) -> SiapPakaiError:

@@ -46,13 +46,17 @@ class Fetched:
 
 
 class Search:
-    """One search: the kit, the recovery key, and what could not be used, by name."""
+    """One search: the kit, the recovery key, and what could not be used, by name.
+
+    `silent` are the stores that did not tell what they have: a newer backup may be there.
+    """
 
     def __init__(self, kit: Kit, identity: str, timeout: float) -> None:
         self._kit = kit
         self._identity = identity
         self._timeout = timeout
         self.problems: dict[str, SiapPakaiError] = {}
+        self.silent: list[str] = []
 
     def candidates(self) -> list[Candidate]:
         """Return the backups there are, the newest first.
@@ -91,6 +95,7 @@ class Search:
                 with self._open(store) as vault:
                     path = f"{rules.FOLDER}/{candidate.name}"
                     manifest = self._unpack(vault.read(path), folder / rules.DUMP)
+                rules.refuse_renamed(candidate.name, manifest)
             except SiapPakaiError as error:
                 self.problems[f"{store.name}: {candidate.name}"] = error
                 # The first is told: what comes after it may only be another store that is down.
@@ -109,6 +114,7 @@ class Search:
                 return list(vault.sizes(rules.FOLDER))
         except SiapPakaiError as problem:
             self.problems[store.name] = problem
+            self.silent.append(store.name)
             return []
 
     def _open(self, store: KitStore) -> AbstractContextManager[Vault]:

@@ -187,6 +187,21 @@ def _silent_stores(panel: Panel) -> dict[str, Any]:
     return {"kit": recovery_kits.make(by=BY).text}
 
 
+def _one_silent_store(panel: Panel) -> dict[str, Any]:
+    with transaction():
+        silent = stores.list_stores()[0]
+        silent.place = {**silent.place, "endpoint": "http://127.0.0.1:1"}
+    return {"kit": recovery_kits.make(by=BY).text}
+
+
+def _renamed(panel: Panel) -> dict[str, Any]:
+    """An old backup, genuine, under the name of a newer one."""
+    name = panel.back_up()
+    later = f"registry/registry-{utc_now() + timedelta(seconds=9):%Y%m%dT%H%M%S}Z-00000000.age"
+    panel.service.put("dua", later, panel.service.get("dua", name))
+    return {}
+
+
 def _emptied_stores(panel: Panel) -> dict[str, Any]:
     for bucket in ("satu", "dua"):
         for name in panel.service.names(bucket):
@@ -244,6 +259,8 @@ Break = Callable[[Panel], dict[str, Any]]
         pytest.param(_no_kit, InvalidInputError, "bukan kit", marks=pytest.mark.soak),
         pytest.param(_torn_kit, RefusedError, "kitnya rusak", marks=pytest.mark.soak),
         (_silent_stores, UnreachableError, "Tidak satu pun penyimpanan terjangkau"),
+        (_one_silent_store, UnreachableError, "terbaru yang terlihat"),
+        (_renamed, RefusedError, "bukan saat yang disebut namanya"),
         pytest.param(
             _emptied_stores, NotFoundError, "Tidak ada cadangan registri", marks=pytest.mark.soak
         ),
@@ -261,6 +278,13 @@ def test_what_cannot_be_is_named_and_changes_nothing(
     with pytest.raises(error, match=told):
         bring_back(bare, panel, **given)
     assert list(bare.state.iterdir()) == []
+
+
+def test_what_answers_is_enough_when_told_so(panel: Panel, bare: Settings) -> None:
+    panel.back_up()
+    done = bring_back(bare, panel, **_one_silent_store(panel), takes_older=True)
+    assert done.regained.villages == 1
+    assert "tidak" in done.unusable
 
 
 @pytest.mark.soak
