@@ -111,7 +111,11 @@ def status() -> KitRecord:
     help="File with the recovery key, or - for standard input; asked for unless given.",
 )
 @click.option("--replace", is_flag=True, help="Copy the registry that is here, then replace it.")
-@click.option("--older", is_flag=True, help="Take an older backup when the newest is unusable or a store is silent.")
+@click.option(
+    "--older",
+    is_flag=True,
+    help="Take an older backup when the newest is unusable or a store is silent.",
+)
 def recover(
     *, kit_file: TextIO, key_file: TextIO | None, replace: bool, older: bool
 ) -> Ended[RecoveredRecord]:
