@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 _EVERY_SECONDS = 0.25
@@ -51,8 +51,37 @@ def peaks(supervisor: int) -> Iterator[Peaks]:
         thread.join()
 
 
-def _sizes(pid: int, group: str) -> Iterator[tuple[str, float]]:
-    """Yield group and size of a process and of all below it; a vanished one is left out."""
+class Largest(dict[str, float]):
+    """The most memory a single process took, in MB, by what is run in it."""
+
+    def __init__(self, supervisor: int) -> None:
+        super().__init__()
+        self._supervisor = supervisor
+
+    @contextmanager
+    def watched(self) -> Iterator[Largest]:
+        """Watch from a thread for as long as it lasts."""
+        done = threading.Event()
+
+        def watch() -> None:
+            while not done.wait(_EVERY_SECONDS):
+                for group, megabytes in _sizes(self._supervisor, "supervisor", own_name=True):
+                    self[group] = round(max(self.get(group, 0.0), megabytes), 1)
+
+        thread = threading.Thread(target=watch)
+        thread.start()
+        try:
+            yield self
+        finally:
+            done.set()
+            thread.join()
+
+
+def _sizes(pid: int, group: str, *, own_name: bool = False) -> Iterator[tuple[str, float]]:
+    """Yield group and size of a process and of all below it; a vanished one is left out.
+
+    With `own_name` what is in no group of its own goes by its program's name.
+    """
     try:
         words = (
             (_PROC / f"{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
@@ -61,8 +90,15 @@ def _sizes(pid: int, group: str) -> Iterator[tuple[str, float]]:
         children = (_PROC / f"{pid}/task/{pid}/children").read_text().split()
     except OSError:
         return
-    group = next((name for word, name in _GROUPS.items() if word in words), group)
+    found = next((name for word, name in _GROUPS.items() if word in words), "")
+    group = found or (_program(pid) if own_name else group)
     resident = next((line for line in status.splitlines() if line.startswith("VmRSS:")), ": 0 kB")
     yield group, int(resident.split()[1]) / 1024
     for child in children:
-        yield from _sizes(int(child), group)
+        yield from _sizes(int(child), group, own_name=own_name)
+
+
+def _program(pid: int) -> str:
+    with suppress(OSError):
+        return (_PROC / f"{pid}/comm").read_text().strip()
+    return "?"
