@@ -149,9 +149,7 @@ def due(name: str) -> Listing[DueRecord]:
     )
 
 
-@store.command(
-    "prune", example="siappakai store prune awan --login PRUNER --secret-file - < secret.txt"
-)
+@store.command("prune", example="siappakai store prune awan --login PRUNER --secret-file -")
 @click.argument("name")
 @click.option("--login", required=True, help="Access key, or account, that may delete there.")
 @click.option(
