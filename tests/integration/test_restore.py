@@ -11,6 +11,7 @@ import pytest
 
 from playbooks.module_utils import aside
 from playbooks.module_utils.adoption import Upload, adopt
+from playbooks.module_utils.aside import MARKER
 from playbooks.module_utils.mariadb import State
 from playbooks.module_utils.outcome import Refusal, Steps
 from playbooks.module_utils.restoring import forget, look, restore, undo
@@ -101,7 +102,13 @@ def test_a_folder_that_is_gone_is_restored_and_others_are_refused(village: Villa
         assert village.traces() == []
 
 
-@pytest.mark.parametrize("table", ["tak_ada", "siappakai_aside", "a`b", "catatan_uji"])
+@pytest.mark.parametrize(
+    "table",
+    [
+        "catatan_uji",
+        *(pytest.param(name, marks=pytest.mark.soak) for name in ("tak_ada", "lama`", MARKER)),
+    ],
+)
 def test_a_table_that_cannot_be_switched_alone_is_refused(village: Village, table: str) -> None:
     """One that is nowhere, has no name of a table, or a trigger."""
     with pytest.raises(Refusal) as refusal:

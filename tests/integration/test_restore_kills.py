@@ -44,7 +44,7 @@ _POINTS = [
     ("restoring.require_well", "after"),
 ]
 
-_IN_THE_GATE = [("aside.switch_folder", "after"), ("aside.switch_tables", "after")]
+_IN_THE_GATE = [("aside.switch_tables", "after")]
 
 
 @pytest.mark.parametrize(
