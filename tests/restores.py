@@ -9,13 +9,14 @@ from typing import Any
 
 import pytest
 
+from playbooks.module_utils import aside
 from playbooks.module_utils.backup_proof import manifest_hash
 from playbooks.module_utils.backup_take import Order as TakeOrder
 from playbooks.module_utils.backup_take import spooled, take
 from playbooks.module_utils.comeback import Wish
 from playbooks.module_utils.driver import connect
 from playbooks.module_utils.outcome import Steps
-from playbooks.module_utils.restoring import forget
+from playbooks.module_utils.restoring import forget, undo
 from siappakai.ansible.inventory import SiteHost
 from tests.sites import NEW, Fleet
 from tests.visits import get
@@ -47,6 +48,16 @@ class Village:
     def order(self) -> Any:
         self.host = self.fleet.again(self.host)
         return self.fleet.order(self.host)
+
+    def take_back(self, run: int) -> None:
+        undo(self.order(), run, LATER, self.switched_by(), Steps())
+
+    def forget(self) -> bool:
+        return forget(self.order(), self.switched_by())
+
+    def switched_by(self) -> int:
+        journal = aside.read(self.host.site.folder)
+        return journal.run if journal else 0
 
     def asks(self, **changes: Any) -> Wish:
         return Wish(**{**asdict(self.wish), **changes})
@@ -153,8 +164,8 @@ def _backed_up(village: Village, folder: Path) -> Wish:
 
 def with_mistake(village: Village) -> Iterator[Village]:
     """Yield it after the mistake; whatever a test does, its former state is gone afterwards."""
-    forget(village.order())
+    village.forget()
     _fill(village, ["Salah"], NEW_PHOTO)
     _own(village)
     yield village
-    forget(village.order())
+    village.forget()

@@ -27,7 +27,8 @@ options:
     description:
       - C(scope) (site, database, files, or folder and a path below desa/), the number of the
         panel's C(run), and C(until) when the former state may go. Of a backup also its name
-        (C(backup)) and the hash of its manifest (C(manifest_sha256)).
+        (C(backup)) and the hash of its manifest (C(manifest_sha256)); to undo or forget, the run
+        that switched last (C(expects)).
     type: dict
     required: true
   mode:
@@ -65,9 +66,10 @@ def _do(params: dict[str, Any], steps: Steps) -> dict[str, Any]:
     order = Order(layout=params["layout"], **params["order"])
     wish, mode = params["wish"], params["mode"]
     if mode == "forget":
-        return {"changed": forget(order)}
+        return {"changed": forget(order, wish["expects"])}
     if mode == "undo":
-        return {"changed": undo(order, wish["run"], wish["until"], steps)}
+        done = undo(order, wish["run"], wish["until"], wish["expects"], steps)
+        return {"changed": done}
     work = look if mode == "look" else restore
     return {"found": asdict(work(order, Wish(params["source"], **wish), steps))}
 

@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any
 
 from . import mariadb, passwords, programs_kept, tree
 from .driver import connect
-from .outcome import MySQLError
+from .outcome import MySQLError, Refusal
 from .programs_kept import Program
 
 if TYPE_CHECKING:
@@ -34,12 +34,16 @@ if TYPE_CHECKING:
 
 OLD, NEW = "old", "new"
 FOLDER = "aside"
-# PREPARING: nothing of what serves was touched. SWITCHING: places are being changed. RESTING: it
-# is over. FORGETTING: what is aside is being dropped.
-PREPARING, SWITCHING, RESTING, FORGETTING = "preparing", "switching", "resting", "forgetting"
+# PREPARING: nothing of what serves was touched. SWITCHING: places are being changed. CHECKING: the
+# other state serves people, and is looked at. RESTING: it is over. FORGETTING: what is aside is
+# being dropped.
+PREPARING, SWITCHING, CHECKING = "preparing", "switching", "checking"
+RESTING, FORGETTING = "resting", "forgetting"
 MARKER = "siappakai_aside"
 _JOURNAL = f"{FOLDER}/journal.json"
 _MOST = 16 << 20
+# Written into the schemas in which states wait: any other of that name is somebody else's.
+_MARK = "siappakai aside"
 
 
 @dataclass
@@ -93,6 +97,18 @@ def told(folder: str) -> dict[str, Any]:
     return {name: getattr(journal, name) for name in known}
 
 
+def require_rest(site: SiteVars) -> None:
+    """Raise Refusal `site_cut_off` for a site whose states were left half switched."""
+    journal = read(site["folder"])
+    if journal is not None and journal.phase != RESTING:
+        raise Refusal(
+            "site_cut_off",
+            f"A restore of {site['slug']} was cut off and is not settled yet. Nothing was changed."
+            " Check the site's health, which settles it, then try again.",
+            slug=site["slug"],
+        )
+
+
 def write(folder: str, journal: Journal) -> None:
     """Write the journal, whole or not at all; it is on the disk afterwards."""
     text = json.dumps(asdict(journal), indent=1).encode()
@@ -105,7 +121,11 @@ def write(folder: str, journal: Journal) -> None:
 
 
 def prepare(admin: Link, site: SiteVars, journal: Journal) -> None:
-    """Make room for a second state, empty; what lies there without a journal is nobody's."""
+    """Make room for a second state, empty; what lies there without a journal is nobody's.
+
+    Raises Refusal `database_exists` when a schema of somebody else has the name of one of ours.
+    """
+    _refuse_foreign(admin, site["database"])
     shutil.rmtree(Path(site["folder"], FOLDER), ignore_errors=True)
     write(site["folder"], journal)
     sides = [tree.Entry(f"{FOLDER}/{side}", 0o700) for side in (OLD, NEW)]
@@ -116,23 +136,38 @@ def prepare(admin: Link, site: SiteVars, journal: Journal) -> None:
 def receive_tables(admin: Link, site: SiteVars, source: str) -> None:
     """Take the tables of a throw-away schema as those of the new state."""
     new, old = schema(site["database"], NEW), schema(site["database"], OLD)
+    for name in (new, old):
+        create_schema(admin, name)
+    programs_kept.drop(admin, source)
+    _rename(admin, [(source, name, new) for name in tables(admin, source)])
     with admin.cursor() as cursor:
-        for name in (new, old):
-            cursor.execute(
-                f"CREATE DATABASE `{name}` CHARACTER SET utf8mb3 COLLATE utf8mb3_general_ci"
-            )
-        programs_kept.drop(admin, source)
-        _rename(admin, [(source, name, new) for name in tables(admin, source)])
         cursor.execute(f"CREATE TABLE `{new}`.`{MARKER}` (since TIMESTAMP)")
 
 
-def switch(admin: Link, layout: LayoutVars, site: SiteVars, journal: Journal, side: str) -> None:
-    """Let a state serve, wherever an earlier attempt was cut off; the site must be closed.
+def create_schema(admin: Link, name: str) -> None:
+    """Make a schema in which a state waits, marked as ours."""
+    with admin.cursor() as cursor:
+        cursor.execute(
+            f"CREATE DATABASE `{name}` CHARACTER SET utf8mb3 COLLATE utf8mb3_general_ci"
+            " COMMENT = %s",
+            (_MARK,),
+        )
 
-    Its programs are made by the village's own user, with the password in its settings.
-    """
+
+def switch_folders(site: SiteVars, journal: Journal, side: str) -> None:
+    """Put the folders of a state in place, wherever an earlier attempt was cut off."""
     for slot, path in journal.paths.items():
         switch_folder(site["folder"], journal, slot, path, side)
+
+
+def switch_database(
+    admin: Link, layout: LayoutVars, site: SiteVars, journal: Journal, side: str
+) -> None:
+    """Let the tables of a state serve, wherever an earlier attempt was cut off.
+
+    Its programs are made by the village's own user, with the password in its settings: the
+    folders come first.
+    """
     if not journal.has_tables:
         return
     programs_kept.drop(admin, site["database"])
@@ -153,9 +188,35 @@ def forget(admin: Link, site: SiteVars, journal: Journal) -> None:
 
 
 def drop_schemas(admin: Link, database: str) -> None:
-    """Drop the schemas in which states wait."""
-    for side in (OLD, NEW):
-        mariadb.drop_database(admin, schema(database, side))
+    """Drop the schemas in which states wait; what has their names and is not ours stays."""
+    for name in _ours(admin, database):
+        mariadb.drop_database(admin, name)
+
+
+def _ours(admin: Link, database: str) -> list[str]:
+    return [name for name, comment in _marks(admin, database) if comment == _MARK]
+
+
+def _marks(admin: Link, database: str) -> list[tuple[str, str]]:
+    """Return the schemas there are under the names of ours, with their comments."""
+    with admin.cursor() as cursor:
+        cursor.execute(
+            "SELECT SCHEMA_NAME, SCHEMA_COMMENT FROM information_schema.SCHEMATA"
+            " WHERE SCHEMA_NAME IN (%s, %s)",
+            (schema(database, OLD), schema(database, NEW)),
+        )
+        return [(str(name), str(comment)) for name, comment in cursor.fetchall()]
+
+
+def _refuse_foreign(admin: Link, database: str) -> None:
+    for name, comment in _marks(admin, database):
+        if comment != _MARK:
+            raise Refusal(
+                "database_exists",
+                f"There is a database {name} that no restore made. Nothing was changed. Look at"
+                " what is in it, rename it, then try again.",
+                database=name,
+            )
 
 
 def is_whole(admin: Link, site: SiteVars, journal: Journal) -> bool:

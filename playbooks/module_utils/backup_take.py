@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
-from . import backup_files, base_tables, golden, mariadb, site_tree
+from . import aside, backup_files, base_tables, golden, mariadb, site_tree
 from .content_sums import DumpSums
 from .definers import portable
 from .fence import fenced
@@ -54,7 +54,7 @@ class Order:
 def take(order: Order, steps: Steps) -> dict[str, Any]:
     """Write a site's backup into the spool; return its size, SHA-256 and manifest.
 
-    Raises Refusal `nothing_to_back_up` or `backup_no_room`, or an error of outcome.EXPECTED;
+    Raises Refusal `nothing_to_back_up` or `no_room`, or an error of outcome.EXPECTED;
     what was begun is gone then.
     """
     layout, site = order.layout, order.site
@@ -76,6 +76,7 @@ def spooled(layout: LayoutVars, name: str) -> Path:
 
 def _check(order: Order, admin: Link) -> None:
     site = order.site
+    aside.require_rest(site)
     state = mariadb.state_of(admin, site["database"], site["slug"])
     state = mariadb.believed(state, site_tree.read_note(site["folder"]))
     if state is not State.COMPLETE or not Path(site["folder"], "desa").is_dir():
@@ -88,7 +89,7 @@ def _check(order: Order, admin: Link) -> None:
     # The dump lies in clear beside the sealed file for a while; uploads are hardly compressed.
     needed = _bytes_of(admin, site["database"]) + backup_files.bytes_of(Path(site["folder"]))
     what = f"A backup of {site['slug']}"
-    check_room(Path(order.layout["spool"]), needed, what, "backup_no_room")
+    check_room(Path(order.layout["spool"]), needed, what)
 
 
 def _bytes_of(admin: Link, database: str) -> int:

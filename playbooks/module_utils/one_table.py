@@ -45,7 +45,7 @@ def check(link: Link, database: str, source: Link, name: str) -> None:
 def receive(admin: Link, site: SiteVars, source: Link, scratch: str, name: str) -> None:
     """Take a copy of the table out of a throw-away schema, made by that schema's user."""
     for side in (aside.OLD, aside.NEW):
-        _create_schema(admin, aside.schema(site["database"], side))
+        aside.create_schema(admin, aside.schema(site["database"], side))
     _fill_copy(source, name)
     _move(admin, (scratch, _COPY), (aside.schema(site["database"], aside.NEW), name))
 
@@ -120,11 +120,6 @@ def _columns(link: Link, database: str | None, name: str) -> list[tuple[Any, ...
             (database, name),
         )
         return list(cursor.fetchall())
-
-
-def _create_schema(admin: Link, name: str) -> None:
-    with admin.cursor() as cursor:
-        cursor.execute(f"CREATE DATABASE `{name}` CHARACTER SET utf8mb3 COLLATE utf8mb3_general_ci")
 
 
 def _move(admin: Link, source: tuple[str, str], target: tuple[str, str]) -> None:

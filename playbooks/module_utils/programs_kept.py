@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from .definers import portable
-from .outcome import MySQLError
+from .outcome import MySQLError, Refusal
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -46,16 +46,21 @@ class Program:
 
 
 def read(link: Link, database: str) -> list[Program]:
-    """Return the programs of a schema, by a connection of its own user that is in it."""
+    """Return the programs of a schema, by a connection of its own user that is in it.
+
+    Raises Refusal `program_unreadable` for one that this user may not read: it could not be made
+    again.
+    """
     found = []
     with link.cursor() as cursor:
         for kind, name in _names(link, database):
             cursor.execute(f"SHOW CREATE {kind} {_quoted(name)}")
             row: Sequence[Any] = cursor.fetchone() or ()
             text, mode = _COLUMNS[kind]
-            if len(row) > text and row[text]:
-                sql = b"".join(portable(io.BytesIO(str(row[text]).encode()))).decode()
-                found.append(Program(kind, name, sql, str(row[mode]) if mode else ""))
+            if len(row) <= text or not row[text]:
+                raise _unreadable(kind, name)
+            sql = b"".join(portable(io.BytesIO(str(row[text]).encode()))).decode()
+            found.append(Program(kind, name, sql, str(row[mode]) if mode else ""))
     return found
 
 
@@ -88,6 +93,15 @@ def _is_made(link: Link, program: Program) -> bool:
     except MySQLError:
         return False
     return True
+
+
+def _unreadable(kind: str, name: str) -> Refusal:
+    return Refusal(
+        "program_unreadable",
+        f"The {kind.lower()} {name} belongs to another database user and cannot be read. Nothing"
+        " was changed. Make it again as the village's own user, or drop it, then try again.",
+        name=name,
+    )
 
 
 def _names(link: Link, database: str) -> list[tuple[str, str]]:

@@ -47,6 +47,7 @@ def remove(order: Order, steps: Steps) -> str:
         closing(mariadb.administrator(layout["db_socket"])) as admin,
     ):
         with steps.step("check"):
+            aside.require_rest(site)
             state = _check(order, admin)
         with steps.step("close") as step:
             _close(order, step)

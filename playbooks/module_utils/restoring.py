@@ -7,7 +7,6 @@ back at once; that state is kept for some days in any case (see aside.py).
 
 from __future__ import annotations
 
-import shutil
 from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,6 +19,7 @@ from .comeback import SITE, Sink
 from .fence import fenced
 from .mariadb import State
 from .outcome import Refusal
+from .room import check_room
 from .scratch import scratch
 from .switching import ill, require_well, rest, settle, switch
 
@@ -32,8 +32,6 @@ if TYPE_CHECKING:
     from .outcome import Steps
     from .variables import SiteVars
 
-_RESERVE = 1 << 30
-
 
 def look(order: Order, wish: Wish, steps: Steps) -> Difference:
     """Tell what a restore would change; nothing is kept. Raises Refusal for a damaged backup."""
@@ -42,6 +40,7 @@ def look(order: Order, wish: Wish, steps: Steps) -> Difference:
         fenced(order.layout["lock_dir"], site["slug"], site["run_token"]),
         scratch(order.layout) as one,
     ):
+        _require_room(order, wish)
         with steps.step("read"):
             found = comeback.read(wish, one)
         with steps.step("differences") as step:
@@ -78,16 +77,17 @@ def restore(order: Order, wish: Wish, steps: Steps) -> Difference:
                 require_well(layout, site, ill_before)
             rest(site, journal, NEW, wish.run, wish.until)
         except BaseException:
-            settle(layout, site, admin)
+            settle(layout, site, admin, at_once=True)
             raise
         return told
 
 
-def undo(order: Order, run: int, until: str, steps: Steps) -> bool:
+def undo(order: Order, run: int, until: str, expects: int, steps: Steps) -> bool:
     """Let the state that is aside serve again, and keep the other; return True.
 
     It may be ill, as it may have been when it was replaced: that is told, and for people to judge.
-    Raises Refusal `nothing_kept` or `undo_outdated`.
+    Raises Refusal `nothing_kept`, `undo_outdated`, or `kept_changed` when it is not run `expects`
+    that switched last.
     """
     layout, site = order.layout, order.site
     with (
@@ -100,6 +100,7 @@ def undo(order: Order, run: int, until: str, steps: Steps) -> bool:
             account = find_account(site["unix_user"])
             if journal is None or account is None or not aside.is_whole(admin, site, journal):
                 raise _nothing_kept(site)
+            _require_known(site, journal, expects)
             if journal.release != site["release"]:
                 raise Refusal(
                     "undo_outdated",
@@ -112,7 +113,7 @@ def undo(order: Order, run: int, until: str, steps: Steps) -> bool:
             try:
                 switch(order, admin, account, journal, side)
             except BaseException:
-                settle(layout, site, admin)
+                settle(layout, site, admin, at_once=True)
                 raise
             rest(site, journal, side, run, until)
             step.changed = True
@@ -120,8 +121,11 @@ def undo(order: Order, run: int, until: str, steps: Steps) -> bool:
     return True
 
 
-def forget(order: Order) -> bool:
-    """Drop what is aside; return whether there was something."""
+def forget(order: Order, expects: int) -> bool:
+    """Drop what is aside; return whether there was something.
+
+    Raises Refusal `kept_changed` when it is not run `expects` that switched last.
+    """
     layout, site = order.layout, order.site
     with (
         fenced(layout["lock_dir"], site["slug"], site["run_token"]),
@@ -131,6 +135,7 @@ def forget(order: Order) -> bool:
         journal = aside.read(site["folder"])
         if journal is None:
             return False
+        _require_known(site, journal, expects)
         aside.forget(admin, site, journal)
     return True
 
@@ -161,16 +166,16 @@ def _admit(order: Order, wish: Wish, admin: Link) -> Account:
             " changed. Take that restore back, or forget what is kept, then try again.",
             slug=site["slug"],
         )
-    size = Path(wish.source).stat().st_size
-    room = shutil.disk_usage(order.layout["root"]).free
-    if room < 2 * size + _RESERVE:
-        raise Refusal(
-            "restore_no_room",
-            f"{room >> 20} MB are free, {(2 * size + _RESERVE) >> 20} MB are needed to lay the"
-            " backup down beside what runs. Nothing was changed. Free some space, then try again.",
-            free=room,
-        )
+    _require_room(order, wish)
     return account
+
+
+def _require_room(order: Order, wish: Wish) -> None:
+    """Raise Refusal `no_room` unless the backup can be laid down, unpacked, beside what runs."""
+    size = Path(wish.source).stat().st_size
+    what = f"The backup of {order.site['slug']}, laid down beside what runs,"
+    for folder in (order.layout["root"], order.layout["db_data"]):
+        check_room(Path(folder), 2 * size, what)
 
 
 def _lay_down(order: Order, sink: Sink, admin: Link, journal: Journal, steps: Steps) -> Difference:
@@ -209,6 +214,17 @@ def _lay_down(order: Order, sink: Sink, admin: Link, journal: Journal, steps: St
                 journal.table = wish.table
             aside.write(site["folder"], journal)
     return told
+
+
+def _require_known(site: SiteVars, journal: Journal, expects: int) -> None:
+    """Raise Refusal when another state is kept than whoever asked was shown."""
+    if journal.run != expects:
+        raise Refusal(
+            "kept_changed",
+            f"What is kept of {site['slug']} comes from run {journal.run}, not from run {expects}."
+            " Nothing was changed. Look at the site again, then decide anew.",
+            run=journal.run,
+        )
 
 
 def _not_made(journal: Journal) -> str:

@@ -19,13 +19,13 @@ def reserve(size: int) -> int:
     return min(max(size // _SHARE, _LEAST), _MOST)
 
 
-def check_room(folder: Path, needed: int, what: str, code: str) -> None:
-    """Raise Refusal `code` unless a disk has room for `needed` bytes besides its reserve."""
+def check_room(folder: Path, needed: int, what: str) -> None:
+    """Raise Refusal `no_room` unless a disk has room for `needed` bytes besides its reserve."""
     disk = shutil.disk_usage(folder)
     kept = reserve(disk.total)
     if disk.free < needed + kept:
         raise Refusal(
-            code,
+            "no_room",
             f"The disk has {disk.free >> 20} MB left. {what} may take {needed >> 20} MB, and"
             f" {kept >> 20} MB must stay free for the villages. Make room on the server, then run"
             " this again.",

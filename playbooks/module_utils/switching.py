@@ -73,31 +73,34 @@ def is_cut_off(site: SiteVars) -> bool:
     return not is_resting or closing.closed_by(site["folder"]) == closing.SWITCH
 
 
-def settle(layout: LayoutVars, site: SiteVars, admin: Link) -> bool:
+def settle(layout: LayoutVars, site: SiteVars, admin: Link, *, at_once: bool = False) -> bool:
     """Bring a site to rest whose switch was cut off; return whether it was not.
 
-    It serves what it served before that. To be called by who holds its fence.
+    It serves what it served before that. What served people meanwhile is kept aside, with what
+    they entered, unless that was a moment ago (`at_once`). To be called by who holds its fence.
     """
     journal = aside.read(site["folder"])
     if journal is None:
         closing.reopen_switched(site["folder"])
         return False
     is_cut_off = journal.phase != aside.RESTING
-    if journal.phase == aside.SWITCHING:
+    if journal.phase in {aside.SWITCHING, aside.CHECKING}:
         closing.close(site["folder"], who=closing.SWITCH)
         _still(site, admin)
-        aside.switch(admin, layout, site, journal, journal.serving)
+        aside.switch_folders(site, journal, journal.serving)
+        aside.switch_database(admin, layout, site, journal, journal.serving)
         if journal.table:
             one_table.gather(admin, site, journal.table)
             with contextlib.closing(_own_link(layout, site)) as own:
                 one_table.fill(admin, own, site, journal.table, journal.serving)
         _freshen(site)
-    if journal.phase != aside.RESTING:
-        if journal.is_first or journal.phase == aside.FORGETTING:
-            aside.forget(admin, site, journal)
-        else:
-            journal.phase = aside.RESTING
-            aside.write(site["folder"], journal)
+    served = journal.phase == aside.CHECKING and not at_once
+    is_wanted = not journal.is_first or served or journal.not_made
+    if journal.phase == aside.FORGETTING or not is_wanted:
+        aside.forget(admin, site, journal)
+    elif is_cut_off:
+        journal.phase, journal.is_first = aside.RESTING, False
+        aside.write(site["folder"], journal)
     closing.reopen_switched(site["folder"])
     return is_cut_off
 
@@ -106,7 +109,7 @@ def switch(order: Order, admin: Link, account: Account, journal: Journal, side: 
     """Close the site, let `side` serve, open it."""
     site, layout = order.site, order.layout
     if journal.has_tables:
-        journal.programs[journal.serving] = _own_programs(order)
+        journal.programs[journal.serving] = _present_programs(order, journal)
     if journal.table:
         one_table.outdate(admin, site, journal.table, journal.serving)
     aside.note_present(site, journal)
@@ -114,13 +117,17 @@ def switch(order: Order, admin: Link, account: Account, journal: Journal, side: 
     aside.write(site["folder"], journal)
     closing.close(site["folder"], who=closing.SWITCH)
     _still(site, admin)
-    aside.switch(admin, layout, site, journal, side)
+    aside.switch_folders(site, journal, side)
+    # Before the programs: their user comes with the password of today.
+    _renew_settings(order, account)
+    aside.switch_database(admin, layout, site, journal, side)
     if journal.table:
         with contextlib.closing(_own_link(layout, site)) as own:
             one_table.save(admin, own, site, journal.table, journal.serving)
             one_table.fill(admin, own, site, journal.table, side)
-    _renew_settings(order, account)
     _freshen(site)
+    journal.phase = aside.CHECKING
+    aside.write(site["folder"], journal)
     closing.reopen_switched(site["folder"])
 
 
@@ -137,11 +144,20 @@ def _own_link(layout: LayoutVars, site: SiteVars) -> Link:
     return connect(layout["db_socket"], site["db_user"], password, site["database"])
 
 
-def _own_programs(order: Order) -> list[dict[str, str]]:
-    """Return the programs of the database as it is, read as its own user."""
+def _present_programs(order: Order, journal: Journal) -> list[dict[str, str]]:
+    """Return the programs of the state that serves, with those it should have and could not make.
+
+    They are read as the village's own user.
+    """
     with contextlib.closing(village_link(order)) as link:
         found = programs_kept.read(link, order.site["database"])
-    return [one.as_dict() for one in found]
+    names = {one.name for one in found}
+    missing = [
+        one
+        for one in journal.programs[journal.serving]
+        if one["name"] in journal.not_made and one["name"] not in names
+    ]
+    return [*(one.as_dict() for one in found), *missing]
 
 
 def _still(site: SiteVars, admin: Link) -> None:

@@ -14,6 +14,7 @@ from siappakai.cli.following import EXIT_CODES, RunRecord, follow_option, follow
 from siappakai.cli.output import Column, Ended, Listing
 from siappakai.cli.selection import site_of
 from siappakai.cli.servers import server_named
+from siappakai.domain.restores import check_scope
 from siappakai.domain.states import UNBUILT
 from siappakai.errors import InvalidInputError
 from siappakai.models import Backup, Run, Site, Target, Village, db
@@ -52,7 +53,12 @@ class RestoreReport:
     "restore", example="siappakai backup restore 51.02.01.2001 --key-file - --look --follow"
 )
 @click.argument("code")
-@click.option("--id", "id_", type=int, help="Number of the backup; the newest unless given.")
+@click.option(
+    "--id",
+    "id_",
+    type=int,
+    help="Number of the backup; else the newest, or without a key the one that is open.",
+)
 @click.option(
     "--key-file",
     type=click.File("r"),
@@ -148,17 +154,25 @@ def _bring_back(
 def _restore_over(
     site: Site, id_: int | None, key_file: TextIO | None, scope: str, *, look: bool, yes: bool
 ) -> Run:
+    check_scope(scope)
+    found = _meant(site, id_, with_key=key_file is not None)
     if not look:
-        agree(f"Ganti yang kini berjalan di {site.domain} dengan isi cadangan?", yes=yes)
-    opened = restorations.opened_of(site)
+        taken = f"{found.name}, diambil {found.taken_at:%Y-%m-%d %H:%M} UTC"
+        agree(f"Ganti yang kini berjalan di {site.domain} dengan cadangan {taken}?", yes=yes)
     if key_file is not None:
-        found = _chosen(site.village, id_)
         restores.open_backup(found, identity=key_file.read(), by=actor())
-    elif id_ is not None and (opened is None or opened.id != id_):
-        raise InvalidInputError(
-            f"Cadangan {id_} belum dibuka di mesin ini.", "Beri --key-file.", field="key"
-        )
     return restorations.request(site, scope=scope, only_look=look, by=actor())
+
+
+def _meant(site: Site, id_: int | None, *, with_key: bool) -> Backup:
+    """Return the backup that is to be opened, or without a key the one that lies opened."""
+    if with_key:
+        return _chosen(site.village, id_)
+    opened = restorations.opened_of(site)
+    if opened is None or id_ not in {None, opened.id}:
+        wanted = "Tidak ada cadangan yang" if id_ is None else f"Cadangan {id_} belum"
+        raise InvalidInputError(f"{wanted} dibuka di mesin ini.", "Beri --key-file.", field="key")
+    return opened
 
 
 def _chosen(village: Village, id_: int | None) -> Backup:

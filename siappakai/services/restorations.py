@@ -9,7 +9,7 @@ from sqlalchemy import select
 
 from siappakai.domain.backups import manifest_hash
 from siappakai.domain.restores import Kept, check_scope
-from siappakai.domain.states import TERMINAL, UNBUILT, RunState, SiteState
+from siappakai.domain.states import TERMINAL, RunState, SiteState
 from siappakai.errors import ConflictError, RefusedError
 from siappakai.models import Backup, Run, Site, Target, db, utc_now
 from siappakai.models.transactions import transaction
@@ -22,6 +22,7 @@ UNDO: Final = "undo"
 FORGET: Final = "forget"
 WITH_BACKUP: Final = frozenset({COMPARE, RESTORE})
 ON_SITE: Final = WITH_BACKUP | {UNDO, FORGET}
+_BUILT: Final = (SiteState.ACTIVE, SiteState.BROKEN)
 # Dropping that failed is tried again this much later.
 _PAUSE: Final = timedelta(hours=6)
 
@@ -37,12 +38,19 @@ def opened_of(site: Site) -> Backup | None:
 
 
 def request(
-    site: Site, *, scope: str, only_look: bool, by: str, retry_of: int | None = None
+    site: Site,
+    *,
+    scope: str,
+    only_look: bool,
+    by: str,
+    retry_of: int | None = None,
+    digest: str = "",
 ) -> Run:
     """Ask for a site's opened backup to be compared with what runs, or to take its place.
 
     Raises RefusedError without an opened backup, ConflictError for a site that is not there or
-    whose former state is still kept, InvalidInputError for a scope.
+    whose former state is still kept, or when another backup is opened than that of `digest`;
+    InvalidInputError for a scope.
     """
     wanted = check_scope(scope)
     with transaction():
@@ -52,6 +60,12 @@ def request(
             raise RefusedError(
                 say("Cadangan %(village)s belum dibuka di mesin ini.", village=site.village.name),
                 say("Buka dahulu dengan kunci pemulihan."),
+            )
+        opened = incoming.received(site.village.code).digest
+        if digest and opened != digest:
+            raise ConflictError(
+                say("Kini cadangan lain yang terbuka, bukan yang dibandingkan."),
+                say("Bandingkan lagi, lalu tegaskan."),
             )
         if kept_of(site) is not None and not only_look:
             raise ConflictError(
@@ -63,7 +77,7 @@ def request(
             )
         options = {
             "backup_id": backup.id,
-            "digest": incoming.received(site.village.code).digest,
+            "digest": opened,
             "scope": wanted,
         }
         play = COMPARE if only_look else RESTORE
@@ -89,9 +103,16 @@ def request_forget(site: Site, *, by: str, retry_of: int | None = None) -> Run:
 def again(run: Run, site: Site, *, by: str) -> Run:
     """Ask again for what a run was asked for."""
     if run.play in WITH_BACKUP:
-        is_look, scope = run.play == COMPARE, run.options["scope"]
-        return request(site, scope=scope, only_look=is_look, by=by, retry_of=run.id)
-    return _about_kept(run.play, site, by=by, retry_of=run.id)
+        is_look, options = run.play == COMPARE, run.options
+        return request(
+            site,
+            scope=options["scope"],
+            only_look=is_look,
+            by=by,
+            retry_of=run.id,
+            digest=options["digest"],
+        )
+    return _about_kept(run.play, site, by=by, retry_of=run.id, expects=run.options["expects"])
 
 
 def kept_of(site: Site) -> Kept | None:
@@ -110,7 +131,7 @@ def play_vars(run: Run) -> dict[str, Any]:
     until = utc_now() + timedelta(days=days)
     wish: dict[str, Any] = {"run": run.id, "until": until.isoformat(timespec="seconds")}
     if run.play not in WITH_BACKUP:
-        return {"wish": wish}
+        return {"wish": wish | {"expects": run.options["expects"]}}
     site = db.session.get_one(Site, run.targets[0].site_id)
     backup = db.session.get_one(Backup, run.options["backup_id"])
     bundle = incoming.received_as(site.village.code, run.options["digest"])
@@ -123,8 +144,8 @@ def let_go(now: datetime | None = None) -> list[Run]:
     """Ask for what was kept long enough to be dropped; done by the clock."""
     now = now or utc_now()
     with transaction() as session:
-        due = select(Site).where(Site.kept_until < now, Site.state.not_in(UNBUILT))
-        sites = session.scalars(due.order_by(Site.id)).all()
+        due = select(Site).where(Site.kept_until < now, Site.state.in_(_BUILT))
+        sites = session.scalars(due.where(Site.release_id.is_not(None)).order_by(Site.id)).all()
         return [
             request_forget(site, by="siappakai")
             for site in sites
@@ -156,20 +177,25 @@ def change_of(target: Target) -> dict[str, Any]:
     return told if "rows" in told else {}
 
 
-def _about_kept(play: str, site: Site, *, by: str, retry_of: int | None) -> Run:
+def _about_kept(
+    play: str, site: Site, *, by: str, retry_of: int | None, expects: int | None = None
+) -> Run:
+    """Ask for something about what is kept; `expects` is the run that switched last."""
     with transaction():
         _require_built(site)
-        if kept_of(site) is None:
+        kept = kept_of(site)
+        if kept is None:
             raise ConflictError(
                 say("Tidak ada keadaan lama %(village)s yang disimpan.", village=site.village.name),
                 say("Pulihkan dari sebuah cadangan."),
             )
         audit.record(f"backup.{play}", site.village.code, by=by)
-        return runs.create_site_run(play, [site], by=by, retry_of=retry_of)
+        options = {"expects": kept.run if expects is None else expects}
+        return runs.create_site_run(play, [site], by=by, options=options, retry_of=retry_of)
 
 
 def _require_built(site: Site) -> None:
-    if site.state not in {SiteState.ACTIVE, SiteState.BROKEN} or site.release_id is None:
+    if site.state not in _BUILT or site.release_id is None:
         raise ConflictError(
             say("Situs %(village)s tidak terpasang utuh.", village=site.village.name),
             say("Pasang situsnya dahulu, atau pulihkan sebagai desa yang hilang."),
@@ -177,15 +203,10 @@ def _require_built(site: Site) -> None:
 
 
 def _is_under_way(site_id: int, now: datetime) -> bool:
-    """Tell whether dropping is asked for, or failed a while ago."""
-    query = (
-        select(Run)
-        .join(Run.targets)
-        .where(Run.play == FORGET, Target.site_id == site_id)
-        .order_by(Run.id.desc())
-        .limit(1)
-    )
-    run = db.session.scalar(query)
-    if run is None:
-        return False
-    return run.state not in TERMINAL or (run.ended_at is not None and now - run.ended_at < _PAUSE)
+    """Tell whether something of the kind is asked for, or dropping failed a while ago."""
+    of_site = select(Run).join(Run.targets).where(Target.site_id == site_id)
+    if db.session.scalar(of_site.where(Run.play.in_(ON_SITE), Run.state.not_in(TERMINAL)).limit(1)):
+        return True
+    dropping = of_site.where(Run.play == FORGET).order_by(Run.id.desc()).limit(1)
+    run = db.session.scalar(dropping)
+    return run is not None and run.ended_at is not None and now - run.ended_at < _PAUSE

@@ -97,6 +97,7 @@ def open_backup(backup: Backup, *, identity: str, by: str) -> None:
     """
     key, code = _key_in(identity), backup.site.village.code
     known = manifest_hash(backup.manifest)
+    former = incoming.digest_of(code)
     problem: SiapPakaiError | None = None
     for copy in [one for one in backup.copies if one.state is CopyState.STORED]:
         try:
@@ -107,7 +108,9 @@ def open_backup(backup: Backup, *, identity: str, by: str) -> None:
                         code, plain, backup_id=backup.id, manifest_sha256=known, by=by
                     )
         except SiapPakaiError as error:
-            incoming.forget(code)
+            # Seen to be damaged at its very end; what was opened before stays.
+            if incoming.digest_of(code) != former:
+                incoming.forget(code)
             # The first is told: what comes after it may only be another store that is down.
             problem = problem or error
         else:

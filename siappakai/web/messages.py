@@ -194,8 +194,8 @@ _EXPLANATIONS: Final = {
         _("Situs ini tidak punya basis data dan berkas yang utuh, maka tidak dicadangkan."),
         _("Periksa situsnya; bila datanya hilang, pulihkan dari cadangan yang lama."),
     ),
-    "backup_no_room": Explanation(
-        _("Disk server tidak cukup untuk membuat cadangan. Tidak ada yang ditulis."),
+    "no_room": Explanation(
+        _("Disk server tidak cukup untuk pekerjaan ini. Tidak ada yang diubah."),
         _("Kosongkan disk server itu, lalu ulangi."),
     ),
     "backup_changed": Explanation(
@@ -262,9 +262,17 @@ _EXPLANATIONS: Final = {
         _("Keadaan sebelum pemulihan yang lalu masih disimpan. Tidak ada yang diubah."),
         _("Batalkan pemulihan itu, atau buang keadaan yang disimpan, lalu ulangi."),
     ),
-    "restore_no_room": Explanation(
-        _("Disk server tidak cukup untuk menaruh cadangan di samping yang berjalan."),
-        _("Kosongkan disk server itu, lalu ulangi."),
+    "kept_changed": Explanation(
+        _("Keadaan yang disimpan di server bukan lagi yang dimaksud. Tidak ada yang diubah."),
+        _("Lihat lagi situsnya, lalu putuskan kembali."),
+    ),
+    "site_cut_off": Explanation(
+        _("Pemulihan situs ini terputus dan belum dituntaskan. Tidak ada yang diubah."),
+        _("Periksa kesehatan situs: itu menuntaskannya. Lalu ulangi."),
+    ),
+    "program_unreadable": Explanation(
+        _("Sebuah program di basis data milik pengguna lain. Tidak ada yang diubah."),
+        _("Buat ulang program itu sebagai pengguna desa, atau hapus, lalu ulangi."),
     ),
     "restore_refused": Explanation(
         _("Cadangan itu tidak cocok dengan situs ini: kunci, rilis atau desanya lain."),

@@ -9,6 +9,7 @@ from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 
 from siappakai.domain.codes import parse_village_code
+from siappakai.domain.restores import check_scope
 from siappakai.errors import InvalidInputError, NotFoundError, RefusedError
 from siappakai.models import Backup, Role, Run, Site
 from siappakai.services import backups, restorations, restores, sites, villages
@@ -80,6 +81,7 @@ def _offered(site: Site) -> list[Backup]:
 
 
 def _look(site: Site, form: OpenForm) -> Run:
+    scope = check_scope(form.scope)
     chosen = backups.get_backup(form.backup_id.data)
     opened = restorations.opened_of(site)
     if opened is None or opened.id != chosen.id or form.key.data:
@@ -89,7 +91,7 @@ def _look(site: Site, form: OpenForm) -> Run:
                 _("Pakai: siappakai backup restore, di mesin panel."),
             )
         restores.open_backup(chosen, identity=form.key.data or "", by=actor())
-    return restorations.request(site, scope=form.scope, only_look=True, by=actor())
+    return restorations.request(site, scope=scope, only_look=True, by=actor())
 
 
 def _restore(site: Site, form: SwitchForm) -> Run:
@@ -102,8 +104,10 @@ def _restore(site: Site, form: SwitchForm) -> Run:
         raise RefusedError(
             _("Perbedaannya belum dilihat."), _("Bandingkan cadangannya dahulu, lalu tegaskan.")
         )
-    scope = look.run.options["scope"]
-    return restorations.request(site, scope=scope, only_look=False, by=actor())
+    seen = look.run.options
+    return restorations.request(
+        site, scope=seen["scope"], only_look=False, by=actor(), digest=seen["digest"]
+    )
 
 
 def _page(site: Site, form: OpenForm, switch_form: SwitchForm) -> str:

@@ -239,7 +239,7 @@ def test_a_full_disk_leaves_nothing_half_done(
         (small / "others").write_bytes(bytes(60 << 20))
         with pytest.raises(Refusal) as refusal:
             take(order, Steps())
-        assert refusal.value.code == "backup_no_room"
+        assert refusal.value.code == "no_room"
         assert re.search(r"260 MB left.* may take \d+ MB, and 256 MB must stay", str(refusal.value))
         (small / "others").write_bytes(bytes(319 << 20))
         with pytest.raises(OSError, match="No space left"):

@@ -52,18 +52,43 @@ def test_a_village_is_restored_and_taken_back_again(village: Village) -> None:
         restore(village.order(), village.wish, Steps())
     assert refusal.value.code == "state_kept"
     assert village.kept_by_app.read_text() == "isi"
-    undo(village.order(), 8, LATER, Steps())
+    village.take_back(8)
     assert village.is_now()
     assert village.kept_by_app.read_text() == "lain"
-    undo(village.order(), 9, LATER, Steps())
+    village.take_back(9)
     assert village.is_then(), "what was taken back can be had again"
-    assert forget(village.order())
-    assert not forget(village.order())
+    assert village.forget()
+    assert not village.forget()
     assert village.traces() == []
     assert village.is_then()
     with pytest.raises(Refusal) as refusal:
-        undo(village.order(), 10, LATER, Steps())
+        village.take_back(10)
     assert refusal.value.code == "nothing_kept"
+
+
+def test_only_what_was_meant_is_taken_back_or_forgotten(village: Village) -> None:
+    restore(village.order(), village.asks(run=7), Steps())
+    with pytest.raises(Refusal, match="comes from run 7, not from run 6"):
+        undo(village.order(), 8, LATER, 6, Steps())
+    with pytest.raises(Refusal, match="comes from run 7, not from run 6"):
+        forget(village.order(), 6)
+    assert village.is_then()
+    village.take_back(8)
+    with pytest.raises(Refusal, match="not from run 7"):
+        undo(village.order(), 9, LATER, 7, Steps())
+    assert village.is_now()
+
+
+def test_somebody_elses_database_is_not_taken_for_what_is_aside(village: Village) -> None:
+    other = f"{village.database}_old"
+    village.fleet.query(f"CREATE DATABASE `{other}`")
+    try:
+        with pytest.raises(Refusal, match="that no restore made"):
+            restore(village.order(), village.wish, Steps())
+        assert village.is_now()
+        assert village.fleet.query(f"SHOW DATABASES LIKE '{other}'") == [(other,)]
+    finally:
+        village.fleet.query(f"DROP DATABASE `{other}`")
 
 
 @pytest.mark.parametrize(
@@ -82,7 +107,7 @@ def test_a_part_alone_is_restored(
     look(village.order(), wish, Steps())
     restore(village.order(), wish, Steps())
     assert (village.people(), village.photo()) == (people, photo)
-    undo(village.order(), 1, LATER, Steps())
+    village.take_back(1)
     assert village.is_now()
 
 
@@ -90,7 +115,7 @@ def test_a_folder_that_is_gone_is_restored_and_others_are_refused(village: Villa
     subprocess.run(["rm", "-r", village.uploads], check=True)
     restore(village.order(), village.asks(scope="folder:upload"), Steps())
     assert village.photo() == OLD_PHOTO
-    forget(village.order())
+    village.forget()
     for path, code in (
         ("../../lain", "folder_refused"),
         ("config", "folder_refused"),
@@ -122,14 +147,14 @@ def test_a_village_that_does_not_get_well_serves_what_it_served(
     village: Village, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As when the tables that came back lack what the release reads."""
-    real = aside.switch
+    real = aside.switch_database
 
     def spoil(admin: Any, layout: Any, site: Any, journal: Any, side: str) -> None:
         real(admin, layout, site, journal, side)
         if side == "new":
             village.query("DROP TABLE migrasi")
 
-    monkeypatch.setattr(aside, "switch", spoil)
+    monkeypatch.setattr(aside, "switch_database", spoil)
     with pytest.raises(Refusal) as refusal:
         restore(village.order(), village.wish, Steps())
     assert refusal.value.code == "restore_unwell"

@@ -12,10 +12,10 @@ import pytest
 
 from playbooks.module_utils import aside, one_table, restoring, switching
 from playbooks.module_utils.mariadb import administrator
-from playbooks.module_utils.outcome import Steps
-from playbooks.module_utils.restoring import restore, undo
+from playbooks.module_utils.outcome import Refusal, Steps
+from playbooks.module_utils.restoring import restore
 from playbooks.module_utils.switching import settle
-from tests.restores import LATER, Village, with_mistake
+from tests.restores import Village, with_mistake
 
 pytestmark = [
     pytest.mark.integration,
@@ -40,10 +40,12 @@ _POINTS = [
     ("aside.switch_tables", "before"),
     ("aside.switch_tables", "after"),
     ("aside.make_programs", "after"),
-    ("closing.reopen_switched", "after"),
+    ("restoring.require_well", "before"),
     ("restoring.require_well", "after"),
 ]
 
+# By then the site was open with what was brought back.
+_SERVED = [("restoring.require_well", "before"), ("restoring.require_well", "after")]
 _IN_THE_GATE = [("aside.switch_tables", "after")]
 
 
@@ -60,9 +62,25 @@ def test_a_kill_at_any_moment_leaves_the_village_as_it_was(
     _killed_at(name, when, monkeypatch, lambda: restore(village.order(), village.wish, Steps()))
     _settle(village)
     assert village.is_now()
+    if (name, when) in _SERVED:
+        assert village.forget(), "people may have used it meanwhile"
     assert aside.read(village.host.site.folder) is None
     restore(village.order(), village.wish, Steps())
     assert village.is_then()
+
+
+def test_what_was_entered_before_a_killed_restore_was_settled_is_kept(
+    village: Village, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _killed_at(*_SERVED[0], monkeypatch, lambda: restore(village.order(), village.wish, Steps()))
+    assert village.is_then()
+    village.query("UPDATE tweb_penduduk SET nama = 'Baru' WHERE nama = 'Made'")
+    with pytest.raises(Refusal, match="not settled yet"):
+        aside.require_rest(asdict(village.host.site))
+    _settle(village)
+    assert village.is_now()
+    village.take_back(2)
+    assert village.people() == ["Baru", "Wayan"]
 
 
 @pytest.mark.soak
@@ -71,10 +89,10 @@ def test_a_kill_while_it_is_taken_back_leaves_what_served(
     village: Village, monkeypatch: pytest.MonkeyPatch, name: str, when: str
 ) -> None:
     restore(village.order(), village.wish, Steps())
-    _killed_at(name, when, monkeypatch, lambda: undo(village.order(), 2, LATER, Steps()))
+    _killed_at(name, when, monkeypatch, lambda: village.take_back(2))
     _settle(village)
     assert village.is_then()
-    undo(village.order(), 3, LATER, Steps())
+    village.take_back(3)
     assert village.is_now()
 
 
@@ -90,11 +108,11 @@ def test_a_kill_while_one_table_is_switched_loses_no_row(
     assert village.is_now()
     restore(village.order(), wish, Steps())
     village.query("UPDATE tweb_penduduk SET nama = 'Kerja' WHERE nama = 'Made'")
-    _killed_at(name, when, monkeypatch, lambda: undo(village.order(), 2, LATER, Steps()))
+    _killed_at(name, when, monkeypatch, lambda: village.take_back(2))
     _settle(village)
     assert village.people() == ["Kerja", "Wayan"], "what was entered since stays"
     assert [name for name in _tables(village) if name.startswith("siappakai_")] == []
-    undo(village.order(), 3, LATER, Steps())
+    village.take_back(3)
     assert village.is_now()
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from flask import Flask
+from sqlalchemy import update
 
 from siappakai.domain.backups import manifest_hash, name_of
 from siappakai.domain.restores import check_scope
@@ -136,10 +137,14 @@ def test_what_a_server_keeps_is_known_from_its_health_and_asked_to_go(site: Site
     restorations.request(site, scope="site", only_look=True, by=BY)
     with pytest.raises(ConflictError):
         restorations.request(site, scope="site", only_look=False, by=BY)
-    assert restorations.request_undo(site, by=BY).play == "undo"
+    undo = restorations.request_undo(site, by=BY)
+    assert (undo.play, restorations.play_vars(undo)["wish"]["expects"]) == ("undo", 1)
     assert restorations.let_go() == []
+    assert restorations.let_go(utc_now() + timedelta(days=8)) == [], "it may be wanted back"
+    with transaction() as session:
+        session.execute(update(Run).values(state=RunState.SUCCEEDED))
     (run,) = restorations.let_go(utc_now() + timedelta(days=8))
-    assert run.play == "forget"
+    assert (run.play, run.options) == ("forget", {"expects": 1})
     assert restorations.let_go(utc_now() + timedelta(days=8)) == [], "it is asked for already"
     keep_state(site, until="whenever")
     assert restorations.kept_of(site) is None
