@@ -47,6 +47,8 @@ class Backup(Base):
     __table_args__ = (
         Index("ix_backups_site_taken", "site_id", "taken_at"),
         Index("ix_backups_server_spooled", "server_id", "is_spooled"),
+        # The newest of all that are kept.
+        Index("ix_backups_taken", "expired_at", "taken_at"),
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)

@@ -10,7 +10,7 @@ from typing import Final
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import func, select
-from sqlalchemy.orm import defer, selectinload
+from sqlalchemy.orm import defer, joinedload, selectinload
 
 from siappakai.domain.backups import CopyState, ProofState
 from siappakai.domain.retention import Kept, Policy, Reason, judge
@@ -55,7 +55,13 @@ def list_backups(
         query = query.where(Backup.site_id == site_id)
     if not with_expired:
         query = query.where(Backup.expired_at.is_(None))
-    return paginate(query, lambda row: row[0], page=page, per_page=per_page)
+    counted = query.with_only_columns(Backup.id)
+    query = query.options(
+        joinedload(Backup.site).joinedload(Site.village),
+        selectinload(Backup.copies).joinedload(BackupCopy.store),
+        defer(Backup.manifest),
+    )
+    return paginate(query, lambda row: row[0], page=page, per_page=per_page, counted=counted)
 
 
 def request_take(*, site_ids: Sequence[int], by: str, retry_of: int | None = None) -> list[Run]:

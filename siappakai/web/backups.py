@@ -12,7 +12,7 @@ from siappakai.web.identity import actor
 from siappakai.web.security import requires
 
 blueprint = Blueprint("backups", __name__, url_prefix="/backups")
-_PER_PAGE = 50
+_PER_PAGE = 25
 
 
 @blueprint.get("/")

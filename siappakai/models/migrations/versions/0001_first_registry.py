@@ -720,6 +720,7 @@ def _make_backups() -> None:
     )
     op.create_index("ix_backups_site_taken", "backups", ["site_id", "taken_at"])
     op.create_index("ix_backups_server_spooled", "backups", ["server_id", "is_spooled"])
+    op.create_index("ix_backups_taken", "backups", ["expired_at", "taken_at"])
     op.create_table(
         "backup_copies",
         sa.Column("id", sa.Integer(), nullable=False),
