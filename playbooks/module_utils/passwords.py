@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import json
 import re
-from pathlib import Path
 from typing import TYPE_CHECKING
+
+from . import tree
 
 if TYPE_CHECKING:
     from .driver import Link
@@ -17,9 +18,12 @@ _SETTING = re.compile(r"\['password'\] = '([A-Za-z0-9]+)';")
 
 
 def in_use(folder: str) -> str:
-    """Return the password a site's settings hold; empty when they hold none of ours."""
-    settings = Path(folder, "desa/config/database.php")
-    found = _SETTING.search(settings.read_text()) if settings.is_file() else None
+    """Return the password a site's settings hold; empty when they hold none of ours.
+
+    No link is followed on the way: the folder may be the village's.
+    """
+    settings = tree.read_file(folder, "desa/config/database.php") or b""
+    found = _SETTING.search(settings.decode(errors="replace"))
     return found[1] if found else ""
 
 
