@@ -40,6 +40,10 @@ PARAMS = {
     "server": "server1",
     "waiting": 2,
     "workers": 0,
+    "copies": 3,
+    "lost": 1,
+    "target": 60,
+    "longest": 95,
     "failure": "KeyError, _do, firing.py:1",
     "label": "server1",
 }
