@@ -124,7 +124,7 @@ def _dump(socket: str, site: SiteVars, target: IO[bytes] | gzip.GzipFile) -> Non
     with (
         reader(socket, site["database"], "ekspor") as one,
         subprocess.Popen(  # noqa: S603 - fixed programs, no shell
-            mariadb.full_dump_command(socket, site["database"], one.user),
+            mariadb.backup_command(socket, site["database"], one.user),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             env=one.environment,

@@ -43,7 +43,7 @@ def _note_taken(session: Session, run: Run, name: str, facts: Mapping[str, Any])
         server_id=target.server_id,
         run_id=run.id,
         name=name,
-        taken_at=datetime.fromisoformat(facts["manifest"]["taken_at"]),
+        taken_at=_taken_at(run, facts["manifest"]["taken_at"]),
         size=int(facts["size"]),
         sha256=facts["sha256"],
         manifest=facts["manifest"],
@@ -52,6 +52,12 @@ def _note_taken(session: Session, run: Run, name: str, facts: Mapping[str, Any])
         backup.copies.append(BackupCopy(store_id=store_id))
     session.add(backup)
     session.flush()
+
+
+def _taken_at(run: Run, told: str) -> datetime:
+    """Return when a backup was taken: as its server says, within the time its run took."""
+    now, claimed = utc_now(), datetime.fromisoformat(told)
+    return claimed if (run.started_at or now) <= claimed <= now else now
 
 
 def _note_dropped(session: Session, run: Run, name: str, _facts: Mapping[str, Any]) -> None:

@@ -51,8 +51,20 @@ def wanted() -> ColumnElement[bool]:
 
 
 def expired() -> ColumnElement[bool]:
-    """Tell which copies the rules let go that still lie, or may lie, in their store."""
-    return and_(Backup.expired_at.is_not(None), BackupCopy.state != CopyState.DELETED)
+    """Tell which copies the rules let go that still lie, or may lie, in their store.
+
+    Not what is held since, nor what was proven while nothing else of its site is, any more.
+    """
+    newer, copy = aliased(Backup), aliased(BackupCopy)
+    proven = (
+        select(newer.id)
+        .join(copy, copy.backup_id == newer.id)
+        .where(newer.site_id == Backup.site_id, newer.expired_at.is_(None))
+        .where(newer.proof_state == ProofState.PROVEN, copy.state == CopyState.STORED)
+    )
+    may_go = or_(Backup.proof_state != ProofState.PROVEN, proven.exists())
+    let_go = Backup.expired_at.is_not(None) & Backup.is_held.is_(False)
+    return and_(let_go, BackupCopy.state != CopyState.DELETED, may_go)
 
 
 def wards(server: Server) -> list[int]:

@@ -69,8 +69,9 @@ def _attend(errand: Errand, origins: Origins, store_id: int, wards: list[int]) -
     try:
         vault = origins.vault(store)
         stores.recognise(vault, name)
-        _forget_expired(errand, vault, store_id, wards)
+        # What is gone is known before anything is let go for it.
         take_stock(errand, vault, store_id, wards)
+        _forget_expired(errand, vault, store_id, wards)
         _fill(errand, origins, store_id, wards)
     except SiapPakaiError as problem:
         stores.note_state(store_id, problem)
@@ -166,12 +167,24 @@ def _forget_expired(errand: Errand, vault: Vault, store_id: int, wards: list[int
     db.session.commit()
     for copy_id, name in names:
         errand.check()
+        if not _is_to_go(copy_id):
+            continue
         try:
             vault.delete(name)
         except DeletionRefusedError:
             stores.set_append_only(store_id, on=True, by="siappakai")
             return
         copies.mark(copy_id, CopyState.DELETED)
+
+
+def _is_to_go(copy_id: int) -> bool:
+    """Ask anew: a store may have been forgotten, or a backup held, since the list was made."""
+    query = copies.in_stores(BackupCopy.id).where(
+        BackupCopy.id == copy_id, copies.expired(), Store.is_append_only.is_(False)
+    )
+    found = db.session.scalar(query)
+    db.session.commit()
+    return found is not None
 
 
 _BEFORE: Final[dict[str, Callable[[Errand], None]]] = {"copy": _deliver, "prove": stage}

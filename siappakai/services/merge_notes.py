@@ -9,7 +9,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from siappakai.models import Gabungan, Member, Run, Site, Village, utc_now
-from siappakai.services import merges
+from siappakai.services import merges, narrowing
 from siappakai.wording import say
 
 _MOST_SLOTS: Final = 50
@@ -56,6 +56,9 @@ def _note_member(gabungan: Gabungan, member: Member, report: Mapping[str, Any]) 
         member.merged_at = member.checked_at
         member.report = dict(report)
         member.rows = sum(int(expected) for _, expected, _ in report["tables"].values())
+        # Decided while this merge ran, of which there was nothing to delete then.
+        if "shares" in report:
+            narrowing.narrow_again(gabungan, member)
 
 
 def _give_room(gabungan: Gabungan, member: Member, slots: int) -> None:

@@ -35,15 +35,25 @@ def decide(
         )
         gabungan = session.scalar(select(Gabungan).limit(1))
         too_much = [one for one in merges.list_members() if too_much_of(one)]
-        if gabungan is None or not too_much:
-            return consent, []
+        return consent, _narrow(gabungan, too_much, by=by)
+
+
+def narrow_again(gabungan: Gabungan, member: Member) -> list[Run]:
+    """Delete what was withdrawn while a village was being merged, if anything was."""
+    return _narrow(gabungan, [member] if too_much_of(member) else [], by="siappakai")
+
+
+def _narrow(gabungan: Gabungan | None, too_much: Sequence[Member], *, by: str) -> list[Run]:
+    if gabungan is None or not too_much:
+        return []
+    with transaction():
         shares = {one.village.code: consents.of_village(one.village).shares for one in too_much}
         options = {"shares": shares}
         asked = [runs.create_server_run(merges.NARROW, gabungan.server, by=by, options=options)]
         ids = _sites_of(too_much)
         if ids and not gabungan.is_paused:
             asked.append(merges.request_merge(site_ids=ids, whole=False, by=by))
-        return consent, asked
+        return asked
 
 
 def too_much_of(member: Member) -> list[str]:

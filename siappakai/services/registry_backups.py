@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Final
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import func, select
+from sqlalchemy import Select, func, select
 
 from siappakai import __version__, dispatch
 from siappakai.credentials import load_key_ring
@@ -59,8 +59,13 @@ def standing(now: datetime | None = None) -> Standing:
     return Standing(is_possible, newest, is_late, unpack(registry_turns.kept().get("failure", "")))
 
 
+def _of_stores() -> Select[RegistryCopy]:
+    """Select what is in stores that are ours: nobody looks into those that were forgotten."""
+    return select(RegistryCopy).join(RegistryCopy.store).where(Store.removed_at.is_(None))
+
+
 def _newest() -> RegistryCopy | None:
-    query = select(RegistryCopy).where(RegistryCopy.state == CopyState.STORED)
+    query = _of_stores().where(RegistryCopy.state == CopyState.STORED)
     newest_first = RegistryCopy.taken_at.desc(), RegistryCopy.id.desc()
     return db.session.scalar(query.order_by(*newest_first).limit(1))
 
@@ -74,7 +79,7 @@ def _is_late(newest: RegistryCopy | None, now: datetime) -> bool:
 
 def list_copies(store: Store | None = None) -> list[RegistryCopy]:
     """Return what is in the stores, newest first; in one of them, or all."""
-    query = select(RegistryCopy).where(RegistryCopy.state != CopyState.DELETED)
+    query = _of_stores().where(RegistryCopy.state != CopyState.DELETED)
     if store is not None:
         query = query.where(RegistryCopy.store_id == store.id)
     query = query.order_by(RegistryCopy.taken_at.desc(), RegistryCopy.id.desc())

@@ -47,9 +47,9 @@ def take_stock(errand: Errand, vault: Vault, store_id: int, server_ids: list[int
         errand.check()
         sizes = vault.sizes(folder)
         for one in group:
-            if one.is_expired:
-                _note_expired(one, sizes)
-            elif _note_kept(errand, vault, one, sizes):
+            if one.is_expired and one.parcel.name not in sizes:
+                copies.mark(one.copy_id, CopyState.DELETED)
+            elif one.is_expired or _note_kept(errand, vault, one, sizes):
                 seen.append(one.copy_id)
             elif one.state is CopyState.STORED:
                 lost.append(one.parcel.name)
@@ -72,11 +72,6 @@ def _expected(store_id: int, server_ids: list[int]) -> list[_Expected]:
     ]
     db.session.commit()
     return found
-
-
-def _note_expired(one: _Expected, sizes: dict[str, int]) -> None:
-    if one.parcel.name not in sizes:
-        copies.mark(one.copy_id, CopyState.DELETED)
 
 
 def _note_kept(errand: Errand, vault: Vault, one: _Expected, sizes: dict[str, int]) -> bool:

@@ -7,14 +7,27 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, TypedDict, TypeVarTuple, Unpack
 
-from sqlalchemy import ColumnElement, Select, and_, or_, select, update
+from sqlalchemy import ColumnElement, Select, and_, distinct, func, or_, select, update
 from sqlalchemy.orm import contains_eager, selectinload
 
+from siappakai.domain.backups import CopyState
 from siappakai.domain.codes import VillageCode, parse_village_code
 from siappakai.domain.places import check_name
 from siappakai.domain.states import TERMINAL, SiteState
 from siappakai.errors import ConflictError, InvalidInputError, NotFoundError
-from siappakai.models import District, Release, Run, Server, Site, Target, Village, db
+from siappakai.models import (
+    Backup,
+    BackupCopy,
+    District,
+    Release,
+    Run,
+    Server,
+    Site,
+    Store,
+    Target,
+    Village,
+    db,
+)
 from siappakai.models.transactions import transaction
 from siappakai.services import audit, places
 from siappakai.services.paging import MAX_PER_PAGE, Page, paginate, paginate_found
@@ -104,7 +117,7 @@ def update_village(code: str, *, name: str, by: str) -> Village:
 
 
 def delete_village(code: str, *, by: str) -> None:
-    """Remove a village from the registry; raises ConflictError while it has a site.
+    """Remove a village from the registry; ConflictError while it has a site, or backups.
 
     What was done on a site of it that was removed stays in the history of its runs.
     """
@@ -121,9 +134,28 @@ def delete_village(code: str, *, by: str) -> None:
                     ),
                     say("Hapus situsnya lebih dahulu."),
                 )
+            _refuse_backed_up(site)
             _forget_removed(site)
         session.delete(village)
         audit.record("village.delete", village.code, by=by, detail={"name": village.name})
+
+
+def _refuse_backed_up(site: Site) -> None:
+    """Raise ConflictError while something can be restored: without its village nobody could."""
+    there = select(func.count(distinct(Backup.id))).join(Backup.copies).join(BackupCopy.store)
+    lying = BackupCopy.state.in_((CopyState.STORED, CopyState.MISSING, CopyState.DAMAGED))
+    count = db.session.scalar(
+        there.where(Backup.site_id == site.id, Store.removed_at.is_(None), lying)
+    )
+    if count:
+        raise ConflictError(
+            say(
+                "Desa %(village)s masih punya %(count)s cadangan di penyimpanan.",
+                village=site.village.name,
+                count=count,
+            ),
+            say("Biarkan desanya terdaftar: tanpa itu cadangannya tidak dapat dipulihkan."),
+        )
 
 
 def _forget_removed(site: Site) -> None:

@@ -8,6 +8,7 @@ from flask_babel import gettext as _
 
 from siappakai.models import Role, Run
 from siappakai.services import backup_keys, backups, servers, settings, store_pruning, stores
+from siappakai.web.confirmation import asks_again
 from siappakai.web.identity import actor
 from siappakai.web.security import requires
 
@@ -53,6 +54,7 @@ def hold(backup_id: int) -> ResponseReturnValue:
 
 @blueprint.post("/<int:backup_id>/release")
 @requires(Role.ADMIN)
+@asks_again
 def release(backup_id: int) -> ResponseReturnValue:
     backups.set_held(backup_id, held=False, by=actor())
     flash(_("Cadangan itu kembali mengikuti aturan."))

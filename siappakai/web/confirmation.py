@@ -22,7 +22,8 @@ FRESH: Final = timedelta(minutes=10)
 
 _ATTRIBUTE: Final = "siappakai_asks_again"
 _ANSWER: Final = "confirm_password"
-_NOT_KEPT: Final = frozenset({"csrf_token", _ANSWER, "confirm_code"})
+# The key to a store is typed again rather than written into a page.
+_NOT_KEPT: Final = frozenset({"csrf_token", _ANSWER, "confirm_code", "secret"})
 _HARMLESS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 
 

@@ -125,6 +125,7 @@ def remove(name: str) -> ResponseReturnValue:
 
 @blueprint.post("/<name>/append-only/<any(on, off):state>")
 @requires(Role.ADMIN)
+@asks_again
 def set_append_only(name: str, state: str) -> ResponseReturnValue:
     stores.set_append_only(stores.get_store(name).id, on=state == "on", by=actor())
     flash(_("Pengaturan penyimpanan disimpan."))

@@ -22,6 +22,7 @@ from siappakai.services import (
     sites,
     villages,
 )
+from siappakai.web.confirmation import asks_again
 from siappakai.web.forms.villages import CertificateForm, RenameForm, VillageForm
 from siappakai.web.identity import actor
 from siappakai.web.languages import retell
@@ -110,6 +111,7 @@ def set_certificate(code: str) -> ResponseReturnValue:
 
 @blueprint.post("/<code>/delete")
 @requires(Role.ADMIN)
+@asks_again
 def delete(code: str) -> ResponseReturnValue:
     villages.delete_village(code, by=actor())
     flash(_("Desa dihapus dari registri."))

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from flask import Flask
+from sqlalchemy import update
 
 from siappakai.domain.backups import CopyState, ProofState
 from siappakai.domain.states import RunState
@@ -264,6 +265,9 @@ def test_a_store_that_keeps_all_fails_no_run_and_is_pruned_by_others(
         assert run.targets[0].state is RunState.RUNNING, details(run)
         assert stores.get_store("dua").is_append_only
         assert states(old) == states(older) == {"satu": CopyState.DELETED, "dua": STORED}
+        with transaction() as session:
+            session.execute(update(BackupCopy).values(checked_at=utc_now() - timedelta(days=2)))
+        carrier.carry()
         assert backup_runs.carry_on() == [], "the clock asks for what can be done"
     assert store_pruning.due_counts() == {keeps.id: 2}
     carrier.buckets.delete("dua", stored_name(old))

@@ -26,6 +26,7 @@ from siappakai.services import (
     leases,
     servers,
     settings,
+    store_pruning,
     stores,
 )
 from siappakai.services.errands import stored_name
@@ -195,6 +196,36 @@ def test_pruning_lets_go_by_the_rules_and_never_what_is_held(registry: Flask) ->
         backups.set_held(proven[5].id, held=True, by=BY)
 
 
+def test_what_was_let_go_stays_while_nothing_else_of_its_site_is_proven(registry: Flask) -> None:
+    store = make_store()
+    site = built_site()
+    proven = {"proof_state": ProofState.PROVEN, "proven_at": utc_now()}
+    old = make_backup(site, days=9, expired_at=utc_now(), **proven)
+    held = make_backup(site, days=8, expired_at=utc_now(), is_held=True)
+    unproven = make_backup(site, days=7, expired_at=utc_now())
+    new = make_backup(site, **proven)
+
+    def going() -> set[int]:
+        return {copy.backup_id for copy in store_pruning.due(store)}
+
+    assert going() == {old.id, unproven.id}
+    copies.mark(new.copies[0].id, CopyState.MISSING)
+    assert going() == {unproven.id}
+    with transaction():
+        held.is_held = False
+    assert going() == {held.id, unproven.id}
+
+
+def test_a_server_dates_its_backups_within_the_time_of_its_run(registry: Flask) -> None:
+    make_store()
+    site = built_site()
+    run = make_run("backup", [site], state=RunState.RUNNING, started_at=utc_now())
+    name = name_of(run.targets[0].host, run.token)
+    note(run, {name: told(manifest={"taken_at": "2031-01-01T00:00:00+00:00"})})
+    (backup,) = db.session.query(Backup)
+    assert backup.taken_at <= utc_now()
+
+
 def test_what_waits_or_expired_is_carried_by_the_clock_once(registry: Flask) -> None:
     make_store()
     site = built_site()
@@ -262,7 +293,7 @@ def test_a_store_that_was_removed_holds_nothing_for_us_and_loses_nothing(registr
     assert [one.backup.id for one in backups.prune(by=BY)] == []
     assert backups.unproven() == []
     with transaction():
-        backup.expired_at = utc_now()
+        backup.expired_at, backup.proof_state = utc_now(), ProofState.UNPROVEN
     due = copies.of_servers([backup.server_id]).where(copies.expired())
     assert [one.id for one in db.session.scalars(due)] == [kept.id]
 

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 import yaml
 from flask import Flask
+from sqlalchemy import select
 
 from siappakai.ansible.events import TaskEnded, read_event
 from siappakai.domain.consent import GROUPS
@@ -225,6 +226,20 @@ def test_what_is_shared_no_more_is_merged_anew_unless_merging_is_paused() -> Non
     assert (kept.shares["surat"], more) == ("full", [])
     _, asked = narrowing.decide(village=None, changes=["surat=masked"], document="473", by=BY)
     assert [run.play for run in asked] == ["narrow", "merge"]
+
+
+def test_what_was_withdrawn_while_a_first_merge_ran_is_deleted_after_it() -> None:
+    make()
+    (site,) = sites(1)
+    merging = ask([site])
+    _, asked = narrowing.decide(village=None, changes=["surat=withheld"], document="474", by=BY)
+    assert asked == [], "there is nothing to delete yet"
+    shares = dict.fromkeys(GROUPS, "withheld") | {"surat": "full"}
+    report = {"state": "merged", "tables": {}, "statistics": {}, "shares": shares}
+    with transaction() as session:
+        merge_notes.note(session, merging.id, {f"opensid-{site.village.code}": report})
+    plays = db.session.scalars(select(Run.play).where(Run.id > merging.id).order_by(Run.id))
+    assert list(plays) == ["narrow", "merge"]
 
 
 def test_a_village_that_leaves_keeps_its_place() -> None:

@@ -2,12 +2,14 @@
 
 import pytest
 
+from siappakai.domain.backups import CopyState
 from siappakai.domain.states import RunState, SiteState
 from siappakai.errors import ConflictError, InvalidInputError, RefusedError
 from siappakai.models import Run, Site, Target, db, utc_now
 from siappakai.models.transactions import transaction
 from siappakai.services import imports, outcomes, overview, sites, villages
 from tests.factories import BY, make_release, make_run, make_site, make_village
+from tests.unit.services.test_backups import make_backup, make_store
 
 pytestmark = pytest.mark.usefixtures("registry")
 HEADING = "kode_desa,nama_desa,nama_kecamatan,domain,server\n"
@@ -51,6 +53,20 @@ def test_its_village_is_listed_without_a_site_and_can_be_deleted() -> None:
     kept = db.session.get_one(Target, run.targets[0].id, populate_existing=True)
     assert (kept.site_id, "bajera.desa.id" in kept.label) == (None, True)
     assert overview.standing_failures() == []
+
+
+def test_its_village_stays_while_a_backup_of_it_can_be_restored() -> None:
+    make_store()
+    gone, _run = removed()
+    backup = make_backup(gone)
+    code = gone.village.code
+    with pytest.raises(ConflictError, match="1 cadangan"):
+        villages.delete_village(code, by=BY)
+    assert villages.find_village(code) is not None
+    with transaction():
+        backup.copies[0].state = CopyState.DELETED
+    villages.delete_village(code, by=BY)
+    assert villages.find_village(code) is None
 
 
 def test_its_village_stays_while_a_run_is_at_it() -> None:

@@ -17,6 +17,7 @@ from tests.factories import PASSWORD, make_release, make_site, make_user
 # them: it only shuts out, and whoever does it in an emergency has no time.
 DANGEROUS = {
     "auth.password",
+    "backups.release",
     "channels.create",
     "channels.remove",
     "channels.renew_secret",
@@ -39,6 +40,7 @@ DANGEROUS = {
     "stores.add_folder",
     "stores.appoint_prover",
     "stores.remove",
+    "stores.set_append_only",
     "tokens.create",
     "totp.begin",
     "totp.renew_recovery_codes",
@@ -49,6 +51,7 @@ DANGEROUS = {
     "users.reset_password",
     "users.reset_totp",
     "users.set_role",
+    "villages.delete",
 }
 QUESTION = "Pastikan ini Anda"
 
@@ -78,7 +81,7 @@ def test_each_of_them_asks_and_does_nothing_meanwhile(panel: Flask, late: FlaskC
     adapter = panel.url_map.bind("localhost")
     for rule in panel.url_map.iter_rules():
         if does_ask_again(panel, rule.endpoint):
-            ids = dict.fromkeys(rule.arguments, site.id) | {"verb": "enable"}
+            ids = dict.fromkeys(rule.arguments, site.id) | {"verb": "enable", "state": "off"}
             answer = late.post(adapter.build(rule.endpoint, ids, method="POST"))
             assert (answer.status_code, QUESTION in answer.text) == (403, True), rule
 

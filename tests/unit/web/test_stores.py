@@ -11,11 +11,12 @@ from siappakai.credentials import open_text
 from siappakai.domain.recovery_kit import Kit
 from siappakai.domain.recurrence import Every, Recurrence
 from siappakai.errors import NotFoundError
-from siappakai.models import Run, Server, Store, db
+from siappakai.models import LoginSession, Run, Server, Store, db, utc_now
 from siappakai.models.transactions import transaction
 from siappakai.services import backup_keys, backup_setup, recovery_kits, schedules, stores
 from siappakai.services.backup_setup import BackupStep
 from siappakai.services.schedule_orders import Order
+from siappakai.web.confirmation import FRESH
 from tests.buckets import Buckets, buckets
 from tests.factories import BY, make_server
 from tests.sshd import free_port
@@ -58,6 +59,15 @@ def test_a_bucket_is_tried_out_and_its_secret_never_shown(
     assert stores.secret_of(store) == "rahasia-benar"
     twice = admin.post("/stores/new-bucket", data=bucket_form(service))
     assert twice.status_code == 409
+
+
+def test_a_secret_is_not_written_into_the_question_who_one_is(admin: FlaskClient) -> None:
+    db.session.query(LoginSession).update({"confirmed_at": utc_now() - FRESH})
+    db.session.commit()
+    asked = admin.post("/stores/new-bucket", data={"name": "awan", "secret": "rahasia-benar"})
+    assert asked.status_code == 403
+    assert 'value="awan"' in asked.text
+    assert "rahasia-benar" not in asked.text
 
 
 @pytest.mark.integration
