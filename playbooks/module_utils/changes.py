@@ -1,15 +1,16 @@
 """What has changed in villages' databases since they were last read; asked for cheaply.
 
-MariaDB counts the rows changed in each table (`userstat`). A village whose counters stand still
-is left alone; in another one every table is summed up, since a foreign key's cascade changes rows
-without counting them.
+MariaDB counts the rows changed in each table (`userstat`), and numbers its tables: one that was
+emptied or changed places, as restores do it, counts no rows and has another number. A village
+whose counters and numbers stand still is left alone; in another one every table is summed up,
+since a foreign key's cascade changes rows without counting them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from .schemas import quoted
 
@@ -24,26 +25,27 @@ if TYPE_CHECKING:
 class Counters:
     """Rows changed by database and table since the server counts; what is at work just now.
 
+    `numbers` are the server's own of the tables.
+
     Counters of different `mark` cannot be compared: the server counted anew in between.
     """
 
     mark: str
     changed: Mapping[str, Mapping[str, int]]
+    numbers: Mapping[str, Mapping[str, int]]
     writing: frozenset[str]
 
-    def settled(self, database: str, quiet: Collection[str]) -> dict[str, int] | None:
-        """Return the counters of a database without the tables `quiet`.
+    def settled(self, database: str, quiet: Collection[str]) -> dict[str, list[int]] | None:
+        """Return counter and number of each table of a database but `quiet` ones.
 
         None when they prove nothing: a transaction is open whose rows count already and are not
         to be seen yet.
         """
         if database in self.writing:
             return None
-        return {
-            table: count
-            for table, count in self.changed.get(database, {}).items()
-            if table not in quiet
-        }
+        changed, numbers = self.changed.get(database, {}), self.numbers.get(database, {})
+        known = sorted((changed.keys() | numbers.keys()) - set(quiet))
+        return {table: [changed.get(table, 0), numbers.get(table, 0)] for table in known}
 
 
 def read_counters(link: Link, book: Book) -> Counters:
@@ -60,16 +62,26 @@ def read_counters(link: Link, book: Book) -> Counters:
         cursor.execute(
             "SELECT TABLE_SCHEMA, TABLE_NAME, ROWS_CHANGED FROM information_schema.TABLE_STATISTICS"
         )
-        changed: dict[str, dict[str, int]] = {}
-        for database, table, count in cursor.fetchall():
-            changed.setdefault(str(database), {})[str(table)] = int(count)
+        changed = _by_database(cursor.fetchall())
+        cursor.execute(
+            "SELECT SUBSTRING_INDEX(NAME, '/', 1), SUBSTRING_INDEX(NAME, '/', -1), TABLE_ID"
+            " FROM information_schema.INNODB_SYS_TABLES"
+        )
+        numbers = _by_database(cursor.fetchall())
         cursor.execute(
             "SELECT DISTINCT p.DB FROM information_schema.INNODB_TRX x"
             " JOIN information_schema.PROCESSLIST p ON p.ID = x.trx_mysql_thread_id"
             " WHERE x.trx_rows_modified > 0"
         )
         writing = frozenset(str(row[0]) for row in cursor.fetchall() if row[0])
-    return Counters(mark, changed, writing)
+    return Counters(mark, changed, numbers, writing)
+
+
+def _by_database(rows: Iterable[Sequence[Any]]) -> dict[str, dict[str, int]]:
+    found: dict[str, dict[str, int]] = {}
+    for database, table, count in rows:
+        found.setdefault(str(database), {})[str(table)] = int(count)
+    return found
 
 
 def checksums(

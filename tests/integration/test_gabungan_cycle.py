@@ -106,6 +106,25 @@ def test_a_server_that_counts_anew_has_its_villages_looked_at_anew(
     assert cycle.turn(village)["state"] == "unchanged"
 
 
+def test_tables_that_were_emptied_or_changed_places_are_a_change(
+    merger: Merger, village: Village, cycle: Cycle
+) -> None:
+    """No row of them is counted, and a restore does nothing else."""
+    database = f"t_v{village.number}"
+    assert cycle.turn(village)["state"] == "merged"
+    assert cycle.turn(village)["state"] == "unchanged"
+    merger.query(f"CREATE TABLE {database}.lain LIKE {database}.artikel")
+    merger.query(f"INSERT INTO {database}.lain SELECT * FROM {database}.artikel LIMIT 1")
+    merger.query(
+        f"RENAME TABLE {database}.artikel TO {database}.dahulu, {database}.lain TO"
+        f" {database}.artikel"
+    )
+    assert cycle.turn(village)["state"] == "merged"
+    assert cycle.turn(village)["state"] == "unchanged"
+    merger.query(f"TRUNCATE {database}.artikel")
+    assert cycle.turn(village)["state"] == "merged"
+
+
 def test_what_killed_merges_left_is_swept_and_what_is_at_work_is_not(
     merger: Merger, village: Village, cycle: Cycle, tmp_path: Path
 ) -> None:
