@@ -73,6 +73,7 @@ check: $(VENV)/.synced ## Format, lint, types, layers, templates, playbooks
 	$(RUN) ruff check .
 	$(RUN) mypy
 	$(RUN) lint-imports
+	$(RUN) pytest --collect-only -qq >/dev/null
 	$(RUN) djlint --check --lint templates/panel
 	ANSIBLE_CONFIG=playbooks/ansible.cfg $(RUN) ansible-lint --offline -c .config/ansible-lint.yml playbooks
 

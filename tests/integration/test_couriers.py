@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 from flask import Flask
@@ -85,11 +86,12 @@ class Carrier:
 
 
 @pytest.fixture
-def site(registry: Flask, tmp_path: Path) -> Site:
-    root = str(tmp_path / "server")
-    server = make_server("local", connection="local", address="127.0.0.1", root=root)
-    Path(layout_of(server).spool).mkdir(parents=True)
-    return make_site(server=server, release=make_release())
+def site(registry: Flask) -> Iterator[Site]:
+    # tmp_path lies deeper than a server's root may.
+    with TemporaryDirectory(prefix="siappakai-") as root:
+        server = make_server("local", connection="local", address="127.0.0.1", root=root)
+        Path(layout_of(server).spool).mkdir(parents=True)
+        yield make_site(server=server, release=make_release())
 
 
 @pytest.fixture

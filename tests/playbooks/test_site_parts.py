@@ -14,8 +14,8 @@ import pytest
 
 from playbooks.module_utils import applog, fastcgi, golden, mariadb
 from playbooks.module_utils.archive import rows_in_dump
+from playbooks.module_utils.closing import _ACTIVE
 from playbooks.module_utils.outcome import MySQLError, Refusal, Steps, failure
-from playbooks.module_utils.removal import _ACTIVE
 
 LOG = "log-2026-11-22.php"
 
