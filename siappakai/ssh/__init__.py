@@ -6,7 +6,7 @@ import logging
 import shlex
 import socket
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 
 import paramiko
 from paramiko.hostkeys import HostKeyEntry
@@ -15,6 +15,7 @@ from siappakai.domain.hostkeys import HostKey
 from siappakai.domain.servers import Answer, CommandFailedError
 from siappakai.errors import RefusedError
 from siappakai.ssh.authorized_keys import authorize
+from siappakai.ssh.carrier import carried
 from siappakai.ssh.keypairs import generate_key, load_private_key
 from siappakai.ssh.refusals import (
     HostKeyChangedError,
@@ -55,9 +56,10 @@ logging.getLogger("paramiko").setLevel(logging.CRITICAL)
 class Connection:
     """An open SSH connection. `timeout` (seconds) is how long any single answer may take."""
 
-    def __init__(self, client: paramiko.SSHClient, label: str, timeout: float) -> None:
+    def __init__(self, client: paramiko.SSHClient, login: Login, timeout: float) -> None:
         self._client = client
-        self.label = label
+        self._login = login
+        self.label = f"{login.address}:{login.port}"
         self._timeout = timeout
 
     def run(self, argv: Sequence[str], *, stdin: str = "") -> Answer:
@@ -74,11 +76,9 @@ class Connection:
             code = _exit_code(output.channel, self._timeout)
         return Answer(code, text.decode(errors="replace"), complaint.decode(errors="replace"))
 
-    def sftp(self) -> paramiko.SFTPClient:
-        """Return an SFTP session of its own, no answer of which may take longer."""
-        client = self._client.open_sftp()
-        client.get_channel().settimeout(self._timeout)  # type: ignore[union-attr] # it has just been opened
-        return client
+    def sftp(self) -> AbstractContextManager[paramiko.SFTPClient]:
+        """Open an SFTP session of its own, no answer of which may take longer."""
+        return carried(self._login, self._timeout)
 
     def stream(self, argv: Sequence[str]) -> Iterator[bytes]:
         """Yield what `argv` writes, piece by piece; raises UnreachableError, CommandFailedError."""
@@ -162,7 +162,7 @@ def connect(login: Login, timeout: float) -> Iterator[Connection]:
                 allow_agent=False,
                 look_for_keys=False,
             )
-        yield Connection(client, label, timeout)
+        yield Connection(client, login, timeout)
 
 
 def _failed(label: str, argv: Sequence[str], said: bytes) -> CommandFailedError:
@@ -187,12 +187,7 @@ def _exit_code(channel: paramiko.Channel, timeout: float) -> int:
 
 
 def _pin(client: paramiko.SSHClient, login: Login) -> None:
-    name = (
-        login.address
-        if login.port == paramiko.config.SSH_PORT
-        else (f"[{login.address}]:{login.port}")
-    )
-    entry = HostKeyEntry.from_line(f"{name} {login.host_key.line}")
+    entry = HostKeyEntry.from_line(f"{login.known_as} {login.host_key.line}")
     if entry is None:
         raise ValueError(f"not a host key: {login.host_key.line!r}")
-    client.get_host_keys().add(name, login.host_key.type, entry.key)
+    client.get_host_keys().add(login.known_as, login.host_key.type, entry.key)

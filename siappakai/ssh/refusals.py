@@ -47,6 +47,12 @@ class Login:
     password: str | None = None
     private_key: str | None = None
 
+    @property
+    def known_as(self) -> str:
+        """What the machine is called in a list of known hosts."""
+        is_usual = self.port == paramiko.config.SSH_PORT
+        return self.address if is_usual else f"[{self.address}]:{self.port}"
+
 
 @contextmanager
 def judged(login: Login) -> Iterator[None]:

@@ -10,7 +10,7 @@ from pathlib import PurePosixPath
 import paramiko
 
 from siappakai.domain.stores import DeletionRefusedError, Upload
-from siappakai.errors import NotFoundError
+from siappakai.errors import NotFoundError, RefusedError
 from siappakai.ssh import Connection, told
 from siappakai.wording import say
 
@@ -47,7 +47,7 @@ class SftpVault:
                 raise _missing(name, self._label) from None
             with file:
                 # Many requests on their way at once: one by one each costs the line's delay.
-                file.prefetch(file.stat().st_size, max_concurrent_requests=64)
+                file.prefetch(file.stat().st_size, max_concurrent_requests=256)
                 while piece := file.read(_PIECE):
                     yield piece
 
@@ -58,6 +58,15 @@ class SftpVault:
                 found = self._sftp.listdir_attr(str(self._path(folder)))
             except FileNotFoundError:
                 return {}
+            except PermissionError:
+                raise RefusedError(
+                    say(
+                        "Penyimpanan %(label)s tidak menunjukkan folder %(folder)s.",
+                        label=self._label,
+                        folder=folder,
+                    ),
+                    say("Perbaiki hak akses folder itu di penyimpanannya."),
+                ) from None
         return {
             one.filename: one.st_size or 0 for one in found if not one.filename.endswith(_PARTIAL)
         }

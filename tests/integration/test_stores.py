@@ -3,6 +3,7 @@
 import os
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
+from dataclasses import replace
 
 import boto3
 import pytest
@@ -12,7 +13,7 @@ from siappakai.domain.hostkeys import HostKey
 from siappakai.domain.stores import S3Place, Vault
 from siappakai.errors import NotFoundError, RefusedError, UnreachableError
 from siappakai.gateways.s3 import PART_BYTES, open_bucket
-from siappakai.ssh import Login, connect
+from siappakai.ssh import Login, connect, generate_key
 from siappakai.ssh.sftp import open_folder
 from tests.sshd import Sshd, private_sshd, temporary_account
 
@@ -27,8 +28,12 @@ CONTENT = os.urandom(2 * PART_BYTES + 12345)
 
 @contextmanager
 def _open(sshd: Sshd) -> Iterator[Vault]:
-    public = sshd.host_key.with_suffix(".pub").read_text()
-    login = Login("127.0.0.1", sshd.port, sshd.user, HostKey.parse(public), password=sshd.password)
+    host_key = HostKey.parse(sshd.host_key.with_suffix(".pub").read_text())
+    private, public = generate_key("uji")
+    login = Login("127.0.0.1", sshd.port, sshd.user, host_key, password=sshd.password)
+    with connect(login, 10) as connection:
+        connection.install_public_key(public)
+    login = replace(login, password=None, private_key=private)
     with connect(login, 10) as connection, open_folder(connection, "cadangan/a") as vault:
         yield vault
 
