@@ -136,7 +136,7 @@ def _redis(settings: Settings) -> list[str]:
 
 def _panel(settings: Settings, python: str) -> list[str]:
     return [
-        *(python, "-m", "gunicorn", "siappakai.web:create_app()"),
+        *(python, "-m", "gunicorn", "siappakai.web.serving:panel()"),
         *("--bind", f"{settings.host}:{settings.port}"),
         *("--worker-class", "gthread", "--workers", "2", "--threads", "4"),
         # A connection kept open stays with its process: one would serve all, the other none.

@@ -46,7 +46,7 @@ def address(registry: Flask, tmp_path: Path) -> Iterator[str]:
     command += ["--workers=2", "--threads=4"]
     with (tmp_path / "panel.log").open("wb") as log:
         server = subprocess.Popen(
-            [*command, "--bind", f"127.0.0.1:{port}", "siappakai.web:create_app()"],
+            [*command, "--bind", f"127.0.0.1:{port}", "siappakai.web.serving:panel()"],
             env={
                 **os.environ,
                 "SIAPPAKAI_STATE": str(settings.state),
