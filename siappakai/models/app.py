@@ -12,6 +12,7 @@ from sqlalchemy import event
 from sqlalchemy.engine import Engine
 
 from siappakai.config import Settings
+from siappakai.models import recovering
 from siappakai.models.base import db
 from siappakai.models.transactions import WRITES
 
@@ -21,8 +22,13 @@ _BUSY_MILLISECONDS = 15_000
 RegistryApp = Flask
 
 
-def registry_app(settings: Settings) -> Flask:
-    """Return a Flask app bound to the registry of `settings`; push its context to use `db`."""
+def registry_app(settings: Settings, *, recovers: bool = False) -> Flask:
+    """Return a Flask app bound to the registry of `settings`; push its context to use `db`.
+
+    Raises ConflictError for a registry that is only half brought back, but to who `recovers` it.
+    """
+    if not recovers:
+        recovering.refuse(settings.state)
     app = Flask("siappakai", static_folder=None)
     app.config["SQLALCHEMY_DATABASE_URI"] = settings.registry_url
     app.config["SQLALCHEMY_ENGINE_OPTIONS"] = _engine_options(settings.registry_url)
@@ -35,9 +41,12 @@ def registry_app(settings: Settings) -> Flask:
 
 
 @contextmanager
-def open_registry(settings: Settings) -> Iterator[Flask]:
-    """Make `db` the registry of `settings` for a while; its connections are closed at the end."""
-    app = registry_app(settings)
+def open_registry(settings: Settings, *, recovers: bool = False) -> Iterator[Flask]:
+    """Make `db` the registry of `settings` for a while; its connections are closed at the end.
+
+    Raises as `registry_app` does.
+    """
+    app = registry_app(settings, recovers=recovers)
     with app.app_context():
         try:
             yield app

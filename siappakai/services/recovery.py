@@ -1,7 +1,7 @@
 """Regaining a panel on a bare machine: from its kit, the recovery key and one store.
 
 All is verified before anything is changed, what was there is copied first, and what fails
-afterwards is taken back.
+afterwards is taken back. What is killed on the way goes on when it is asked for again.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from siappakai.domain.registry_backups import Manifest
 from siappakai.errors import ConflictError, RefusedError, SiapPakaiError, UnreachableError
 from siappakai.gateways.registry_copy import kind_of, restore_registry, save_registry
 from siappakai.gateways.systemd import TARGET, Systemd
+from siappakai.models import recovering
 from siappakai.models.app import open_registry
 from siappakai.models.migrating import knows_revision, upgrade_registry
 from siappakai.services import recovery_aftermath
@@ -70,12 +71,15 @@ def recover(
 
     An existing registry is copied and read back before it is replaced, and only when told so
     (`replaces`). A newest backup that cannot be used ends it, unless an older one is wanted
-    (`takes_older`). Raises InvalidInputError (fields `kit`, `key`), RefusedError, ConflictError,
-    NotFoundError, UnreachableError; nothing is changed then.
+    (`takes_older`). One that was killed is gone on with: what it had put there is no registry to
+    be told about, and the copy it made stays the one to go back to. Raises InvalidInputError
+    (fields `kit`, `key`), RefusedError, ConflictError, NotFoundError, UnreachableError; nothing is
+    changed then.
     """
     known = Kit.read(open_text(kit, identity))
     _refuse_beside_service(settings, systemd)
-    is_there = _is_there(settings)
+    cut_off = recovering.cut_off(settings.state)
+    is_there = cut_off is None and _is_there(settings)
     if is_there and not replaces:
         raise ConflictError(
             say("Di mesin ini sudah ada registri."),
@@ -85,7 +89,9 @@ def recover(
     with _scratch(settings.state) as folder:
         fetched = _fetch(search, folder, takes_older=takes_older)
         _refuse_unfit(settings, fetched.manifest)
-        before = _keep(settings) if is_there else None
+        before = cut_off.before if cut_off else None
+        if is_there:
+            before = _keep(settings, folder)
         ended = _replace(settings, known, fetched, before, by=by)
     with open_registry(settings):
         regained = recovery_aftermath.look()
@@ -202,18 +208,15 @@ def _refuse_unfit(settings: Settings, manifest: Manifest) -> None:
         )
 
 
-def _keep(settings: Settings) -> Path:
-    """Copy the registry that is there, and its key ring; return the folder."""
+def _keep(settings: Settings, scratch: Path) -> Path:
+    """Copy the registry that is there, and its key ring; return the folder, whole when it is."""
+    half = scratch / _KEPT
+    half.mkdir(mode=0o700)
+    save_registry(settings.registry_url, half / "registry")
+    if settings.credentials_file.exists():
+        write_key_ring(half / "credentials.key", _lines(settings.credentials_file))
     stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S")
-    folder = settings.state / f"{_KEPT}-{stamp}"
-    folder.mkdir(mode=0o700)
-    with ExitStack() as undo:
-        undo.callback(shutil.rmtree, folder)
-        save_registry(settings.registry_url, folder / "registry")
-        if settings.credentials_file.exists():
-            write_key_ring(folder / "credentials.key", _lines(settings.credentials_file))
-        undo.pop_all()
-    return folder
+    return half.rename(settings.state / f"{_KEPT}-{stamp}")
 
 
 def _replace(
@@ -221,17 +224,19 @@ def _replace(
 ) -> Ended:
     """Put registry and key ring in place and make them fit to go on; or take it all back."""
     ring = settings.credentials_file
+    recovering.begin(settings.state, before)
     with ExitStack() as undo:
         undo.callback(_take_back, settings, before)
         _make_file(settings)
         restore_registry(settings.registry_url, fetched.dump)
         write_key_ring(ring, [key.encode() for key in kit.key_ring])
         upgrade_registry(settings)
-        with open_registry(settings):
+        with open_registry(settings, recovers=True):
             ended = recovery_aftermath.settle(
                 fetched.name, datetime.fromisoformat(fetched.manifest.taken_at), by=by
             )
         undo.pop_all()
+    recovering.end(settings.state)
     return ended
 
 
@@ -244,13 +249,21 @@ def _make_file(settings: Settings) -> None:
 
 def _take_back(settings: Settings, before: Path | None) -> None:
     """Bring back what was there, absence included; a database server's tables stay then."""
-    ring = settings.credentials_file
     if before is not None:
-        restore_registry(settings.registry_url, before / "registry")
-        if (before / "credentials.key").exists():
-            write_key_ring(ring, _lines(before / "credentials.key"))
-        return
-    ring.unlink(missing_ok=True)
+        _bring_back(settings, before)
+    else:
+        _clear(settings)
+    recovering.end(settings.state)
+
+
+def _bring_back(settings: Settings, before: Path) -> None:
+    restore_registry(settings.registry_url, before / "registry")
+    if (before / "credentials.key").exists():
+        write_key_ring(settings.credentials_file, _lines(before / "credentials.key"))
+
+
+def _clear(settings: Settings) -> None:
+    settings.credentials_file.unlink(missing_ok=True)
     if kind_of(settings.registry_url) == _SQLITE:
         for suffix in _BESIDE:
             Path(f"{make_url(settings.registry_url).database}{suffix}").unlink(missing_ok=True)
