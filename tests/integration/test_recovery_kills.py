@@ -14,7 +14,7 @@ from siappakai.credentials import read_keys
 from siappakai.errors import ConflictError
 from siappakai.models import Run, User, db
 from siappakai.models.app import open_registry
-from siappakai.services import recovery, settings
+from siappakai.services import recovery, recovery_aftermath, settings
 from tests.factories import make_run, make_user
 from tests.integration import test_recovery
 from tests.integration.test_recovery import Panel, bring_back
@@ -93,7 +93,7 @@ def test_a_recovery_that_fails_after_one_was_killed_takes_back_what_was_there_at
     def fail(*_: object, **__: object) -> None:
         raise ConflictError("tersandung")
 
-    monkeypatch.setattr(recovery.recovery_aftermath, "settle", fail)
+    monkeypatch.setattr(recovery_aftermath, "settle", fail)
     with pytest.raises(ConflictError, match="tersandung"):
         bring_back(bare, panel)
     with open_registry(bare):
