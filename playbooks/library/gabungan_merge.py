@@ -100,7 +100,12 @@ def _failed(problem: Exception) -> dict[str, Any]:
     """Return what is told of a village that failed; how large a place it needs, if that is why."""
     told = failure(problem)
     slots = told["error"]["params"].get("slots", 0)
-    report = {"state": "failed", "message": told["msg"], "slots": slots}
+    report = {
+        "state": "failed",
+        "message": told["msg"],
+        "error": told["error"],
+        "slots": slots,
+    }
     return {"failed": True, "report": report, **told}
 
 

@@ -11,14 +11,15 @@ from ansible.module_utils.merging import writer
 from ansible.module_utils.outcome import EXPECTED, Refusal, failure
 from ansible.module_utils.references import ReferenceMap
 from ansible.module_utils.variables import LayoutVars, argument
-from ansible.module_utils.withdrawing import Leaving, forget_files, narrow
+from ansible.module_utils.withdrawing import Leaving, forget_files, narrow, of_each, refuse_rest
 
 DOCUMENTATION = """
 module: gabungan_narrow
 short_description: Delete from the gabungan what villages share no more
 description:
   - Deletes the tables of each village of which less is shared than when it was merged, in one
-    transaction, and proves them gone. Returns the number of rows by village.
+    transaction, and proves them gone. Returns by village the number of rows, and what it shares
+    now. One that fails does not keep the others from it.
 options:
   layout: {description: Where things lie on the server, type: dict, required: true}
   schema: {description: The gabungan's database, type: str, required: true}
@@ -40,23 +41,31 @@ def main() -> None:
         },
     )
     try:
-        narrowed = _narrow_all(module.params)
+        narrowed, failed = _narrow_all(module.params)
     except (Refusal, *EXPECTED) as problem:
         module.fail_json(**failure(problem))
-    module.exit_json(changed=any(narrowed.values()), gabungan_told=narrowed)
+    changed = any(one["rows"] for one in narrowed.values())
+    told: dict[str, Any] = {"changed": changed, "gabungan_told": narrowed}
+    try:
+        refuse_rest(narrowed, failed)
+    except Refusal as problem:
+        module.fail_json(**failure(problem), **told)
+    module.exit_json(**told)
 
 
-def _narrow_all(params: dict[str, Any]) -> dict[str, int]:
+def _narrow_all(params: dict[str, Any]) -> tuple[dict[str, Any], dict[str, str]]:
     references, schema = ReferenceMap.read(params["references"]), params["schema"]
     token, shares = params["run_token"], params["shares"]
     with writer(params["layout"]["db_socket"]) as link:
         tables = contract(link, schema, references)
-        narrowed = {
-            code: narrow(link, Leaving(schema, code, token, tables, references), shares[code])
-            for code in shares
-        }
+
+        def leave(code: str) -> dict[str, Any]:
+            leaving = Leaving(schema, code, token, tables, references)
+            return {"rows": narrow(link, leaving, shares[code]), "shares": shares[code]}
+
+        told, failed = of_each(shares, leave)
     forget_files(Path(params["layout"]["root"], "gabungan"), shares)
-    return narrowed
+    return told, failed
 
 
 if __name__ == "__main__":

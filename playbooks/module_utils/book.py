@@ -11,6 +11,7 @@ import secrets
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from . import ledger
 from .outcome import Refusal
 from .schemas import quoted
 
@@ -66,15 +67,16 @@ class Book:
         """Make the book if it is missing; not to be called within a transaction."""
         with self.link.cursor() as cursor:
             cursor.execute(f"CREATE DATABASE IF NOT EXISTS {self.name} CHARACTER SET utf8mb4")
-            for statement in (_SLOTS, _FINGERPRINTS, _MARK):
+            for statement in (_SLOTS, _FINGERPRINTS, _MARK, ledger.GIVEN):
                 cursor.execute(statement.format(book=self.name))
 
     def enter(self, config_id: int, code: str, shift: int, slots: int, token: int) -> Entry:
         """Return a village's entry, locked until the transaction ends; a new one is made.
 
         Raises Refusal `superseded` when a newer run has been here, `wrong_slot` when the place
-        belongs to another village.
+        belongs, or ever belonged, to another village.
         """
+        ledger.note_place(self.link, self.schema, code, config_id, (shift, slots))
         with self.link.cursor() as cursor:
             cursor.execute(
                 f"INSERT IGNORE INTO {self.name}.slots (config_id, code, shift, slots)"
@@ -88,13 +90,7 @@ class Book:
             )
             row = cursor.fetchone()
             if row is None or row[1] != code:
-                raise Refusal(
-                    "wrong_slot",
-                    f"Place {config_id} of the gabungan is not that of village {code}. The registry"
-                    " and the gabungan disagree; nothing was changed. Report this with the log.",
-                    config_id=config_id,
-                    village=code,
-                )
+                raise ledger.wrong_place(self.link, self.schema, code, config_id)
             self._refuse_older(code, int(row[4]), token)
             cursor.execute(
                 f"UPDATE {self.name}.slots SET token = %s WHERE config_id = %s", (token, config_id)
@@ -118,6 +114,20 @@ class Book:
             )
             row = cursor.fetchone()
         return None if row is None else self.enter(int(row[0]), code, row[1], row[2], token)
+
+    def entry_of(self, code: str) -> Entry | None:
+        """Return a village's entry as it stands, not locked; None when it has none."""
+        with self.link.cursor() as cursor:
+            cursor.execute(
+                "SELECT config_id, shift, slots, stamp, shares"
+                f" FROM {self.name}.slots WHERE code = %s",
+                (code,),
+            )
+            row = cursor.fetchone()
+        if row is None:
+            return None
+        place = (int(row[0]), code, int(row[1]), int(row[2]))
+        return Entry(*place, stamp=str(row[3]), shares=json.loads(row[4]))
 
     def mark(self, *, anew: bool) -> str:
         """Return the mark of what the server counts now; another one after each of its starts."""

@@ -22,6 +22,9 @@ _NAME = "Warga {}"
 _NUMBER_LENGTH = 16
 # How SQL knows a pseudonym from a number or name of somebody.
 NUMBER_PATTERN, NAME_PATTERN = "^99[0-9]{14}$", "^Warga [0-9a-f]{10}$"
+# What tells nothing of anybody, and stays: no name; of numbers also zeros. SQL and Python read
+# it alike.
+NO_NAME, NO_NUMBER = "^[ \\t\\r\\n]*$", "^(0*|[ \\t\\r\\n]*)$"
 
 
 @dataclass(frozen=True)
@@ -87,7 +90,7 @@ class Pseudonyms:
 
     def mask(self, kind: str, value: str) -> str:
         """Return the pseudonym of a value, `kind` being number or name; nothing stays nothing."""
-        if not value.strip() or set(value) == {"0"}:
+        if re.fullmatch(NO_NUMBER if kind == "number" else NO_NAME, value):
             return value
         found = self._known.get((kind, value))
         if found is None:
@@ -95,7 +98,9 @@ class Pseudonyms:
         return found
 
     def _make(self, kind: str, value: str) -> str:
-        digest = hmac.new(self._key, f"{kind}:{value.strip()}".encode(), hashlib.sha256)
+        # Spaces at the end make no difference to MariaDB: others would join, or collide, anew.
+        told = value.rstrip(" ")
+        digest = hmac.new(self._key, f"{kind}:{told}".encode(), hashlib.sha256)
         if kind == "number":
             return _NUMBER.format(int.from_bytes(digest.digest()[:8]) % 10**14)
         return _NAME.format(digest.hexdigest()[:10])

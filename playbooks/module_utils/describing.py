@@ -62,8 +62,16 @@ def passage_of(link: Link, order: Order, tables: Mapping[str, Table], config_id:
         if order.references.is_village_table(table) and name in order.wanted
     }
     gone = consent.withheld({name: order.wanted[name] for name in mine})
-    limit = order.slots * SLOT_SIZE
-    scope = Scope(order.database, config_id, mine, order.references, gone, high=limit)
+    scope = Scope(
+        order.database,
+        config_id,
+        mine,
+        order.references,
+        gone,
+        low=order.low,
+        high=order.low + order.slots * SLOT_SIZE,
+        is_mixed=order.is_mixed,
+    )
     dropped = {name: keys for name in mine if (keys := _duplicates(link, order, scope, name))}
     only = without_lost(scope, consent, order.wanted)
     scope = replace(scope, dropped=dropped, only=only)
@@ -73,7 +81,8 @@ def passage_of(link: Link, order: Order, tables: Mapping[str, Table], config_id:
 def _duplicates(link: Link, order: Order, scope: Scope, table: str) -> list[int]:
     """Return the keys of rows that the gabungan's unique keys would refuse; the first one stays."""
     key = order.references.key_of(table)
-    if table in scope.gone or key not in scope.tables[table].columns:
+    kind = scope.tables[table].columns.get(key)
+    if table in scope.gone or kind is None or "int" not in kind.type:
         return []
     found: set[int] = set()
     for columns in order.wanted[table].unique.values():
@@ -97,7 +106,7 @@ def _duplicates(link: Link, order: Order, scope: Scope, table: str) -> list[int]
 
 def refuse_too_large(link: Link, order: Order, passage: Passage) -> None:
     """Refuse ids that would reach into the next village's numbers."""
-    limit, greatest = order.slots * SLOT_SIZE, 0
+    limit, greatest = passage.scope.high, 0
     for table, known in passage.scope.tables.items():
         key = order.references.key_of(table)
         if key not in known.columns or "int" not in known.columns[key].type:
@@ -114,7 +123,7 @@ def refuse_too_large(link: Link, order: Order, passage: Passage) -> None:
             f"The ids of village {order.code} go up to {greatest}, and its place in the gabungan"
             f" ends at {limit - 1}. A larger place is set aside if there is one: look at the"
             " gabungan's status, then merge it again.",
-            slots=greatest // SLOT_SIZE + 1,
+            slots=(greatest - passage.scope.low) // SLOT_SIZE + 1,
             greatest=greatest,
         )
 
@@ -139,7 +148,9 @@ def describe(
             state = "unchanged"
             expected = _count_expected(link, passage, name)
         else:
-            state, expected = ("left_out" if name in order.references.left_out else "unknown"), 0
+            state = _absent(order, name)
+            # Known and not there: somebody dropped it in the gabungan, so its rows are missing.
+            expected = rows if state == "missing" else 0
         if rows or state != "unknown":
             left = _count_left(link, passage, name) if state == "unchanged" else rows
             told = {"state": state, "source": rows, "expected": expected, "left": left}
@@ -148,6 +159,13 @@ def describe(
             set(table.columns) - set(order.wanted[name].columns) if name in order.wanted else ()
         )
         manifest.warnings += [f"not in the gabungan: {name}.{one}" for one in sorted(missing)]
+
+
+def _absent(order: Order, table: str) -> str:
+    """Return what becomes of a table that the gabungan does not have."""
+    if table in order.references.left_out:
+        return "left_out"
+    return "missing" if table in order.references.groups else "unknown"
 
 
 def _count_rows(link: Link, order: Order, table: Table, config_id: int) -> int:
@@ -206,7 +224,7 @@ def count(link: Link, passage: Passage, manifest: Manifest) -> None:
             # What points beyond the village finds nothing there, and shall not elsewhere.
             manifest.references[name] = [inside, found, 0]
             manifest.quality += [f"beyond: {name} {beyond}"] if beyond else []
-    manifest.statistics = figures.statistics(link, scope, manifest.day)
+    manifest.statistics = figures.statistics(link, scope, manifest.day, shift=scope.low)
     _leave_out_incomparable(passage, manifest)
 
 
@@ -221,6 +239,13 @@ def _leave_out_incomparable(passage: Passage, manifest: Manifest) -> None:
     is_masked = {
         passage.consent.of(one) == MASKED for one in sides if passage.consent.of(one) != WITHHELD
     }
+    # What the village has no column for is whatever the gabungan puts there by itself.
+    has = (
+        passage.scope.tables["tweb_penduduk"].columns
+        if "tweb_penduduk" in passage.scope.tables
+        else {}
+    )
+    manifest.not_comparable += [name for name in figures.CATEGORIES if name not in has]
     if len(is_masked) > 1:
         manifest.not_comparable.append("bantuan")
     if passage.consent.of("tweb_penduduk") == MASKED:

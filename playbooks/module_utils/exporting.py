@@ -32,10 +32,11 @@ except ModuleNotFoundError:  # driver.connect says so
 
 if TYPE_CHECKING:
     from .driver import Link
+    from .reading import Purpose
 
 
 @contextmanager
-def snapshot(socket: str, database: str) -> Iterator[Link]:
+def snapshot(socket: str, database: str, purpose: Purpose = "gabung") -> Iterator[Link]:
     """Open one state of a village's database; nobody who writes waits for it."""
     numbers = {FIELD_TYPE.TINY, FIELD_TYPE.SHORT, FIELD_TYPE.LONG, FIELD_TYPE.LONGLONG}
     # Dates stay as the server writes them: Python knows none of zeros.
@@ -45,7 +46,7 @@ def snapshot(socket: str, database: str) -> Iterator[Link]:
         if not isinstance(kind, int) or kind in numbers | {FIELD_TYPE.INT24}
     }
     with (
-        reader(socket, database, "gabung") as one,
+        reader(socket, database, purpose) as one,
         closing(one.connect(conv=kept)) as link,
         link.cursor() as cursor,
     ):
@@ -62,7 +63,10 @@ def export(link: Link, order: Order, target: Path) -> Manifest | None:
     """
     tables = read_schema(link, order.database, keys=False)
     config_id, identity = read_identity(link, order, tables)
-    now = checksums(link, order.database, _counting(order, tables), order.references)
+    counting = _counting(order, tables)
+    now = dict.fromkeys(counting, "")
+    if not order.is_final:
+        now = checksums(link, order.database, counting, order.references)
     changed = [name for name in now if order.known is None or order.known.get(name) != now[name]]
     if not set(changed) - order.references.volatile_tables:
         return None
@@ -74,6 +78,7 @@ def export(link: Link, order: Order, target: Path) -> Manifest | None:
         shift=order.shift,
         slots=order.slots,
         day=order.day,
+        low=order.low,
         base=order.base,
         is_whole=order.known is None,
         identity=identity,

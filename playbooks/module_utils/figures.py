@@ -31,7 +31,7 @@ STATISTICS_OF = frozenset(
 )
 # Stands between what is fetched as one text.
 _BETWEEN = "\x1f"
-_CATEGORIES = (
+CATEGORIES = (
     "agama_id",
     "akta_lahir",
     "bahasa_id",
@@ -66,9 +66,7 @@ def statistics(link: Link, scope: Scope, day: str, *, shift: int = 0) -> Figures
     been given to join them well, and has taken a minute for what takes a tenth of a second.
     """
     found: Counter[str] = Counter()
-    if "tweb_penduduk" not in scope.tables or "log_penduduk" not in scope.tables:
-        return {}
-    people = _residents(link, scope, day, found)
+    people = _residents(link, scope, day, found) if "tweb_penduduk" in scope.tables else _People()
     for table, name, level in (("tweb_keluarga", "keluarga", 0), ("tweb_rtm", "rtm", 1)):
         heads = {one for one, levels in people.here.items() if levels[level] == "1"}
         leads = [row[0] for row in _rows(link, scope, table, "t.nik_kepala")]
@@ -107,7 +105,7 @@ def _category(scope: Scope, name: str) -> str:
 def _residents(link: Link, scope: Scope, day: str, found: Counter[str]) -> _People:
     """Count the residents in every category; return those who live here."""
     has, people = scope.tables["tweb_penduduk"].columns, _People()
-    columns = [name for name in _CATEGORIES if name in has]
+    columns = [name for name in CATEGORIES if name in has]
     fields = [
         *(_category(scope, name) for name in ("sex", "status_dasar", "kk_level", "rtm_level")),
         f"TIMESTAMPDIFF(YEAR, t.tanggallahir, '{day}')",
@@ -144,8 +142,6 @@ def _joined(value: object) -> str:
 
 def _aid(link: Link, scope: Scope, shift: int, people: _People, found: Counter[str]) -> None:
     """Count who receives aid, per programme, as OpenKab joins them: by NIK and number of KK."""
-    if not {"program", "program_peserta", "tweb_keluarga"} <= scope.tables.keys():
-        return
     families = Counter(
         _joined(number)
         for number, head in _rows(link, scope, "tweb_keluarga", "t.no_kk, t.nik_kepala")

@@ -30,6 +30,9 @@ class Order:
     `shift` and `becomes` are its place there, of so many `slots`. `known` are the checksums of
     the tables as they were sent last under the stamp `base`, None to send all. `day` is the
     one ages are counted on, `labels` what the regency's own rows are called there.
+
+    Out of a gabungan: the ids lie above `low`. In one that villages write live (`is_mixed`)
+    those of all lie among each other. Neither is asked for again (`is_final`).
     """
 
     database: str
@@ -45,6 +48,9 @@ class Order:
     known: Mapping[str, str] | None = None
     base: str = ""
     labels: Labels = field(default_factory=dict)
+    low: int = 0
+    is_mixed: bool = False
+    is_final: bool = False
 
 
 @dataclass
@@ -56,6 +62,7 @@ class Manifest:
     shift: int
     slots: int
     day: str
+    low: int = 0
     base: str = ""
     is_whole: bool = True
     identity: dict[str, str | None] = field(default_factory=dict)

@@ -124,7 +124,11 @@ def create_user(link: Link, user: str, password: str, database: str) -> None:
 
 
 def create_reader(link: Link, user: str, password: str, database: str) -> None:
-    """Make the user anew: it reads one database, with what a dump tells of its definitions."""
+    """Make the user anew: it reads one database, with what a dump tells of its definitions.
+
+    The text of functions lies with that of all other databases: it may read it only where its own
+    has any.
+    """
     with link.cursor() as cursor:
         cursor.execute("CREATE OR REPLACE USER %s@localhost IDENTIFIED BY %s", (user, password))
         cursor.execute(
@@ -132,8 +136,9 @@ def create_reader(link: Link, user: str, password: str, database: str) -> None:
             " TO %s@localhost",
             (user,),
         )
-        # Where the text of functions lies, which only their maker is shown otherwise.
-        cursor.execute("GRANT SELECT ON mysql.proc TO %s@localhost", (user,))
+        cursor.execute("SELECT 1 FROM mysql.proc WHERE db = %s LIMIT 1", (database,))
+        if cursor.fetchone() is not None:
+            cursor.execute("GRANT SELECT ON mysql.proc TO %s@localhost", (user,))
 
 
 def drop_user(link: Link, user: str) -> bool:

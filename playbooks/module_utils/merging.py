@@ -14,10 +14,11 @@ from .book import Book, Entry
 from .consents import Consent
 from .driver import connect
 from .fingerprints import Print, fingerprint, fingerprints
+from .identity import identity_differences, identity_of, write_identity
 from .manifests import SLOT_SIZE, Manifest
 from .outcome import MySQLError, Refusal
 from .reconciling import Difference, Reconciliation, refuse
-from .references import CONFIG, ReferenceMap
+from .references import ReferenceMap
 from .relations import Scope
 from .schemas import Table, quoted
 from .staging import staged
@@ -63,29 +64,34 @@ def merge(link: Link, order: Order, steps: Steps, tables: Mapping[str, Table]) -
     with zipfile.ZipFile(order.archive) as archive:
         manifest = Manifest.read(archive)
     consent = Consent(order.shares, order.references)
-    known = {
-        name: tables[name] for name in tables if order.references.is_village_table(tables[name])
-    }
-    scope = Scope(
-        order.schema,
-        manifest.becomes,
-        known,
-        order.references,
-        low=manifest.shift,
-        high=manifest.shift + manifest.slots * SLOT_SIZE,
-    )
+    scope = scope_of(order.schema, manifest, tables, order.references)
     with ExitStack() as stack:
         with steps.step("stage") as step:
             staging = stack.enter_context(
                 staged(link, order.schema, manifest, order.archive, tables)
             )
-            prints = _fingerprints(link, staging, manifest)
+            prints = staged_prints(link, staging, manifest)
             step.detail = f"{len(prints)} tables"
         with steps.step("merge") as step, turn(link, order.schema):
             proof = Reconciliation(link, scope, manifest, consent, prints, staging)
             rows = _replace(link, order, proof, staging)
             step.changed, step.detail = True, f"{rows} rows"
     return {**_report(manifest, rows), "shares": dict(order.shares)}
+
+
+def scope_of(
+    schema: str, manifest: Manifest, tables: Mapping[str, Table], references: ReferenceMap
+) -> Scope:
+    """Return the rows of a village where its file goes to."""
+    low = manifest.low + manifest.shift
+    return Scope(
+        schema,
+        manifest.becomes,
+        {name: one for name, one in tables.items() if references.is_village_table(one)},
+        references,
+        low=low,
+        high=low + manifest.slots * SLOT_SIZE,
+    )
 
 
 @contextmanager
@@ -106,7 +112,8 @@ def turn(link: Link, schema: str) -> Iterator[None]:
             cursor.execute("SELECT RELEASE_LOCK(%s)", (schema,))
 
 
-def _fingerprints(link: Link, staging: str, manifest: Manifest) -> dict[str, Print]:
+def staged_prints(link: Link, staging: str, manifest: Manifest) -> dict[str, Print]:
+    """Return the fingerprints of the rows that arrived."""
     asked = {
         table: (f"{quoted(staging)}.{quoted(table)}", manifest.tables[table]["columns"], "TRUE")
         for table in manifest.sent
@@ -130,9 +137,11 @@ def _replace(link: Link, order: Order, proof: Reconciliation, staging: str) -> i
             neighbours.touched_rows(link),
         )
         clear(link, proof.scope, cleared, entry)
-        rows = _fill(link, proof, staging)
+        rows = fill(link, proof, staging)
         neighbours.refuse_others(before, neighbours.touched_rows(link), own, rows)
-        _write_identity(link, order, manifest)
+        told = identity_of(manifest.identity, order.identity, app_key=f"gabungan:{order.code}")
+        write_identity(link, order.schema, manifest.becomes, told)
+        refuse(identity_differences(link, order.schema, manifest.becomes, told))
         refuse(proof.differences())
         prints = _prints(proof, manifest)
         book.note(_entry(entry, order, manifest), prints, is_whole=manifest.is_whole)
@@ -179,7 +188,8 @@ def clear(link: Link, scope: Scope, cleared: Sequence[str], entry: Entry) -> int
     return rows
 
 
-def _fill(link: Link, proof: Reconciliation, staging: str) -> int:
+def fill(link: Link, proof: Reconciliation, staging: str) -> int:
+    """Write the rows that arrived; return how many."""
     rows = 0
     with link.cursor() as cursor:
         for table in proof.staged:
@@ -196,23 +206,6 @@ def _fill(link: Link, proof: Reconciliation, staging: str) -> int:
                 key = str(problem.args[1]).rpartition(" for key ")[2]
                 refuse([Difference(table, f"rows alike under {key}", 0, "at least 1")])
     return rows
-
-
-def _write_identity(link: Link, order: Order, manifest: Manifest) -> None:
-    """Write the village's row of config: never deleted, as everything hangs on it."""
-    told: dict[str, str | None] = {**manifest.identity, **order.identity}
-    told["app_key"] = f"gabungan:{order.code}"
-    told.pop("created_by", None)
-    told.pop("updated_by", None)
-    columns = ", ".join(map(quoted, told))
-    places = ", ".join(["%s"] * len(told))
-    after = ", ".join(f"{quoted(name)} = VALUES({quoted(name)})" for name in told)
-    with link.cursor() as cursor:
-        cursor.execute(
-            f"INSERT INTO {quoted(order.schema)}.{CONFIG} (id, {columns})"
-            f" VALUES (%s, {places}) ON DUPLICATE KEY UPDATE {after}",
-            (manifest.becomes, *told.values()),
-        )
 
 
 def _entry(entry: Entry, order: Order, manifest: Manifest) -> Entry:

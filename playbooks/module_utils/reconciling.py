@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from . import figures, resolving
-from .consents import NAME_PATTERN, NUMBER_PATTERN
+from .consents import NAME_PATTERN, NO_NAME, NO_NUMBER, NUMBER_PATTERN
 from .fingerprints import Print, fingerprint, fingerprints
 from .outcome import Refusal
 from .schemas import quoted
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 # So many differences are told; the first one is enough to undo the merge.
 _TOLD = 20
 _EXAMPLES = 5
+# program_peserta: where groups take part, it holds the id of one.
+_GROUPS_TOO = "peserta"
 
 
 @dataclass(frozen=True)
@@ -197,8 +199,8 @@ class Reconciliation:
         """Compare what OpenKab will show with what the village shows."""
         if not figures.STATISTICS_OF & set(self.manifest.sent):
             return []
-        shift, day = self.manifest.shift, self.manifest.day
-        merged = figures.statistics(self.link, self.scope, day, shift=shift)
+        day = self.manifest.day
+        merged = figures.statistics(self.link, self.scope, day, shift=self.scope.low)
         expected = self.manifest.statistics
         return [
             Difference("statistik", name, expected.get(name, 0), merged.get(name, 0))
@@ -209,7 +211,8 @@ class Reconciliation:
 
     def _examples(self, table: str, condition: str) -> tuple[int, ...]:
         key = self.scope.references.key_of(table)
-        if key not in self.scope.tables[table].columns:
+        kind = self.scope.tables[table].columns.get(key)
+        if kind is None or "int" not in kind.type:
             return ()
         with self.link.cursor() as cursor:
             cursor.execute(
@@ -239,6 +242,8 @@ def _unmasked(name: str, kind: str) -> str:
     if kind == "year":
         return f"t.{quoted(name)} IS NOT NULL AND DAYOFYEAR(t.{quoted(name)}) > 1"
     pattern = NUMBER_PATTERN if kind == "number" else NAME_PATTERN
-    # Zeros say that there is none; so short a number is the id of a group.
-    empty = "^(0*|[0-9]{1,10})$" if kind == "number" else "^ *$"
+    empty = NO_NUMBER if kind == "number" else NO_NAME
+    if name == _GROUPS_TOO:
+        empty = f"{empty}|^[0-9]{{1,10}}$"
+    empty = empty.replace("\\", "\\\\")
     return f"{column} NOT REGEXP '{pattern}' AND {column} NOT REGEXP '{empty}'"

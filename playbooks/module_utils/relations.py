@@ -28,7 +28,7 @@ class Scope:
 
     `tables` are those it has; `gone` those of which nothing counts, `dropped` by table the keys
     of rows that do not, `only` a condition on those that do (its `{t}` is the row). Ids of its
-    rows lie above `low` and below `high`.
+    rows lie above `low` and below `high`, among those of other villages where it `is_mixed`.
     """
 
     database: str
@@ -40,6 +40,7 @@ class Scope:
     only: Mapping[str, str] = field(default_factory=dict)
     low: int = 0
     high: int = 1 << 62
+    is_mixed: bool = False
 
     def name(self, table: str) -> str:
         """Return a table's full name."""
@@ -156,7 +157,8 @@ class Passage:
         if mask == "blank":
             return self.nothing(table, name)
         if mask == "year":
-            return f"IF(YEAR({column}) > 0, MAKEDATE(YEAR({column}), 1), {column})"
+            first = f"IF(YEAR({column}) > 0, MAKEDATE(YEAR({column}), 1), '0000-00-00')"
+            return f"IF({column} IS NULL, NULL, {first})"
         return column
 
     def nothing(self, table: str, name: str) -> str:
@@ -169,21 +171,34 @@ class Passage:
             return self._polymorphic(table, one, column)
         if set(one.targets.values()) <= self.scope.gone:
             return self.nothing(table, one.column)
+        (target,) = one.targets.values()
         if one.kind == "text":
             if self.consent.masks(table).get(one.column) == "blank":
                 return self.nothing(table, one.column)
-            return self._moved_text(column, self.nothing(table, one.column))
-        return self._moved(column, self.nothing(table, one.column))
+            return self._moved_text(column, self.nothing(table, one.column), target)
+        return self._moved(column, self.nothing(table, one.column), target)
 
-    def _moved(self, column: str, beyond: str) -> str:
+    def _moved(self, column: str, beyond: str, target: str = "") -> str:
         """Move an id. No row has one beyond the village's place: moved, it would be another's."""
-        moved = f"IF({column} < {self.scope.high}, {column} + {self.shift}, {beyond})"
-        return f"IF({column} > 0, {moved}, {column})"
+        is_own = self._is_own(column, target)
+        return f"IF({column} > 0, IF({is_own}, {column} + {self.shift}, {beyond}), {column})"
 
-    def _moved_text(self, column: str, beyond: str) -> str:
+    def _is_own(self, number: str, target: str) -> str:
+        """Return the condition that an id is of the village's own row of `target`."""
+        held = self.scope.holds(number)
+        if not self.scope.is_mixed or target not in self.scope.tables:
+            return held
+        key = quoted(self.scope.references.key_of(target))
+        own = self.scope.where(target, "f")
+        return (
+            f"{held} AND EXISTS (SELECT 1 FROM {self.scope.name(target)} f"
+            f" WHERE f.{key} = {number} AND {own})"
+        )
+
+    def _moved_text(self, column: str, beyond: str, target: str) -> str:
         number = f"CAST({column} AS SIGNED)"
         moved = f"CAST({number} + {self.shift} AS CHAR)"
-        moved = f"IF({number} < {self.scope.high}, {moved}, {beyond})"
+        moved = f"IF({self._is_own(number, target)}, {moved}, {beyond})"
         return f"IF({column} REGEXP '{_NUMBER}', {moved}, {column})"
 
     def _polymorphic(self, table: str, one: Reference, column: str) -> str:
@@ -200,8 +215,9 @@ class Passage:
                 value = f"IF({column} = {self.scope.config_id}, {self.becomes}, {nothing})"
             else:
                 move = self._moved_text if text else self._moved
-                value = move(column, nothing)
-                value = f"CONCAT({keep}, {value})" if keep else value
+                value = move(column, nothing, target)
+                if keep:  # what is no id is masked as whatever else stands there
+                    value = f"IF({column} REGEXP '{_NUMBER}', CONCAT({keep}, {value}), {column})"
             cases += f" WHEN '{case}' THEN {value}"
         return f"CASE {self.scope.selector(one)}{cases} ELSE {column} END"
 

@@ -74,6 +74,9 @@ class _Asked:
         """Return the condition that it points into the village's own ids."""
         if self.target == CONFIG:
             return f"{self.value} = {self.scope.config_id}"
+        if self.scope.is_mixed:
+            # Another village's id looks like one of its own.
+            return f"({self.scope.holds(self.value)} AND {self.key} IS NOT NULL)"
         return self.scope.holds(self.value)
 
     @property
@@ -82,14 +85,23 @@ class _Asked:
         return f"{self.value} > 0 AND NOT {self.inside}"
 
     @property
+    def is_lost(self) -> bool:
+        """Tell whether the table it refers to is missing altogether."""
+        return self.target != CONFIG and self.target not in self.scope.tables
+
+    @property
     def key(self) -> str:
-        """Return the key of the row it finds."""
+        """Return the key of the row it finds; where there is no such table it finds none."""
+        if self.is_lost:
+            return "NULL"
         key = "id" if self.target == CONFIG else self.scope.references.key_of(self.target)
         return f"p{self.number}.{quoted(key)}"
 
     @property
     def join(self) -> str:
         """Return the join that finds the row, among the village's own alone."""
+        if self.is_lost:
+            return ""
         alias = f"p{self.number}"
         owned = f"{self.key} = {self.scope.config_id}"
         owned = owned if self.target == CONFIG else self.scope.where(self.target, alias)
@@ -103,13 +115,9 @@ def _asked(scope: Scope, table: str) -> list[_Asked]:
         for one in scope.references.references.get(table, ())
         if one.column in scope.tables[table].columns
         for case, target in one.targets.items()
-        if _is_countable(scope, one, target)
+        if not one.by or scope.has_way(one)
     ]
     return [_Asked(scope, number, *pair) for number, pair in enumerate(pairs)]
-
-
-def _is_countable(scope: Scope, one: Reference, target: str) -> bool:
-    return (target == CONFIG or target in scope.tables) and (not one.by or scope.has_way(one))
 
 
 def reference_counts(link: Link, scope: Scope, tables: Collection[str]) -> Counts:

@@ -80,6 +80,7 @@ class Change:
     shapes: Mapping[int, str]
     name_at: int
     shift: int
+    low: int
     limit: int
     pseudonyms: Pseudonyms
 
@@ -100,6 +101,7 @@ class Change:
             shapes={place: shapes[name] for place, name in enumerate(columns) if name in shapes},
             name_at=columns.index("key") if "setting" in shapes.values() else 0,
             shift=passage.shift,
+            low=passage.scope.low,
             limit=passage.scope.high,
             pseudonyms=pseudonyms,
         )
@@ -111,7 +113,8 @@ class Change:
             if row[place] is not None:
                 value = str(row[place])
                 is_id = value.startswith(KEEP)
-                cells[place] = value[1:] if is_id else self.pseudonyms.mask(kind, value)
+                after = value[1:] if is_id else self.pseudonyms.mask(kind, value)
+                cells[place] = after.translate(_ESCAPES)
         for place, shape in self.shapes.items():
             if row[place]:
                 name = str(row[self.name_at])
@@ -121,7 +124,7 @@ class Change:
 
     def _moved(self, _: str, one: int) -> int:
         """Move an id; one beyond the village's place finds nothing, and shall not elsewhere."""
-        return one + self.shift if one < self.limit else 0
+        return one + self.shift if self.low < one < self.limit else 0
 
 
 def _text(value: Any) -> str:

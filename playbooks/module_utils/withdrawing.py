@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from .book import Book, Entry
 from .consents import Consent
 from .gabungan import AGE_CLASSES, FIRST
 from .manifests import SLOT_SIZE
 from .merging import clear, turn
-from .outcome import Refusal
+from .outcome import EXPECTED, Refusal, failure
 from .references import CONFIG, ReferenceMap
 from .relations import Scope
 from .schemas import Table, quoted
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from .driver import Link
 
 _EMPTY = (0, "0")
+_Told = TypeVar("_Told")
 
 
 @dataclass(frozen=True)
@@ -39,17 +40,56 @@ class Leaving:
     references: ReferenceMap
 
 
-def withdraw(link: Link, leaving: Leaving) -> int:
+@dataclass(frozen=True)
+class Place:
+    """Where a village is, or would be if it were merged: its `config.id`, its slots."""
+
+    config_id: int
+    slot: int
+    slots: int
+
+
+def of_each(
+    codes: Iterable[str], leave: Callable[[str], _Told]
+) -> tuple[dict[str, _Told], dict[str, str]]:
+    """Let villages leave one by one; return what was told of each, and why some could not."""
+    told: dict[str, _Told] = {}
+    failed: dict[str, str] = {}
+    for code in codes:
+        try:
+            told[code] = leave(code)
+        except (Refusal, *EXPECTED) as problem:
+            failed[code] = str(failure(problem)["msg"])
+    return told, failed
+
+
+def refuse_rest(told: Mapping[str, object], failed: Mapping[str, str]) -> None:
+    """Raise Refusal `some_remain` for villages that could not leave, if there are any."""
+    if failed:
+        reasons = "; ".join(f"{code}: {reason}" for code, reason in failed.items())
+        raise Refusal(
+            "some_remain",
+            f"{len(told)} villages were done, {len(failed)} were not: {reasons}",
+            villages=list(failed),
+        )
+
+
+def withdraw(link: Link, leaving: Leaving, place: Place) -> int:
     """Delete everything of a village in one transaction; return how many rows that were.
 
-    Its place is never given to another one. Raises Refusal `remains` when something is left, and
-    nothing has changed then.
+    Its place is never given to another one. One that is not there leaves the token all the same:
+    its first merge may be under way. Raises Refusal `remains` when something is left, and nothing
+    has changed then.
     """
     book = Book(link, leaving.schema)
     with turn(link, leaving.schema), _transaction(link):
-        entry = book.find(leaving.code, leaving.token)
-        if entry is None:
-            return 0
+        entry = book.find(leaving.code, leaving.token) or book.enter(
+            place.config_id,
+            leaving.code,
+            place.slot * SLOT_SIZE,
+            place.slots,
+            leaving.token,
+        )
         rows = _delete(link, _scope(leaving, entry, _all_of(leaving, entry)), entry)
         _forget_identity(link, leaving.schema, entry.config_id)
         book.forget(entry.config_id, leaving.token)

@@ -94,7 +94,8 @@ class Play:
     its sites. `installs`: a planned site is there afterwards, at the release the run's options
     name. `leaves_sites`: whatever comes of it, its sites and
     servers are what they were. `is_carrying`: it moves data for hours in the background, and
-    holds up no work on sites.
+    holds up no work on sites. `is_urgent`: it deletes what may not be there any more, and waits
+    for no place among what a server does at once.
     """
 
     name: str
@@ -105,6 +106,7 @@ class Play:
     installs: bool = False
     leaves_sites: bool = False
     is_carrying: bool = False
+    is_urgent: bool = False
 
     @property
     def playbook(self) -> str:
@@ -131,8 +133,20 @@ CATALOGUE: dict[str, Play] = {
         Play("gabungan", "servers", "Buat gabungan", leaves_sites=True),
         Play("merge", "sites", "Gabungkan data desa", leaves_sites=True),
         Play("verify", "servers", "Buktikan gabungan", leaves_sites=True),
-        Play("withdraw", "servers", "Keluarkan desa dari gabungan", leaves_sites=True),
-        Play("narrow", "servers", "Hapus yang tidak lagi dibagikan", leaves_sites=True),
+        Play(
+            "withdraw",
+            "servers",
+            "Keluarkan desa dari gabungan",
+            leaves_sites=True,
+            is_urgent=True,
+        ),
+        Play(
+            "narrow",
+            "servers",
+            "Hapus yang tidak lagi dibagikan",
+            leaves_sites=True,
+            is_urgent=True,
+        ),
         Play("health", "sites", "Periksa kesehatan situs", is_judged=True),
         Play("remove", "sites", "Hapus situs desa"),
     )

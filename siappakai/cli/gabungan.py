@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated
@@ -18,8 +18,8 @@ from siappakai.cli.selection import site_of
 from siappakai.cli.servers import server_named
 from siappakai.domain.codes import dotted
 from siappakai.domain.consent import Share
-from siappakai.models import Gabungan, Member
-from siappakai.services import merges, narrowing, releases, villages
+from siappakai.models import Consent, Gabungan, Member
+from siappakai.services import consents, merges, narrowing, releases, villages, withdrawals
 
 SHARES = click.Choice([one.value for one in Share])
 
@@ -190,7 +190,7 @@ def purge(*, codes: tuple[str, ...], count: int | None, follow: bool) -> Ended[L
     leaving = [villages.get_village(code) for code in codes]
     question = f"{len(leaving)} desa dikeluarkan dari gabungan. Ketik jumlahnya"
     confirmed = typed_count(question, count, len(leaving))
-    run = merges.request_withdraw(villages=leaving, confirmed_count=confirmed, by=actor())
+    run = withdrawals.request_withdraw(villages=leaving, confirmed_count=confirmed, by=actor())
     return requested([run], follow=follow)
 
 
@@ -216,7 +216,7 @@ def users() -> Listing[DatabaseUserRecord]:
 
 
 def _record(found: Gabungan, members: Sequence[Member]) -> GabunganRecord:
-    seen = found.verified.get("villages", {})
+    seen, known = found.verified.get("villages", {}), consents.newest()
     return GabunganRecord(
         server=found.server.name,
         database=found.schema,
@@ -226,11 +226,11 @@ def _record(found: Gabungan, members: Sequence[Member]) -> GabunganRecord:
         verified_at=found.verified_at,
         differs={code: told["differs"] for code, told in seen.items() if told["differs"]},
         shared={told["of"]: told["count"] for told in found.verified.get("shared", [])},
-        villages=[_member(one) for one in members],
+        villages=[_member(one, known) for one in members],
     )
 
 
-def _member(one: Member) -> MemberRecord:
+def _member(one: Member, known: Mapping[int | None, Consent]) -> MemberRecord:
     return MemberRecord(
         config_id=one.id,
         code=dotted(one.village.code),
@@ -241,7 +241,7 @@ def _member(one: Member) -> MemberRecord:
         checked_at=one.checked_at,
         message=one.message,
         waits_for=one.waits_for,
-        shared_no_more=narrowing.too_much_of(one),
+        shared_no_more=narrowing.too_much_of(one, known),
         unknown=sorted(
             name for name, told in one.report.get("tables", {}).items() if told[2] == "unknown"
         ),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ForeignKey, Index, String, Text
+from sqlalchemy import BigInteger, ForeignKey, Index, String, Text
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from siappakai.models.base import Base, KeptWording, utc_now
@@ -45,7 +45,9 @@ class Member(Base):
 
     `merged_at` is when its rows were last replaced, `checked_at` when it was last seen to be the
     same; `report` is what the last reconciliation counted. `message` is why its last merge failed,
-    `waits_for` why it is not merged though nothing failed.
+    `error` is the machine-readable form of that, `waits_for` why it is not merged though nothing
+    failed. `withdrawn_at` is when it was asked to leave, `left_token` the token of the run that
+    has taken it out.
     """
 
     __tablename__ = "gabungan_members"
@@ -57,10 +59,12 @@ class Member(Base):
     rows: Mapped[int] = mapped_column(default=0)
     report: Mapped[dict[str, Any]] = mapped_column(default=dict)
     message: Mapped[str] = mapped_column(KeptWording, default="")
+    error: Mapped[dict[str, Any]] = mapped_column(default=dict)
     waits_for: Mapped[str] = mapped_column(KeptWording, default="")
     merged_at: Mapped[datetime | None]
     checked_at: Mapped[datetime | None]
     withdrawn_at: Mapped[datetime | None]
+    left_token: Mapped[int] = mapped_column(BigInteger, default=0)
 
     village: Mapped[Village] = relationship()
 

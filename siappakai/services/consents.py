@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 
 from siappakai.domain.consent import read_shares
 from siappakai.errors import InvalidInputError, RefusedError
@@ -51,9 +51,22 @@ def decide(
         return consent
 
 
-def of_village(village: Village) -> Consent:
-    """Return what counts for a village; raises RefusedError when nothing was decided."""
-    consent = _newest(village) or _newest(None)
+def newest() -> dict[int | None, Consent]:
+    """Return the newest decision of each village, and under None that for all others."""
+    last = select(func.max(Consent.id)).group_by(Consent.village_id)
+    found = db.session.scalars(select(Consent).where(Consent.id.in_(last)))
+    return {one.village_id: one for one in found}
+
+
+def of_village(village: Village, known: Mapping[int | None, Consent] | None = None) -> Consent:
+    """Return what counts for a village; raises RefusedError when nothing was decided.
+
+    `known` is what `newest` returned, for whoever asks for many.
+    """
+    if known is None:
+        consent = _newest(village) or _newest(None)
+    else:
+        consent = known.get(village.id) or known.get(None)
     if consent is None:
         raise RefusedError(
             say("Belum ada persetujuan data untuk %(name)s.", name=village.name),

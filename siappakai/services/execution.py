@@ -28,17 +28,18 @@ from siappakai.services import (
     firing,
     incoming,
     leases,
-    merges,
+    merge_vars,
     outcomes,
     registry_backups,
     restorations,
+    restore_runs,
     rounds,
     steps,
 )
 from siappakai.services.hosts import Cast, hosts_of, keys_for
 from siappakai.services.leases import Lease, LeaseLostError, Tenure
 from siappakai.services.recorder import Prober, Recorder
-from siappakai.services.runs import ring
+from siappakai.services.runs import queue_of, ring
 from siappakai.wording import join, say
 
 log = logging.getLogger(__name__)
@@ -122,7 +123,7 @@ def _play(tenure: Tenure) -> None:
     entry = CATALOGUE[run.play]
     recorder = Recorder(run, tenure)
     couriers.prepare(run, tenure)
-    tellers = (adoptions, backup_runs, exports, merges, restorations)
+    tellers = (adoptions, backup_runs, exports, merge_vars, restore_runs)
     known = {name: value for one in tellers for name, value in one.play_vars(run).items()}
     _run_playbook(run, entry, recorder, list(run.targets), known)
     recorder.finish()
@@ -315,6 +316,6 @@ def _has_begun(tenure: Tenure, still_open: Collection[Target]) -> bool:
 
 def _ring_waiting() -> None:
     """Wake the runs that may have waited for our locks."""
-    queued = db.session.scalars(select(Run.id).where(Run.state == RunState.QUEUED).order_by(Run.id))
-    for run_id in queued.all():
-        ring(run_id)
+    queued = select(Run.id, Run.play).where(Run.state == RunState.QUEUED).order_by(Run.id)
+    for run_id, play_name in db.session.execute(queued).all():
+        ring(run_id, queue_of(play_name))

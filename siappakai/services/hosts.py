@@ -22,7 +22,7 @@ from siappakai.domain.states import RunState, SiteState
 from siappakai.errors import ConflictError, SiapPakaiError
 from siappakai.models import Release, Run, Server, Site, Target, Village, db
 from siappakai.models.app import current_settings
-from siappakai.services import keys, releases, servers
+from siappakai.services import keys, merges, releases, servers
 from siappakai.wording import say
 
 
@@ -113,7 +113,12 @@ def _check_fit(run: Run, target: Target, ring: KeyRing) -> None:
 
 
 def _check_wanted(run: Run, site: Site) -> None:
-    """Raise ConflictError when what was asked for makes no sense any more: runs take turns."""
+    """Raise ConflictError when what was asked for makes no sense any more: runs take turns.
+
+    RefusedError for a village that has left the gabungan it was to be merged into.
+    """
+    if run.play == merges.MERGE:
+        merges.refuse_left(merges.find_member(site.village), site.village)
     if site.state is SiteState.REMOVED:
         raise ConflictError(
             say("Situs %(village)s sudah dihapus.", village=site.village.name),

@@ -137,6 +137,8 @@ def _obstacle(session: Session, run: Run, keys: list[str]) -> str:
 
 
 def _over_limit(session: Session, run: Run, server_ids: set[int]) -> str:
+    if CATALOGUE[run.play].is_urgent:
+        return ""
     # What a lost run left may still be at work on its server until somebody has looked.
     at_work = session.scalars(
         select(Run).where(Run.state.in_((RunState.RUNNING, RunState.LOST)))

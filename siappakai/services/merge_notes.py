@@ -9,7 +9,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from siappakai.models import Gabungan, Member, Run, Site, Village, utc_now
-from siappakai.services import merges, narrowing
+from siappakai.services import merges, narrowing, slots
 from siappakai.wording import say
 
 _MOST_SLOTS: Final = 50
@@ -32,16 +32,22 @@ def _note_merged(session: Session, run: Run, gabungan: Gabungan, told: Mapping[s
         if target.host in told and target.site_id is not None:
             site = session.get_one(Site, target.site_id)
             query = select(Member).where(Member.village_id == site.village_id)
-            _note_member(gabungan, session.scalars(query).one(), told[target.host])
+            member = session.scalars(query).one()
+            # What an older run tells was deleted since.
+            if run.token >= member.left_token:
+                _note_member(gabungan, member, told[target.host])
 
 
 def _note_member(gabungan: Gabungan, member: Member, report: Mapping[str, Any]) -> None:
     state = report.get("state")
     if state == "failed":
         member.message = str(report.get("message", ""))
+        member.error = dict(report.get("error") or {})
+        if member.error.get("code") == "wrong_slot":
+            slots.settle(gabungan, member, member.error["params"])
         _give_room(gabungan, member, int(report.get("slots") or 0))
         return
-    member.message = member.waits_for = ""
+    member.message, member.error, member.waits_for = "", {}, ""
     if state == "waiting":
         member.waits_for = say(
             "Basis data desa sudah versi %(village)s, gabungan masih %(gabungan)s. Desa ini"
@@ -50,7 +56,8 @@ def _note_member(gabungan: Gabungan, member: Member, report: Mapping[str, Any]) 
             gabungan=int(report["gabungan"]),
         )
         return
-    member.withdrawn_at = None
+    if not merges.has_left(member):
+        member.withdrawn_at = None
     member.checked_at = utc_now()
     if state == "merged":
         member.merged_at = member.checked_at
@@ -61,17 +68,18 @@ def _note_member(gabungan: Gabungan, member: Member, report: Mapping[str, Any]) 
             narrowing.narrow_again(gabungan, member)
 
 
-def _give_room(gabungan: Gabungan, member: Member, slots: int) -> None:
+def _give_room(gabungan: Gabungan, member: Member, count: int) -> None:
     """Set a larger place aside for a village whose ids need it, or say that there is none."""
-    if slots <= member.slots:
+    if count <= member.slots:
         return
-    if slots <= _MOST_SLOTS and merges.has_slots(gabungan, slots):
-        member.slot, member.slots = merges.take_slots(gabungan, slots), slots
+    if count <= _MOST_SLOTS and slots.are_left(gabungan, count):
+        member.slot, member.slots = slots.take(gabungan, count), count
         return
+    member.error = {}
     member.message = say(
         "Nomor baris desa ini memerlukan %(slots)s tempat di gabungan, dan sebanyak itu tidak ada."
         " Cari baris bernomor sangat besar di basis data desa, perbaiki, lalu gabungkan lagi.",
-        slots=slots,
+        slots=count,
     )
 
 
@@ -84,17 +92,20 @@ def _note_withdrawn(session: Session, run: Run, _: Gabungan, told: Mapping[str, 
     codes = [code for code in run.options["codes"] if code in told]
     query = select(Member).join(Village).where(Village.code.in_(codes))
     for member in session.scalars(query):
-        member.withdrawn_at, member.merged_at, member.checked_at = utc_now(), None, None
+        member.withdrawn_at = member.withdrawn_at or utc_now()
+        member.left_token = run.token
+        member.merged_at = member.checked_at = None
         member.rows, member.report = 0, {}
 
 
 def _note_narrowed(session: Session, run: Run, _: Gabungan, told: Mapping[str, Any]) -> None:
-    """Note that no more is left of villages than they share."""
-    shares = run.options["shares"]
-    query = select(Member).join(Village).where(Village.code.in_([*shares.keys() & told.keys()]))
+    """Note that no more is left of villages than they shared when the run began."""
+    codes = [code for code in run.options["codes"] if code in told]
+    query = select(Member).join(Village).where(Village.code.in_(codes))
     for member in session.scalars(query):
-        member.report = {**member.report, "shares": shares[member.village.code]}
-        member.rows = max(0, member.rows - int(told[member.village.code]))
+        found = told[member.village.code]
+        member.report = {**member.report, "shares": found["shares"]}
+        member.rows = max(0, member.rows - int(found["rows"]))
 
 
 _NOTES: Final[dict[str, Callable[[Session, Run, Gabungan, Mapping[str, Any]], None]]] = {

@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 import secrets
 from collections.abc import Sequence
-from dataclasses import asdict
-from typing import Any, Final
+from typing import Final
 
 import yaml
 from sqlalchemy import func, select
+from sqlalchemy.orm import joinedload
 
 from siappakai.config import share_folder
 from siappakai.credentials import load_key_ring, random_password
@@ -18,7 +18,7 @@ from siappakai.errors import ConflictError, InvalidInputError, NotFoundError, Re
 from siappakai.models import Gabungan, Member, Release, Run, Server, Site, Village, db, utc_now
 from siappakai.models.app import current_settings
 from siappakai.models.transactions import transaction
-from siappakai.services import audit, consents, releases, runs
+from siappakai.services import audit, consents, runs, sites, slots
 from siappakai.services.servers import layout_of
 from siappakai.wording import say
 
@@ -28,8 +28,6 @@ VERIFY: Final = "verify"
 WITHDRAW: Final = "withdraw"
 NARROW: Final = "narrow"
 ON_SERVER: Final = frozenset({CREATE, VERIFY, WITHDRAW, NARROW})
-# Above these lie the rows that the regency's own programs write (module_utils/gabungan.py).
-_LAST_SLOT: Final = 500
 _PASSWORD_LENGTH: Final = 40
 
 
@@ -119,8 +117,9 @@ def merge_site_ids() -> list[int]:
     """
     gabungan = get_gabungan()
     query = select(Site).where(Site.server_id == gabungan.server_id, Site.app == "opensid")
-    found = db.session.scalars(query.where(Site.state.not_in(UNBUILT)).order_by(Site.id))
-    return [site.id for site in found if not _has_left(find_member(site.village))]
+    built = query.where(Site.state.not_in(UNBUILT), sites.is_real())
+    found = db.session.scalars(built.order_by(Site.id))
+    return [site.id for site in found if not has_left(find_member(site.village))]
 
 
 def request_merge(
@@ -157,46 +156,36 @@ def _admit(gabungan: Gabungan, site: Site) -> None:
             say("%(name)s tidak berada di server gabungan.", name=site.village.name),
             say("Hanya OpenSID di server gabungan yang dapat digabungkan sekarang."),
         )
+    if site.village.copy_of:
+        raise RefusedError(
+            say("%(name)s adalah salinan latihan.", name=site.village.name),
+            say("Salinan latihan tidak pernah digabungkan; pilih desa yang sebenarnya."),
+        )
     consents.of_village(site.village)
     member = find_member(site.village)
-    _refuse_left(member, site.village)
+    refuse_left(member, site.village)
     if member is None:
         session = db.session()
         greatest = session.scalar(select(func.max(Member.id))) or 0
-        slot = take_slots(gabungan, 1)
+        slot = slots.take(gabungan, 1)
         session.add(Member(id=greatest + 1, village_id=site.village_id, slot=slot))
         session.flush()
 
 
-def _has_left(member: Member | None) -> bool:
-    """Tell whether a village was taken out and has decided nothing of its own since."""
+def has_left(member: Member | None) -> bool:
+    """Tell whether a village was asked to leave and has decided nothing of its own since."""
     if member is None or member.withdrawn_at is None:
         return False
     return not consents.has_decided_since(member.village_id, member.withdrawn_at)
 
 
-def _refuse_left(member: Member | None, village: Village) -> None:
-    if _has_left(member):
+def refuse_left(member: Member | None, village: Village) -> None:
+    """Raise RefusedError for a village that has left and has not come back."""
+    if has_left(member):
         raise RefusedError(
             say("%(name)s sudah dikeluarkan dari gabungan.", name=village.name),
             say("Catat dahulu persetujuannya yang baru: siappakai gabungan consent."),
         )
-
-
-def has_slots(gabungan: Gabungan, count: int) -> bool:
-    """Tell whether so many places are left that nobody has had."""
-    return gabungan.next_slot + count <= _LAST_SLOT
-
-
-def take_slots(gabungan: Gabungan, count: int) -> int:
-    """Set places aside that nobody has had; raises RefusedError when none are left."""
-    first = gabungan.next_slot
-    if not has_slots(gabungan, count):
-        raise RefusedError(
-            say("Tempat di gabungan sudah habis."), say("Hubungi pengembang SiapPakai.")
-        )
-    gabungan.next_slot = first + count
-    return first
 
 
 def find_member(village: Village) -> Member | None:
@@ -206,7 +195,8 @@ def find_member(village: Village) -> Member | None:
 
 def list_members() -> Sequence[Member]:
     """Return the villages of the gabungan in the order they came."""
-    return db.session.scalars(select(Member).order_by(Member.id)).all()
+    query = select(Member).options(joinedload(Member.village)).order_by(Member.id)
+    return db.session.scalars(query).all()
 
 
 def pause(*, is_paused: bool, by: str) -> Gabungan:
@@ -221,64 +211,3 @@ def pause(*, is_paused: bool, by: str) -> Gabungan:
 def request_verify(*, by: str) -> Run:
     """Ask for the gabungan to be compared with what was merged."""
     return runs.create_server_run(VERIFY, get_gabungan().server, by=by)
-
-
-def request_withdraw(*, villages: Sequence[Village], confirmed_count: int, by: str) -> Run:
-    """Ask for villages to be taken out of the gabungan; their number must be given again.
-
-    Raises InvalidInputError for a wrong number or a village that is not in it.
-    """
-    with transaction():
-        gabungan = get_gabungan()
-        strangers = [one.name for one in villages if find_member(one) is None]
-        if strangers or confirmed_count != len(villages):
-            raise InvalidInputError(
-                say(
-                    "Yang akan dikeluarkan %(count)s desa, bukan %(confirmed_count)s; tidak ada di"
-                    " gabungan: %(strangers)s.",
-                    count=len(villages),
-                    confirmed_count=confirmed_count,
-                    strangers=", ".join(strangers) or "-",
-                ),
-                say("Periksa desanya dan ketik jumlah yang benar."),
-                field="confirmed_count",
-            )
-        codes = [one.code for one in villages]
-        options = {"codes": codes}
-        audit.record("gabungan.purge", ", ".join(codes), by=by)
-        return runs.create_server_run(WITHDRAW, gabungan.server, by=by, options=options)
-
-
-def again(run: Run, *, by: str) -> Run:
-    """Ask again for what a run over the gabungan's server was asked for."""
-    options, server = run.options, get_gabungan().server
-    return runs.create_server_run(run.play, server, by=by, options=options, retry_of=run.id)
-
-
-def play_vars(run: Run) -> dict[str, Any]:
-    """Return what a playbook is told of the gabungan; nothing for other plays."""
-    if run.play not in ON_SERVER | {MERGE}:
-        return {}
-    gabungan = get_gabungan()
-    ring = load_key_ring(current_settings().credentials_file)
-    told: dict[str, Any] = {"schema": gabungan.schema, "run_token": run.token, **run.options}
-    if run.play == CREATE:
-        told["release"] = asdict(releases.release_vars(gabungan.release))
-        told["users"] = json.loads(ring.unseal(gabungan.passwords_sealed))
-    if run.play == MERGE:
-        told["key"] = ring.unseal(gabungan.key_sealed)
-        told["places"] = {target.host: _place(target.site_id) for target in run.targets}
-    return {"gabungan": told}
-
-
-def _place(site_id: int | None) -> dict[str, Any]:
-    village = db.session.get_one(Site, site_id).village
-    member = find_member(village)
-    if member is None:
-        raise NotFoundError(
-            say("%(name)s belum punya tempat di gabungan.", name=village.name),
-            say("Minta lagi penggabungannya."),
-        )
-    _refuse_left(member, village)
-    shares = consents.of_village(village).shares
-    return {"config_id": member.id, "slot": member.slot, "slots": member.slots, "shares": shares}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from sqlalchemy import select
@@ -34,7 +34,8 @@ def decide(
             village=village, changes=changes, all_as=all_as, document=document, by=by
         )
         gabungan = session.scalar(select(Gabungan).limit(1))
-        too_much = [one for one in merges.list_members() if too_much_of(one)]
+        known = consents.newest()
+        too_much = [one for one in merges.list_members() if too_much_of(one, known)]
         return consent, _narrow(gabungan, too_much, by=by)
 
 
@@ -47,8 +48,8 @@ def _narrow(gabungan: Gabungan | None, too_much: Sequence[Member], *, by: str) -
     if gabungan is None or not too_much:
         return []
     with transaction():
-        shares = {one.village.code: consents.of_village(one.village).shares for one in too_much}
-        options = {"shares": shares}
+        # What they share is looked up when the run begins: then the newest decision counts.
+        options = {"codes": [one.village.code for one in too_much]}
         asked = [runs.create_server_run(merges.NARROW, gabungan.server, by=by, options=options)]
         ids = _sites_of(too_much)
         if ids and not gabungan.is_paused:
@@ -56,12 +57,15 @@ def _narrow(gabungan: Gabungan | None, too_much: Sequence[Member], *, by: str) -
         return asked
 
 
-def too_much_of(member: Member) -> list[str]:
-    """Return the groups of which the gabungan still holds more than a village shares."""
+def too_much_of(member: Member, known: Mapping[int | None, Consent] | None = None) -> list[str]:
+    """Return the groups of which the gabungan still holds more than a village shares.
+
+    `known` as for consents.of_village.
+    """
     if member.merged_at is None:
         return []
     held = member.report.get("shares", _EVERYTHING)
-    return narrowed(held, consents.of_village(member.village).shares)
+    return narrowed(held, consents.of_village(member.village, known).shares)
 
 
 def _sites_of(members: Sequence[Member]) -> list[int]:

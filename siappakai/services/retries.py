@@ -20,6 +20,7 @@ from siappakai.services import (
     runs,
     servers,
     sites,
+    withdrawals,
 )
 from siappakai.wording import say
 
@@ -48,7 +49,7 @@ def retry_failed(run_id: int, *, by: str) -> list[Run]:
         if run.play == backups.PROVE:
             return backups.request_prove(backup_ids=run.options["backups"], by=by, retry_of=run.id)
         if run.play in merges.ON_SERVER:
-            return [merges.again(run, by=by)]
+            return [withdrawals.again(run, by=by)]
         found = failed_sites(run)
         if not found:
             raise ConflictError(
@@ -130,11 +131,13 @@ def _again(run: Run, found: Sequence[Site], *, by: str) -> list[Run]:
     if run.play == "health":
         return sites.request_health(site_ids=ids, by=by, retry_of=run.id)
     if run.play in restorations.ON_SITE:
-        return [restorations.again(run, site, by=by) for site in found]
+        return restorations.again(run, found, by=by)
     if run.play in {adoptions.LOOK, adoptions.ADOPT}:
         return [adoptions.again(run, site, by=by) for site in found]
     if run.play == merges.MERGE:
         whole = run.options["whole"]
+        # Those that have left meanwhile stay out; only they left, the request says so.
+        ids = sorted(set(ids) & set(merges.merge_site_ids())) or ids
         return [merges.request_merge(site_ids=ids, whole=whole, by=by, retry_of=run.id)]
     release = run.options["release_id"]
     return sites.request_install(site_ids=ids, release_id=release, by=by, retry_of=run.id)

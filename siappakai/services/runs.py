@@ -94,7 +94,7 @@ def _create(
     audit.record(
         f"run.{play}", f"run {run.id}", by=by, detail={"targets": [t.host for t in targets]}
     )
-    after_commit(ring, run.id)
+    after_commit(ring, run.id, queue_of(run.play))
     return run
 
 
@@ -107,6 +107,11 @@ def follow(targets: list[Target]) -> None:
     for same in (Target.site_id.in_(sites), alone):
         earlier = update(Target).where(~Target.followed, same, before)
         db.session.execute(earlier.values(followed=True))
+
+
+def queue_of(play: str) -> str:
+    """Return the queue of a play; what is urgent has a worker that is never kept by long runs."""
+    return dispatch.SETTLE if CATALOGUE[play].is_urgent else dispatch.RUNS
 
 
 def ring(run_id: int, queue: str = dispatch.RUNS) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Final
 
 from flask import Blueprint, flash, redirect, render_template, url_for
@@ -11,11 +12,19 @@ from flask_babel import lazy_gettext
 
 from siappakai.domain.consent import GROUPS, Share
 from siappakai.errors import NotFoundError
-from siappakai.models import Member, Role, Run
+from siappakai.models import Consent, Member, Role, Run
 from siappakai.services import consents, merges, narrowing
 from siappakai.web.identity import actor
+from siappakai.web.messages import explain
 from siappakai.web.security import requires
 
+_QUALITY: Final = {
+    "duplicate": lazy_gettext("Baris kembar menurut kunci gabungan, tidak digabungkan: %(what)s"),
+    "beyond": lazy_gettext("Menunjuk baris yang tidak ada, dikosongkan: %(what)s"),
+    "label": lazy_gettext("Ejaan rujukan kabupaten berbeda di desa: %(what)s"),
+    "meaning": lazy_gettext("Arti rujukan kabupaten berbeda di desa: %(what)s"),
+    "extra": lazy_gettext("Rujukan yang hanya ada di desa: %(what)s"),
+}
 blueprint = Blueprint("gabungan", __name__, url_prefix="/gabungan")
 
 _SHARES: Final = {
@@ -32,12 +41,12 @@ def show() -> ResponseReturnValue:
         gabungan = merges.get_gabungan()
     except NotFoundError as missing:
         return render_template("gabungan/show.html", gabungan=None, missing=missing)
-    members = merges.list_members()
+    members, known = merges.list_members(), consents.newest()
     return render_template(
         "gabungan/show.html",
         gabungan=gabungan,
         members=members,
-        told={one.id: _told(one) for one in members},
+        told={one.id: _told(one, known) for one in members},
         differs=_differs(gabungan.verified),
         shared=gabungan.verified.get("shared", []),
     )
@@ -75,19 +84,28 @@ def _to(run: Run) -> ResponseReturnValue:
     return redirect(url_for("runs.show", run_id=run.id), 303)
 
 
-def _told(member: Member) -> dict[str, Any]:
+def _told(member: Member, known: Mapping[int | None, Consent]) -> dict[str, Any]:
     """Return what the page says of a village besides what stands in its row."""
-    tables, shares = member.report.get("tables", {}), consents.of_village(member.village).shares
+    tables = member.report.get("tables", {})
+    shares = consents.of_village(member.village, known).shares
     kinds = {share: [one for one in GROUPS if shares.get(one) == share] for share in Share}
     return {
         "residents": member.report.get("statistics", {}).get("penduduk", 0),
         "tables": len(tables),
         "references": member.report.get("references", 0),
-        "quality": member.report.get("quality", []),
+        "quality": [_worded(line) for line in member.report.get("quality", [])],
+        "failed": explain(member) if member.message or member.error else None,
         "unknown": sorted(name for name, counts in tables.items() if counts[2] == "unknown"),
-        "shared_no_more": narrowing.too_much_of(member),
+        "shared_no_more": narrowing.too_much_of(member, known),
         "shares": [(_SHARES[share], groups) for share, groups in kinds.items() if groups],
     }
+
+
+def _worded(line: str) -> Any:
+    """Return a note on a village's data in words; the module names its kind before a colon."""
+    kind, _, what = line.partition(": ")
+    words = _QUALITY.get(kind)
+    return line if words is None else words % {"what": what}
 
 
 def _differs(verified: dict[str, Any]) -> dict[str, list[str]]:

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from flask_babel import lazy_gettext as _
 
-from siappakai.models import Target
+from siappakai.models import Member, Target
 from siappakai.web.languages import retell
 
 
@@ -52,6 +52,10 @@ _EXPLANATIONS: Final = {
         _("Gabungan dikerjakan pekerjaan lain terlalu lama. Gabungan tidak berubah."),
         _("Lihat pekerjaan mana yang sedang berjalan, lalu ulangi."),
     ),
+    "database_read": Explanation(
+        _("Basis data desa sedang dibaca pekerjaan lain. Tidak ada yang diubah."),
+        _("Tunggu pekerjaan itu selesai, lalu ulangi."),
+    ),
     "export_damaged": Explanation(
         _("Data desa tiba dalam keadaan rusak. Gabungan tidak berubah."),
         _("Gabungkan desa itu lagi."),
@@ -65,12 +69,16 @@ _EXPLANATIONS: Final = {
         _("Gabungkan lagi dengan membaca semuanya: --whole."),
     ),
     "wrong_slot": Explanation(
-        _("Registri dan gabungan berbeda tentang tempat desa ini. Tidak ada yang diubah."),
-        _("Laporkan ini beserta lognya."),
+        _("Registri lebih tua daripada gabungan dan menyebut tempat lain. Tidak ada yang diubah."),
+        _("Registri sudah mengikuti gabungan; gabungkan desa itu lagi."),
     ),
     "reconciliation_failed": Explanation(
         _("Hasil penggabungan tidak sama dengan data desa, jadi dibatalkan seluruhnya."),
         _("Gabungan tetap seperti semula. Lihat tabel yang disebut dan laporkan lognya."),
+    ),
+    "some_remain": Explanation(
+        _("Sebagian desa tidak dapat dihapus dari gabungan; yang lain sudah."),
+        _("Lihat desa dan sebabnya pada pesan lengkap, perbaiki, lalu ulangi pekerjaan ini."),
     ),
     "remains": Explanation(
         _("Sebagian baris desa tidak dapat dihapus dari gabungan, jadi tidak ada yang dihapus."),
@@ -270,6 +278,10 @@ _EXPLANATIONS: Final = {
         _("Pemulihan situs ini terputus dan belum dituntaskan. Tidak ada yang diubah."),
         _("Periksa kesehatan situs: itu menuntaskannya. Lalu ulangi."),
     ),
+    "journal_damaged": Explanation(
+        _("Catatan pemulihan situs ini rusak, maka tidak jelas keadaan mana yang benar."),
+        _("Lihat yang dilayani dan yang tersimpan di folder aside, seperti di buku pegangan."),
+    ),
     "program_unreadable": Explanation(
         _("Sebuah program di basis data milik pengguna lain. Tidak ada yang diubah."),
         _("Buat ulang program itu sebagai pengguna desa, atau hapus, lalu ulangi."),
@@ -352,7 +364,7 @@ _EXPLANATIONS: Final = {
 }
 
 
-def explain(target: Target) -> Explanation:
-    """Return why a target failed, in words; its own message when the code is not known."""
-    code = str(target.error.get("code", ""))
-    return _EXPLANATIONS.get(code) or Explanation(retell(target.message))
+def explain(failed: Target | Member) -> Explanation:
+    """Return why something failed, in words; its own message when the code is not known."""
+    code = str(failed.error.get("code", ""))
+    return _EXPLANATIONS.get(code) or Explanation(retell(failed.message))

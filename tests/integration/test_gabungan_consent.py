@@ -120,6 +120,7 @@ def test_a_village_has_left_when_nothing_of_its_place_is_there(
     """Also where rows do not say whose they are, and what they belonged to is gone."""
     sent(merger, village)
     before = merger.contents(village.number)
+    place = withdrawing.Place(village.number, village.number - 1, 1)
 
     def careless(link: Any, scope: Scope, tables: list[str], entry: Entry) -> int:
         return merging.clear(link, scope, [one for one in tables if one != table], entry)
@@ -128,10 +129,10 @@ def test_a_village_has_left_when_nothing_of_its_place_is_there(
         with monkeypatch.context() as patched:
             patched.setattr(withdrawing, "clear", careless)
             with pytest.raises(Refusal, match=f"rows of {table} could not") as told:
-                withdrawing.withdraw(link, merger.leaving(village))
+                withdrawing.withdraw(link, merger.leaving(village), place)
         assert told.value.code == "remains"
         assert merger.contents(village.number) == before
-        assert withdrawing.withdraw(link, merger.leaving(village)) > 0
+        assert withdrawing.withdraw(link, merger.leaving(village), place) > 0
     assert not any(told[0] for told in merger.contents(village.number).values())
 
 

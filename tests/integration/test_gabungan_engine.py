@@ -9,7 +9,7 @@ import pytest
 
 from siappakai.domain.states import RunState, SiteState
 from siappakai.models import Run, Village, db
-from siappakai.services import merges, narrowing, releases, runs
+from siappakai.services import merges, narrowing, releases, runs, withdrawals
 from tests.engine import INSTALLED_SECONDS, PARTS, Engine
 from tests.factories import BY
 from tests.sites import NEW
@@ -52,7 +52,7 @@ def test_villages_are_merged_proven_and_taken_out(engine: Engine) -> None:
     _cancelled(engine, ids)
     _narrows(engine, planned[0].village)
     leaving = planned[1].village
-    _succeeds(engine, merges.request_withdraw(villages=[leaving], confirmed_count=1, by=BY))
+    _succeeds(engine, withdrawals.request_withdraw(villages=[leaving], confirmed_count=1, by=BY))
     assert merges.list_members()[1].withdrawn_at is not None
 
 

@@ -96,7 +96,7 @@ def test_a_reference_that_points_at_another_villages_row(
     merger.query(f"UPDATE {database}.persil SET cdesa_awal = %s WHERE id = 2", far)
     careless = relations.Passage._moved  # noqa: SLF001 - the fault is planted inside
 
-    def moving(self: relations.Passage, column: str, _: str) -> str:
+    def moving(self: relations.Passage, column: str, _: str, __: str = "") -> str:
         return careless(self, column, f"{column} + {self.shift}")
 
     with monkeypatch.context() as patched:
@@ -249,7 +249,7 @@ def test_a_merge_that_dies_on_its_way(
     merger.query(f"DELETE FROM t_v{merged.number}.artikel")
     order = merger.order(merged)
     assert merger.export(order)
-    monkeypatch.setattr(merging, "_write_identity", die)
+    monkeypatch.setattr(merging, "write_identity", die)
     with pytest.raises(KeyboardInterrupt):
         merger.put(order)
     assert Consent(order.shares, order.references).of("artikel") == "full"

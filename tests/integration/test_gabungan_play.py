@@ -144,7 +144,8 @@ def test_a_village_leaves_wholly_and_the_first_one_leaves_its_age_classes(
 ) -> None:
     assert gabungan.merge(*map(gabungan.fleet.again, villages), whole=True).succeeded
     code = villages[0].site.code
-    left = gabungan.play("withdraw", codes=[code], run_token=10_000)
+    place = {"config_id": 1, "slot": 0, "slots": 1}
+    left = gabungan.play("withdraw", places={code: place}, run_token=10_000)
     assert left.succeeded, left.text
     assert [one for one, _ in gabungan.residents()] == [2]
     classes = "SELECT COUNT(*) > 0 FROM tweb_penduduk_umur WHERE config_id = 1"

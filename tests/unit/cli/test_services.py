@@ -30,7 +30,7 @@ AT_A_TERMINAL = {
     "rotation.rotate_key",
 }
 # Retries and what belongs to a run already asked for come by their own page.
-THROUGH_RETRIES = {"adoptions.again", "merges.again", "restorations.again"}
+THROUGH_RETRIES = {"adoptions.again", "withdrawals.again", "restorations.again"}
 # A person's own login, and what pages do with several villages at once.
 ON_A_PAGE = {
     "accounts.change_password",
@@ -43,12 +43,13 @@ ON_A_PAGE = {
 }
 # Said here until their pages are made.
 NO_PAGE_YET = {
-    "backups.prune",
+    "backup_pruning.prune",
     "backups.request_copy",
     "consents.decide",
     "exports.deliver",
+    "mass_restores.restore_newest",
     "merges.request_create",
-    "merges.request_withdraw",
+    "withdrawals.request_withdraw",
     "merges.user_passwords",
     "narrowing.decide",
     "restores.request_restore",

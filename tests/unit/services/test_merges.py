@@ -13,7 +13,18 @@ from siappakai.domain.states import RunState
 from siappakai.errors import ConflictError, InvalidInputError, NotFoundError, RefusedError
 from siappakai.models import AuditEntry, Run, Site, db
 from siappakai.models.transactions import transaction
-from siappakai.services import consents, merge_notes, merges, narrowing, retries
+from siappakai.services import (
+    consents,
+    hosts,
+    leases,
+    merge_notes,
+    merge_vars,
+    merges,
+    narrowing,
+    retries,
+    villages,
+    withdrawals,
+)
 from tests import factories
 from tests.factories import BY
 
@@ -128,7 +139,7 @@ def test_what_a_village_decides_is_a_version_of_its_own_and_audited() -> None:
     decided = consents.decide(
         village=site.village, changes=["surat=withheld"], document="471", by=BY
     )
-    told = merges.play_vars(ask([site]))["gabungan"]
+    told = merge_vars.play_vars(ask([site]))["gabungan"]
     place = told["places"][f"opensid-{site.village.code}"]
     assert place["shares"]["surat"] == "withheld"
     assert place["shares"]["kesehatan"] == "masked"
@@ -139,10 +150,10 @@ def test_what_a_village_decides_is_a_version_of_its_own_and_audited() -> None:
 
 def test_the_key_of_pseudonyms_is_sealed_and_sent_to_the_merge_alone() -> None:
     run = make()
-    key = merges.play_vars(ask(sites(1)))["gabungan"]["key"]
+    key = merge_vars.play_vars(ask(sites(1)))["gabungan"]["key"]
     assert len(bytes.fromhex(key)) == 32
     assert key not in merges.get_gabungan().key_sealed
-    assert "key" not in merges.play_vars(merges.request_verify(by=BY))["gabungan"]
+    assert "key" not in merge_vars.play_vars(merges.request_verify(by=BY))["gabungan"]
     assert run.play == "gabungan"
 
 
@@ -206,12 +217,13 @@ def test_what_is_shared_no_more_is_deleted_by_a_run_of_its_own_and_shown_until_t
     (run,) = asked
     assert run.play == "narrow"
     code = one.village.code
-    shares = merges.play_vars(run)["gabungan"]["shares"]
+    shares = merge_vars.play_vars(run)["gabungan"]["shares"]
     assert shares[code]["surat"] == "withheld"
     assert shares[two.village.code]["kesehatan"] == "masked"
     assert narrowing.too_much_of(first) == ["surat"]
     with transaction() as session:
-        merge_notes.note(session, run.id, {code: 2, "5109999999": 4})
+        told = {"rows": 2, "shares": shares[code]}
+        merge_notes.note(session, run.id, {code: told, "5109999999": {**told, "rows": 4}})
     assert (narrowing.too_much_of(first), first.rows) == ([], 1)
     assert narrowing.too_much_of(second) == ["kesehatan"]
 
@@ -248,8 +260,8 @@ def test_a_village_that_leaves_keeps_its_place() -> None:
     ask(chosen)
     leaving = chosen[0].village
     with pytest.raises(InvalidInputError):
-        merges.request_withdraw(villages=[leaving], confirmed_count=2, by=BY)
-    run = merges.request_withdraw(villages=[leaving], confirmed_count=1, by=BY)
+        withdrawals.request_withdraw(villages=[leaving], confirmed_count=2, by=BY)
+    run = withdrawals.request_withdraw(villages=[leaving], confirmed_count=1, by=BY)
     with transaction() as session:
         merge_notes.note(session, run.id, {leaving.code: 700})
     assert merges.list_members()[0].withdrawn_at is not None
@@ -280,15 +292,80 @@ def test_a_release_that_nobody_mapped_makes_no_gabungan() -> None:
         merges.get_gabungan()
 
 
-def test_a_merge_asked_for_before_a_village_left_does_not_bring_it_back() -> None:
+def test_a_merge_asked_for_before_a_village_was_to_leave_does_not_bring_it_back() -> None:
+    """From the moment it is asked for; the other villages of that merge are merged."""
+    make()
+    leaving, staying = chosen = sites(2)
+    merging = ask(chosen)
+    withdrawals.request_withdraw(villages=[leaving.village], confirmed_count=1, by=BY)
+    places = merge_vars.play_vars(merging)["gabungan"]["places"]
+    assert list(places) == [f"opensid-{staying.village.code}"]
+    for site in chosen:
+        site.db_password_sealed = site.app_key_sealed = ""
+    cast = hosts.hosts_of(merging, merging.targets, is_shipped=False)
+    (target,) = (one for one in merging.targets if one.site_id == leaving.id)
+    assert "dikeluarkan" in cast.unfit[target.id]
+
+
+def test_what_an_older_merge_tells_of_a_village_that_left_is_not_believed() -> None:
     make()
     (site,) = sites(1)
-    merging = ask([site])
-    run = merges.request_withdraw(villages=[site.village], confirmed_count=1, by=BY)
+    merging, code = ask([site]), site.village.code
+    purge = withdrawals.request_withdraw(villages=[site.village], confirmed_count=1, by=BY)
+    (member,) = merges.list_members()
+    assert merge_vars.play_vars(purge)["gabungan"]["places"] == {
+        code: {"config_id": 1, "slot": 0, "slots": 1}
+    }
+    report = {"state": "merged", "tables": {"kia": [3, 3, "sent"]}, "statistics": {}}
     with transaction() as session:
-        merge_notes.note(session, run.id, {site.village.code: 7})
-    with pytest.raises(RefusedError, match="dikeluarkan"):
-        merges.play_vars(merging)
+        merging.token, purge.token = 10, 11
+        # It was merged in time: it is there, and still to leave.
+        merge_notes.note(session, merging.id, {f"opensid-{code}": report})
+    assert (member.rows, member.withdrawn_at is None) == (3, False)
+    for _ in range(2):
+        with transaction() as session:
+            merge_notes.note(session, purge.id, {code: 3})
+            merge_notes.note(session, merging.id, {f"opensid-{code}": report})
+        assert (member.rows, member.merged_at, member.left_token) == (0, None, 11)
+
+
+def test_what_may_not_be_there_any_more_waits_for_no_place() -> None:
+    make()
+    (site,) = sites(1)
+    ask([site])
+    merges.get_gabungan().server.parallelism = 1
+    runs_ = [
+        merges.request_verify(by=BY),
+        withdrawals.request_withdraw(villages=[site.village], confirmed_count=1, by=BY),
+    ]
+    busy = factories.make_run(play="health", state=RunState.RUNNING)
+    assert busy.server_id == site.server_id
+    assert [leases.claim(one.id) is not None for one in runs_] == [False, True]
+
+
+def test_a_recovered_registry_takes_over_the_places_that_the_gabungan_tells() -> None:
+    make()
+    one, two = sites(2)
+    run = ask([one, two])
+
+    def told(site: Site, place: object) -> dict[str, object]:
+        params = {"place": place, "free": {"config_id": 8, "slot": 9}}
+        error = {"code": "wrong_slot", "params": params}
+        return {f"opensid-{site.village.code}": {"state": "failed", "error": error}}
+
+    with transaction() as session:
+        place = {"config_id": 2, "slot": 3, "slots": 2}
+        merge_notes.note(session, run.id, told(one, place))
+    assert {m.village_id: (m.id, m.slot, m.slots) for m in merges.list_members()} == {
+        one.village_id: (2, 3, 2),
+        two.village_id: (8, 9, 1),
+    }
+    with transaction() as session:
+        merge_notes.note(session, run.id, told(two, None))
+    assert members() == [(2, 3, 2), (9, 10, 1)]
+    with transaction() as session:
+        merge_notes.note(session, run.id, told(two, {**place, "slot": 499}))
+    assert members() == [(2, 3, 2), (9, 10, 1)]
 
 
 @pytest.mark.parametrize("play", ["gabungan", "verify", "withdraw"])
@@ -299,7 +376,7 @@ def test_what_failed_on_the_gabungans_server_is_asked_for_again(play: str, regis
     elif play == "withdraw":
         chosen = sites(1)
         ask(chosen)
-        run = merges.request_withdraw(villages=[chosen[0].village], confirmed_count=1, by=BY)
+        run = withdrawals.request_withdraw(villages=[chosen[0].village], confirmed_count=1, by=BY)
     with transaction():
         run.state = run.targets[0].state = RunState.FAILED
     (again,) = retries.retry_failed(run.id, by=BY)
@@ -322,3 +399,18 @@ def test_what_a_play_tells_of_the_gabungan_reaches_it_item_by_item() -> None:
     assert isinstance(meaning, TaskEnded)
     assert meaning.gabungan == {"opensid-5102012001": {"state": "unchanged"}}
     assert not meaning.reports["opensid-5102012001"].failed
+
+
+def test_a_training_copy_is_never_merged() -> None:
+    make()
+    (real,) = chosen = sites(1)
+    copy = factories.make_site(
+        villages.register_village(
+            code="5102012999", name="Latihan", copy_of=real.village.code, by=BY
+        ),
+        release=factories.make_release(),
+    )
+    assert merges.merge_site_ids() == [real.id]
+    with pytest.raises(RefusedError, match="salinan latihan"):
+        ask([*chosen, copy])
+    assert members() == []

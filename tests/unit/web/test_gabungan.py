@@ -1,8 +1,12 @@
 """The page of the gabungan: what it shows, what it asks for."""
 
+from functools import partial
+from typing import Any
+
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
+from sqlalchemy import event
 
 from siappakai.domain.consent import GROUPS
 from siappakai.models import Run, db
@@ -37,7 +41,7 @@ def test_each_village_is_told_with_its_proof_its_quality_and_what_it_shares(
     viewer: FlaskClient,
 ) -> None:
     make()
-    sites = [make_site(release=make_release()) for _ in range(3)]
+    sites = [make_site(release=make_release()) for _ in range(4)]
     run = merges.request_merge(site_ids=[one.id for one in sites], whole=False, by=BY)
     merged = {
         "state": "merged",
@@ -51,6 +55,7 @@ def test_each_village_is_told_with_its_proof_its_quality_and_what_it_shares(
         merged,
         {"state": "waiting", "village": 2024110101, "gabungan": 2024100101},
         {"state": "failed", "message": "rusak <b>"},
+        {"state": "failed", "message": "busy", "error": {"code": "gabungan_busy", "params": {}}},
     ]
     with transaction() as session:
         hosts = [f"opensid-{one.village.code}" for one in sites]
@@ -59,15 +64,36 @@ def test_each_village_is_told_with_its_proof_its_quality_and_what_it_shares(
     for words in (
         "4812",
         "2 tabel dan 267 rujukan cocok",
-        "duplicate: klasifikasi_surat.2",
+        "Baris kembar menurut kunci gabungan, tidak digabungkan: klasifikasi_surat.2",
         "tidak dikenal: data_persil",
         "Belum dihapus: kesehatan",
         "disamarkan: kesehatan",
         "sudah versi 2024110101",
         "rusak &lt;b&gt;",
+        "Gabungan dikerjakan pekerjaan lain terlalu lama.",
     ):
         assert words in text, words
     assert "Gabungkan sekarang" not in text
+
+
+def _note(statements: list[str], *call: Any) -> None:
+    statements.append(call[2])
+
+
+def test_more_villages_take_no_more_questions(viewer: FlaskClient) -> None:
+    make()
+    asked = []
+    for count in (1, 3):
+        sites = [make_site(release=make_release()) for _ in range(count)]
+        merges.request_merge(site_ids=[one.id for one in sites], whole=False, by=BY)
+        db.session.remove()
+        statements: list[str] = []
+        note = partial(_note, statements)
+        event.listen(db.engine, "before_cursor_execute", note)
+        viewer.get("/gabungan/")
+        event.remove(db.engine, "before_cursor_execute", note)
+        asked.append(len(statements))
+    assert asked[0] == asked[1]
 
 
 def test_what_somebody_else_wrote_is_told(viewer: FlaskClient) -> None:

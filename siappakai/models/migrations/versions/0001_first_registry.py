@@ -436,6 +436,7 @@ def upgrade() -> None:
         sa.Column("code", sa.String(length=10), nullable=False),
         sa.Column("name", sa.String(length=100), nullable=False),
         sa.Column("district_code", sa.String(length=6), nullable=False),
+        sa.Column("copy_of", sa.String(length=10), nullable=False),
         sa.Column("created_at", sa.DateTime(), nullable=False),
         sa.Column("updated_at", sa.DateTime(), nullable=False),
         sa.ForeignKeyConstraint(
@@ -671,12 +672,14 @@ def _make_backups() -> None:
         ),
         sa.Column("place", sa.JSON(), nullable=False),
         sa.Column("secret_sealed", sa.Text(), nullable=False),
+        sa.Column("mark", sa.String(length=32), nullable=True),
         sa.Column("is_append_only", sa.Boolean(), nullable=False),
         sa.Column("failing_since", sa.DateTime(), nullable=True),
         sa.Column("failure", sa.Text(), nullable=False),
         sa.Column("removed_at", sa.DateTime(), nullable=True),
         sa.Column("created_at", sa.DateTime(), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_stores")),
+        sa.UniqueConstraint("mark", name=op.f("uq_stores_mark")),
         sa.UniqueConstraint("name", name=op.f("uq_stores_name")),
     )
     op.create_table(
@@ -825,10 +828,12 @@ def _create_gabungan() -> None:
         sa.Column("rows", sa.Integer(), nullable=False),
         sa.Column("report", sa.JSON(), nullable=False),
         sa.Column("message", sa.Text(), nullable=False),
+        sa.Column("error", sa.JSON(), nullable=False),
         sa.Column("waits_for", sa.Text(), nullable=False),
         sa.Column("merged_at", sa.DateTime(), nullable=True),
         sa.Column("checked_at", sa.DateTime(), nullable=True),
         sa.Column("withdrawn_at", sa.DateTime(), nullable=True),
+        sa.Column("left_token", sa.BigInteger(), nullable=False),
         sa.ForeignKeyConstraint(
             ["village_id"], ["villages.id"], name=op.f("fk_gabungan_members_village_id_villages")
         ),
