@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from playbooks.module_utils import aside
+from playbooks.module_utils import journals
 from playbooks.module_utils.backup_proof import manifest_hash
 from playbooks.module_utils.backup_take import Order as TakeOrder
 from playbooks.module_utils.backup_take import spooled, take
@@ -56,7 +56,7 @@ class Village:
         return forget(self.order(), self.switched_by())
 
     def switched_by(self) -> int:
-        journal = aside.read(self.host.site.folder)
+        journal = journals.read(self.host.site.folder)
         return journal.run if journal else 0
 
     def asks(self, **changes: Any) -> Wish:
@@ -116,14 +116,14 @@ def lived_in(fleet: Fleet, tmp_path_factory: pytest.TempPathFactory) -> Village:
         cursor.execute(
             "CREATE TRIGGER picu BEFORE INSERT ON catatan_uji FOR EACH ROW SET NEW.a = 1"
         )
-    _fill(village, ["Made", "Wayan"], OLD_PHOTO)
+    fill(village, ["Made", "Wayan"], OLD_PHOTO)
     (village.uploads / "..aneh\n\\nama.jpg").write_bytes(b"nama ganjil")
     (village.uploads / "tema.php").write_text("<?php echo 1;")
     village.kept_by_app.parent.mkdir()
     village.kept_by_app.write_text("isi")
     _own(village)
     folder = tmp_path_factory.mktemp("backup")
-    village.wish = _backed_up(village, folder)
+    village.wish = back_up(village, folder)
     return village
 
 
@@ -133,7 +133,7 @@ def _own(village: Village) -> None:
     )
 
 
-def _fill(village: Village, people: list[str], photo: bytes) -> None:
+def fill(village: Village, people: list[str], photo: bytes) -> None:
     link = connect(village.fleet.layout.db_socket, "root", "", village.database)
     with closing(link), link.cursor() as cursor:
         # The real OpenSID fills columns without a default in code.
@@ -147,7 +147,7 @@ def _fill(village: Village, people: list[str], photo: bytes) -> None:
     (village.uploads / "foto.jpg").write_bytes(photo)
 
 
-def _backed_up(village: Village, folder: Path) -> Wish:
+def back_up(village: Village, folder: Path) -> Wish:
     key, plain = folder / "key", folder / "plain.tar"
     subprocess.run(["age-keygen", "-o", key], check=True, capture_output=True)
     shown = subprocess.run(["age-keygen", "-y", key], check=True, capture_output=True, text=True)
@@ -165,7 +165,7 @@ def _backed_up(village: Village, folder: Path) -> Wish:
 def with_mistake(village: Village) -> Iterator[Village]:
     """Yield it after the mistake; whatever a test does, its former state is gone afterwards."""
     village.forget()
-    _fill(village, ["Salah"], NEW_PHOTO)
+    fill(village, ["Salah"], NEW_PHOTO)
     _own(village)
     yield village
     village.forget()

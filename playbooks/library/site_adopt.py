@@ -32,6 +32,12 @@ options:
         with that, then taken as it is; only what is unsafe to lay down is left out and told.
     type: str
     default: ""
+  copied:
+    description:
+      - The backup is of another village, and the site a training copy of that. It gets an identity
+        and secrets of its own, and nothing in it reaches anybody.
+    type: bool
+    default: false
   mode:
     description:
       - C(look) changes nothing. C(undo) takes back what this very run installed, C(keep) forgets
@@ -51,6 +57,7 @@ def main() -> None:
             "files": {"type": "path", "default": ""},
             "database": {"type": "path", "default": ""},
             "manifest_sha256": {"type": "str", "default": ""},
+            "copied": {"type": "bool", "default": False},
             "mode": {"type": "str", "choices": ["look", "adopt", "keep", "undo"], "required": True},
         },
         supports_check_mode=False,
@@ -68,7 +75,9 @@ def main() -> None:
 
 def _do(params: dict[str, Any], steps: Steps) -> dict[str, Any]:
     order = Order(layout=params["layout"], **params["order"])
-    upload = Upload(params["files"], params["database"], params["manifest_sha256"])
+    upload = Upload(
+        params["files"], params["database"], params["manifest_sha256"], is_copied=params["copied"]
+    )
     if params["mode"] == "undo":
         return {"changed": undo(order)}
     if params["mode"] == "keep":

@@ -45,12 +45,14 @@ _TABLE = re.compile(r"^CREATE TABLE `([^`]+)`", re.MULTILINE)
 class Upload:
     """The files of a village on this server. Without `database` the SQL lies in `files`.
 
-    With `manifest_sha256` they are an opened backup of ours; see coming_back.py.
+    With `manifest_sha256` they are an opened backup of ours, see coming_back.py; of another
+    village that `is_copied`, see training.py.
     """
 
     files: str
     database: str = ""
     manifest_sha256: str = ""
+    is_copied: bool = False
 
 
 def look(order: Order, upload: Upload, steps: Steps) -> Report:
@@ -183,12 +185,14 @@ def _look_at_backup(
     order: Order, upload: Upload, one: Scratch, steps: Steps
 ) -> tuple[Report, Seed]:
     archive, report = Path(upload.files), Report()
-    found = coming_back.look(order, archive, upload.manifest_sha256, one, steps)
+    is_copied, manifest_sha256 = upload.is_copied, upload.manifest_sha256
+    found = coming_back.look(order, archive, manifest_sha256, one, steps, as_copy=is_copied)
+    app_key = order.secrets["app_key"] if is_copied else found.app_key
     with steps.step("inspect"), closing(one.connect()) as link:
         report.figures["database_size"] = one.size()
-        inspect(link, _expected(order, found.app_key), report)
+        inspect(link, _expected(order, app_key), report)
     coming_back.tell(found, report)
-    return report, FromBackup(archive, one)
+    return report, FromBackup(archive, one, is_copied=is_copied)
 
 
 def _sql_of(upload: Upload, plan: Plan) -> tuple[Path, PurePosixPath | None]:

@@ -13,7 +13,7 @@ from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
-from . import backup_proof, own_backup, programs_kept
+from . import backup_proof, own_backup, programs_kept, training
 from .comeback import NOT_TAKEN
 from .from_village import FromVillage
 from .outcome import Refusal
@@ -33,15 +33,29 @@ if TYPE_CHECKING:
 _DESA, _APP = PurePosixPath("desa"), PurePosixPath("storage/app")
 
 
-def look(order: Order, archive: Path, manifest_sha256: str, one: Scratch, steps: Steps) -> Contents:
-    """Load a backup's database and read its files; raises Refusal unless it is what was taken."""
+def look(
+    order: Order,
+    archive: Path,
+    manifest_sha256: str,
+    one: Scratch,
+    steps: Steps,
+    *,
+    as_copy: bool = False,
+) -> Contents:
+    """Load a backup's database and read its files; raises Refusal unless it is what was taken.
+
+    `as_copy`: it is another village's, and its data are made those of a training copy.
+    """
     with steps.step("files") as step, archive.open("rb") as plain:
         found = own_backup.read(plain, database=one.load)
         step.detail = f"{found.files.count} files"
     with steps.step("compare"):
         backup_proof.check_manifest(manifest_sha256, found.manifest)
         backup_proof.compare(found.manifest, found.files.figures(), backup_proof.tables_of(one))
-    if found.app_key != order.secrets["app_key"]:
+    if as_copy:
+        with steps.step("disown"):
+            training.disown(one, order)
+    elif found.app_key != order.secrets["app_key"]:
         raise Refusal(
             "archive_incomplete",
             "The backup's key is not the one the site is to have. Ask for the restore again.",
@@ -62,15 +76,18 @@ def tell(found: Contents, report: Report) -> None:
 class FromBackup(FromVillage):
     """The files and data of an opened backup; see planting.Seed."""
 
-    def __init__(self, archive: Path, source: Scratch) -> None:
+    def __init__(self, archive: Path, source: Scratch, *, is_copied: bool = False) -> None:
         self.archive = archive
         self.source = source
+        self.is_copied = is_copied
         self.remembered: Mapping[str, Any] = {}
 
     def told(self, order: Order) -> str:
         """Say so, as for what a village brings."""
         super().told(order)
-        return "from the village's own backup"
+        return (
+            "from another village's backup" if self.is_copied else "from the village's own backup"
+        )
 
     def fill_folder(self, order: Order, fresh: Path, account: Account, web_group: int) -> None:
         """Lay down desa/ as it was, and storage/app beside it."""

@@ -14,13 +14,14 @@ from .definers import portable
 from .outcome import MySQLError, Refusal
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Collection, Iterable, Sequence
 
     from .driver import Link
 
 VIEW, TRIGGER = "VIEW", "TRIGGER"
 # Where SHOW CREATE gives the text, and where the modes under which it was written.
 _COLUMNS = {VIEW: (1, None), TRIGGER: (2, 1), "PROCEDURE": (2, 1), "FUNCTION": (2, 1)}
+KINDS = frozenset(_COLUMNS)
 _NAMES = (
     "SELECT TABLE_TYPE, TABLE_NAME FROM information_schema.TABLES"
     " WHERE TABLE_SCHEMA = %s AND TABLE_TYPE = 'VIEW'"
@@ -64,10 +65,10 @@ def read(link: Link, database: str) -> list[Program]:
     return found
 
 
-def drop(admin: Link, database: str) -> None:
-    """Drop all programs of a schema; nothing of them is run."""
+def drop(admin: Link, database: str, *, kinds: Collection[str] = KINDS) -> None:
+    """Drop all programs of a schema, or those of some kinds; nothing of them is run."""
     with admin.cursor() as cursor:
-        for kind, name in _names(admin, database):
+        for kind, name in [one for one in _names(admin, database) if one[0] in kinds]:
             cursor.execute(f"DROP {kind} IF EXISTS `{database}`.{_quoted(name)}")
 
 

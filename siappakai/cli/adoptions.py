@@ -95,7 +95,7 @@ def adopt_village(
     )
     run = adoptions.request(found, wish, only_look=look, by=actor())
     code_of_end = EXIT_CODES[follow_run(run.id)] if follow else 0
-    return Ended(_report(runs.get_run(run.id)), code_of_end)
+    return Ended(adoption_report(runs.get_run(run.id)), code_of_end)
 
 
 def hand_out(code: str, file: BinaryIO) -> int:
@@ -113,10 +113,10 @@ def hand_out(code: str, file: BinaryIO) -> int:
             f"Lihat: siappakai run show {run.id}",
         )
     file.truncate(0)
-    return exports.deliver(run, site, file, by=actor())
+    return exports.deliver(run, site.village.code, file, by=actor())
 
 
-def _report(run: Run) -> AdoptionReport:
+def adoption_report(run: Run) -> AdoptionReport:
     db.session.refresh(run)
     target = db.session.get_one(Target, run.targets[0].id, populate_existing=True)
     figures = target.result.get("figures", {})

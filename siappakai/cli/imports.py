@@ -14,7 +14,7 @@ from siappakai.cli.adoptions import hand_out
 from siappakai.cli.asking import agree, yes_option
 from siappakai.cli.context import actor, is_rehearsal
 from siappakai.cli.output import Column, Ended
-from siappakai.cli.villages import village
+from siappakai.cli.training import village
 from siappakai.errors import InvalidInputError, RefusedError
 from siappakai.services import imports, official
 from siappakai.services.imports import ImportResult, Preview

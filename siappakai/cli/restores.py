@@ -143,7 +143,7 @@ def _bring_back(
     village: Village, id_: int | None, key_file: TextIO | None, server: str | None, domain: str
 ) -> Run:
     return restores.request_restore(
-        _chosen(village, id_),
+        backup_chosen(village, id_),
         identity=key_file.read() if key_file else "",
         server=server_named(server) if server else None,
         domain=domain,
@@ -167,7 +167,7 @@ def _restore_over(
 def _meant(site: Site, id_: int | None, *, with_key: bool) -> Backup:
     """Return the backup that is to be opened, or without a key the one that lies opened."""
     if with_key:
-        return _chosen(site.village, id_)
+        return backup_chosen(site.village, id_)
     opened = restorations.opened_of(site)
     if opened is None or id_ not in {None, opened.id}:
         wanted = "Tidak ada cadangan yang" if id_ is None else f"Cadangan {id_} belum"
@@ -175,7 +175,7 @@ def _meant(site: Site, id_: int | None, *, with_key: bool) -> Backup:
     return opened
 
 
-def _chosen(village: Village, id_: int | None) -> Backup:
+def backup_chosen(village: Village, id_: int | None) -> Backup:
     if id_ is None:
         return restores.newest_of(village)
     found = backups.get_backup(id_)
@@ -191,8 +191,9 @@ def _report(run: Run) -> RestoreReport:
     target = db.session.get_one(Target, run.targets[0].id, populate_existing=True)
     told: dict[str, Any] = restorations.change_of(target)
     files = told.get("files", {})
-    backup_id = run.options.get("backup_id")
-    found = db.session.get(Backup, backup_id) if backup_id else None
+    has_backup = run.play in restorations.WITH_BACKUP
+    site = db.session.get_one(Site, target.site_id)
+    found = restorations.backup_of(run, site) if has_backup else None
     return RestoreReport(
         run=run.id,
         state=run.state.value,

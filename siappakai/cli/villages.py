@@ -32,6 +32,7 @@ class VillageRecord:
     server: Annotated[str | None, Column("Server", "name of the server that holds the site")]
     release: Annotated[str | None, Column("Rilis", "version the site serves")]
     state: Annotated[str | None, Column("Keadaan", "state of the site (SiteState)")]
+    is_copy: Annotated[bool, Column("Salinan latihan", "whether it is none, but a training copy")]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +48,9 @@ class VillageDetail:
     province: Annotated[str, Column("Provinsi", "name of its province")]
     domain: Annotated[str | None, Column("Domain", "domain of its site, null without one")]
     state: Annotated[str | None, Column("Keadaan", "state of its site, null without one")]
+    copy_of: Annotated[
+        str | None, Column("Salinan dari", "kode desa it is a training copy of, null for none")
+    ]
     created_at: Annotated[datetime, Column("Didaftarkan", "when it was registered")]
     updated_at: Annotated[datetime, Column("Diubah", "when it was last changed")]
 
@@ -150,6 +154,7 @@ def _record(row: VillageRow) -> VillageRecord:
         server=site.server.name if site else None,
         release=site.release.version if site and site.release else None,
         state=site.state.value if site else None,
+        is_copy=bool(row.village.copy_of),
     )
 
 
@@ -166,6 +171,7 @@ def _detail(found: Village) -> VillageDetail:
         province=district.regency.province_name,
         domain=site.domain if site else None,
         state=site.state.value if site else None,
+        copy_of=dotted(found.copy_of) if found.copy_of else None,
         created_at=found.created_at,
         updated_at=found.updated_at,
     )

@@ -46,7 +46,11 @@ class OfficialVillage(Base):
 
 
 class Village(Base):
-    """The tenant. `code` is its kode desa, ten plain digits."""
+    """The tenant. `code` is its kode desa, ten plain digits.
+
+    `copy_of`: it is nobody's, and what is installed for it a copy of the village with that code, to
+    train on. Registered as one it stays one.
+    """
 
     __tablename__ = "villages"
 
@@ -54,6 +58,7 @@ class Village(Base):
     code: Mapped[str] = mapped_column(String(10), unique=True)
     name: Mapped[str] = mapped_column(String(100), index=True)
     district_code: Mapped[str] = mapped_column(ForeignKey("districts.code"), index=True)
+    copy_of: Mapped[str] = mapped_column(String(10), default="")
     created_at: Mapped[datetime] = mapped_column(default=utc_now)
     updated_at: Mapped[datetime] = mapped_column(default=utc_now, onupdate=utc_now)
 

@@ -7,14 +7,15 @@ from typing import Any, Final
 
 from sqlalchemy import select
 
-from siappakai.credentials import load_key_ring
+from siappakai.credentials import load_key_ring, new_app_key
 from siappakai.domain.adoption import Finding, findings
 from siappakai.domain.states import TERMINAL, RunState, ServerState, SiteState
 from siappakai.errors import InvalidInputError, RefusedError
-from siappakai.models import Release, Run, Server, Site, Target, Village, db
+from siappakai.models import Backup, Release, Run, Server, Site, Target, Village, db
 from siappakai.models.app import current_settings
 from siappakai.models.transactions import transaction
 from siappakai.services import incoming, releases, runs, sites
+from siappakai.services.incoming import Bundle
 from siappakai.wording import say
 
 LOOK: Final = "inspect"
@@ -43,9 +44,10 @@ def request(
     bundle = incoming.received(village.code)
     with transaction():
         site, release = planned_for(village, wish, by=by)
+        copied = _is_copied(bundle, village)
         ring = load_key_ring(current_settings().credentials_file)
-        site.app_key_sealed = ring.seal(bundle.app_key)
-        options = {"release_id": release.id, "digest": bundle.digest}
+        site.app_key_sealed = ring.seal(new_app_key() if copied else bundle.app_key)
+        options = {"release_id": release.id, "digest": bundle.digest, "copied": copied}
         play = LOOK if only_look else ADOPT
         return runs.create_site_run(play, [site], by=by, options=options, retry_of=retry_of)
 
@@ -79,14 +81,18 @@ def play_vars(run: Run) -> dict[str, Any]:
     if run.play not in {LOOK, ADOPT}:
         return {}
     site = db.session.get_one(Site, run.targets[0].site_id)
-    return {"upload": incoming.received_as(site.village.code, run.options["digest"]).paths()}
+    bundle = incoming.received_as(site.village.code, run.options["digest"])
+    return {"upload": bundle.paths(), "copied": run.options["copied"]}
 
 
 def clear_up(run_id: int) -> None:
-    """Delete the received files of a village that has moved in, or was restored."""
+    """Delete the received files of the villages that have moved in, or were restored."""
     run = db.session.get(Run, run_id, populate_existing=True)
-    if run is not None and run.play in {ADOPT, "restore"} and run.state is RunState.SUCCEEDED:
-        incoming.forget(db.session.get_one(Site, run.targets[0].site_id).village.code)
+    if run is None or run.play not in {ADOPT, "restore"}:
+        return
+    for target in run.targets:
+        if target.state is RunState.SUCCEEDED:
+            incoming.forget(db.session.get_one(Site, target.site_id).village.code)
 
 
 def newest_look(site_id: int) -> Target | None:
@@ -111,6 +117,24 @@ def findings_of(target: Target) -> list[Finding]:
     refused = target.error.get("params", {}) if target.error else {}
     report = target.result if "figures" in target.result else refused
     return findings(report)
+
+
+def _is_copied(bundle: Bundle, village: Village) -> bool:
+    """Tell whether a village is to become a copy of another, from an opened backup of that.
+
+    Raises RefusedError when it is none to train on.
+    """
+    if not bundle.backup_id:
+        return False
+    backup = db.session.get(Backup, bundle.backup_id)
+    if backup is not None and backup.site.village_id == village.id:
+        return False
+    if not village.copy_of:
+        raise RefusedError(
+            say("Cadangan yang terbuka bukan milik %(village)s.", village=village.name),
+            say("Buka cadangan desa itu sendiri."),
+        )
+    return True
 
 
 def _planned(village: Village, wish: Wish, *, by: str) -> Site:

@@ -14,7 +14,7 @@ from siappakai.domain.alerts import AlertKind, Finding, Severity
 from siappakai.domain.backups import CopyState, ProofState
 from siappakai.domain.states import SiteState
 from siappakai.models import Backup, BackupCopy, Server, Site, Store, db
-from siappakai.services import backup_keys, copies, settings, stores
+from siappakai.services import backup_keys, copies, settings, sites, stores
 
 # A store that fails once may be restarting.
 _PATIENCE: Final = timedelta(minutes=5)
@@ -79,7 +79,7 @@ def _slow() -> Iterator[Finding]:
     """Find servers with villages whose last proof took longer than a restore may."""
     target = settings.get(settings.RESTORE_TARGET_MINUTES)
     newest = select(func.max(Backup.id)).where(Backup.proof_state == ProofState.PROVEN)
-    query = select(Backup).join(Backup.site).where(Site.state == SiteState.ACTIVE)
+    query = select(Backup).join(Backup.site).where(Site.state == SiteState.ACTIVE, sites.is_real())
     query = query.where(Backup.id.in_(newest.group_by(Backup.site_id)))
     minutes: dict[int, list[float]] = defaultdict(list)
     for backup in db.session.scalars(
@@ -100,7 +100,7 @@ def _slow() -> Iterator[Finding]:
 
 
 def _in_service_since(limit: datetime) -> tuple[ColumnElement[bool], ...]:
-    return Site.state == SiteState.ACTIVE, Site.installed_at < limit
+    return Site.state == SiteState.ACTIVE, Site.installed_at < limit, sites.is_real()
 
 
 def _stale(now: datetime) -> Iterator[Finding]:

@@ -132,7 +132,7 @@ def _serve(site: Site, target: Target) -> None:
         # Its install did not end well, its health check has now: that asks for the wanted one.
         site.release_id = site.wanted_release_id
     site.installed_at = site.installed_at or utc_now()
-    if target.run.play == "adopt":
+    if target.run.play == "adopt" and not target.run.options.get("copied"):
         # Its people keep the passwords they had; nobody here knows them.
         site.admin_password_sealed = ""
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections.abc import Iterator
 from typing import Final
@@ -21,8 +20,8 @@ from siappakai.errors import (
 from siappakai.gateways.unsealing import unsealed
 from siappakai.models import Backup, BackupCopy, Release, Run, Server, Site, Village, db
 from siappakai.models.transactions import transaction
-from siappakai.services import adoptions, audit, incoming, stores
-from siappakai.services.errands import stored_name
+from siappakai.services import adoptions, audit, incoming
+from siappakai.services.fetching import fetch
 from siappakai.wording import say
 
 _IDENTITY: Final = re.compile("AGE-SECRET-KEY-1[0-9A-Z]{58}")
@@ -56,7 +55,7 @@ def request_restore(
     lies on this machine, closed to others, until the site is installed. Raises InvalidInputError
     (field `key`), RefusedError for a wrong key or a damaged backup, and the errors of adoptions.
     """
-    _key_in(identity)
+    key_in(identity)
     village = backup.site.village
     if backup.site.state not in UNBUILT:
         raise ConflictError(
@@ -66,7 +65,7 @@ def request_restore(
     wish = adoptions.Wish(
         server=server,
         domain=domain or str(backup.manifest["domain"]),
-        release=_release_of(backup),
+        release=release_of(backup),
     )
     # What cannot be planned is told before anything is decrypted.
     adoptions.planned_for(village, wish, by=by)
@@ -76,7 +75,8 @@ def request_restore(
         return adoptions.request(village, wish, only_look=False, by=by)
 
 
-def _release_of(backup: Backup) -> Release:
+def release_of(backup: Backup) -> Release:
+    """Return the release a backup was taken of; raises RefusedError when it is not pinned."""
     wanted = select(Release).where(
         Release.app == backup.site.app, Release.version == backup.manifest["release"]
     )
@@ -89,39 +89,31 @@ def _release_of(backup: Backup) -> Release:
     return release
 
 
-def open_backup(backup: Backup, *, identity: str, by: str) -> None:
+def open_backup(backup: Backup, *, identity: str, code: str = "", by: str) -> None:
     """Open a backup out of a store, onto this machine; nothing is kept of a damaged one.
 
-    `identity` is the recovery key, or a text that holds it. Raises InvalidInputError (field
-    `key`), RefusedError for a wrong key, a damaged backup or one that is in no store.
+    `identity` is the recovery key, or a text that holds it. It is kept for its village, or for the
+    one with `code` that shall become a copy. Raises InvalidInputError (field `key`), RefusedError
+    for a wrong key, a damaged backup or one that is in no store.
     """
-    key, code = _key_in(identity), backup.site.village.code
-    known = manifest_hash(backup.manifest)
-    former = incoming.digest_of(code)
-    problem: SiapPakaiError | None = None
-    for copy in [one for one in backup.copies if one.state is CopyState.STORED]:
-        try:
-            with stores.open_vault(copy.store) as vault:
-                sealed = _whole(backup, vault.read(stored_name(backup)))
-                with unsealed(sealed, key) as plain:
-                    incoming.receive_backup(
-                        code, plain, backup_id=backup.id, manifest_sha256=known, by=by
-                    )
-        except SiapPakaiError as error:
-            # Seen to be damaged at its very end; what was opened before stays.
-            if incoming.digest_of(code) != former:
-                incoming.forget(code)
-            # The first is told: what comes after it may only be another store that is down.
-            problem = problem or error
-        else:
-            return
-    raise problem or RefusedError(
-        say("Cadangan %(name)s tidak ada di penyimpanan mana pun.", name=backup.name),
-        say("Tunggu sampai cadangan itu tersalin, atau pilih yang lain."),
-    )
+    key, code = key_in(identity), code or backup.site.village.code
+    known, former = manifest_hash(backup.manifest), incoming.digest_of(code)
+
+    def receive(sealed: Iterator[bytes]) -> None:
+        with unsealed(sealed, key) as plain:
+            incoming.receive_backup(code, plain, backup_id=backup.id, manifest_sha256=known, by=by)
+
+    try:
+        fetch(backup, receive)
+    except SiapPakaiError:
+        # Seen to be damaged at its very end; what was opened before stays.
+        if incoming.digest_of(code) != former:
+            incoming.forget(code)
+        raise
 
 
-def _key_in(text: str) -> str:
+def key_in(text: str) -> str:
+    """Return the recovery key a text holds; raises InvalidInputError (field `key`) for none."""
     found = _IDENTITY.search(text)
     if found is None:
         raise InvalidInputError(
@@ -130,16 +122,3 @@ def _key_in(text: str) -> str:
             field="key",
         )
     return found[0]
-
-
-def _whole(backup: Backup, pieces: Iterator[bytes]) -> Iterator[bytes]:
-    """Pass a backup on; raises RefusedError at its end when it is not what was taken."""
-    digest = hashlib.sha256()
-    for piece in pieces:
-        digest.update(piece)
-        yield piece
-    if digest.hexdigest() != backup.sha256:
-        raise RefusedError(
-            say("Cadangan %(name)s bukan yang dahulu dibuat.", name=backup.name),
-            say("Pakai salinan di penyimpanan lain, dan periksa penyimpanan itu."),
-        )

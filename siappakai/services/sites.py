@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import ColumnElement, select
 
 from siappakai.domain.naming import check_certificate, check_domain
 from siappakai.domain.states import TERMINAL, UNBUILT, ServerState, SiteState
@@ -35,6 +35,11 @@ def get_site(site_id: int) -> Site:
 def find_site(village_id: int, app: str = OPENSID) -> Site | None:
     """Return the site of an app for a village, if one was ever planned."""
     return db.session.scalar(select(Site).where(Site.village_id == village_id, Site.app == app))
+
+
+def is_real() -> ColumnElement[bool]:
+    """Tell which sites are those of villages, rather than copies to train on."""
+    return Site.village.has(Village.copy_of == "")
 
 
 def list_sites(

@@ -70,25 +70,31 @@ class VillageRow:
     site: Site | None
 
 
-def register_village(*, code: str, name: str, district_name: str = "", by: str) -> Village:
+def register_village(
+    *, code: str, name: str, district_name: str = "", copy_of: str = "", by: str
+) -> Village:
     """Register a village of the regency.
 
     `code` is dotted or plain; `district_name` is needed for a district that neither the
-    registry nor the official list knows. Raises InvalidInputError naming the bad field, and
-    ConflictError when the code is registered already.
+    registry nor the official list knows. With `copy_of` it stands for a training copy of the
+    village with that code, and its own must not be an official one. Raises InvalidInputError
+    naming the bad field, and ConflictError when the code is registered already.
     """
     village_code = parse_village_code(code)
     name = check_name(name, field="nama_desa")
     with transaction() as session:
         places.hold_regency()
-        _refuse_unofficial(village_code)
+        if copy_of:
+            _refuse_official(village_code)
+        else:
+            _refuse_unofficial(village_code)
         district = places.ensure_district(village_code.district, district_name)
         if find_village(village_code.plain):
             raise ConflictError(
                 say("Desa %(dotted)s sudah terdaftar.", dotted=village_code.dotted),
                 say("Ubah data yang ada, atau periksa kodenya."),
             )
-        village = Village(code=village_code.plain, name=name, district=district)
+        village = Village(code=village_code.plain, name=name, district=district, copy_of=copy_of)
         session.add(village)
         session.flush()
         audit.record("village.register", village.code, by=by, detail={"name": name})
@@ -100,6 +106,20 @@ def _refuse_unofficial(code: VillageCode) -> None:
         raise InvalidInputError(
             say("Kode %(dotted)s tidak ada pada daftar resmi.", dotted=code.dotted),
             say("Periksa kodenya, atau muat daftar resmi yang terbaru."),
+            field="kode_desa",
+        )
+
+
+def _refuse_official(code: VillageCode) -> None:
+    official = places.find_official(code.plain)
+    if official is not None:
+        raise InvalidInputError(
+            say(
+                "Kode %(dotted)s milik %(name)s pada daftar resmi.",
+                dotted=code.dotted,
+                name=official.name,
+            ),
+            say("Salinan latihan memerlukan kode yang bukan milik desa mana pun."),
             field="kode_desa",
         )
 

@@ -20,6 +20,7 @@ from siappakai.web import (
     confirmation,
     dashboard,
     error_pages,
+    extracts,
     gabungan,
     health,
     imports,
@@ -39,6 +40,7 @@ from siappakai.web import (
     stores,
     tokens,
     totp,
+    training,
     users,
     villages,
 )
@@ -57,6 +59,7 @@ _BLUEPRINTS: Final = (
     backups.blueprint,
     channels.blueprint,
     dashboard.blueprint,
+    extracts.blueprint,
     gabungan.blueprint,
     health.blueprint,
     imports.blueprint,
@@ -75,6 +78,7 @@ _BLUEPRINTS: Final = (
     stores.blueprint,
     tokens.blueprint,
     totp.blueprint,
+    training.blueprint,
     users.blueprint,
     villages.blueprint,
 )

@@ -69,6 +69,12 @@ def forget(code: str) -> ResponseReturnValue:
     return redirect(url_for("runs.show", run_id=run.id), 303)
 
 
+def refuse_large(backup: Backup, todo: str) -> None:
+    """Raise RefusedError for a backup that a page cannot open in good time."""
+    if backup.size > MOST_BYTES:
+        raise RefusedError(_("Cadangan ini terlalu besar untuk dibuka lewat halaman ini."), todo)
+
+
 def _site(code: str) -> Site:
     site = sites.find_site(villages.get_village(code).id)
     if site is None:
@@ -85,11 +91,7 @@ def _look(site: Site, form: OpenForm) -> Run:
     chosen = backups.get_backup(form.backup_id.data)
     opened = restorations.opened_of(site)
     if opened is None or opened.id != chosen.id or form.key.data:
-        if chosen.size > MOST_BYTES:
-            raise RefusedError(
-                _("Cadangan ini terlalu besar untuk dibuka lewat halaman ini."),
-                _("Pakai: siappakai backup restore, di mesin panel."),
-            )
+        refuse_large(chosen, _("Pakai: siappakai backup restore, di mesin panel."))
         restores.open_backup(chosen, identity=form.key.data or "", by=actor())
     return restorations.request(site, scope=scope, only_look=True, by=actor())
 
@@ -104,9 +106,9 @@ def _restore(site: Site, form: SwitchForm) -> Run:
         raise RefusedError(
             _("Perbedaannya belum dilihat."), _("Bandingkan cadangannya dahulu, lalu tegaskan.")
         )
-    seen = look.run.options
+    digest = restorations.digest_seen(look.run, site)
     return restorations.request(
-        site, scope=seen["scope"], only_look=False, by=actor(), digest=seen["digest"]
+        site, scope=look.run.options["scope"], only_look=False, by=actor(), digest=digest
     )
 
 

@@ -26,6 +26,8 @@ COMMANDS = {
     "channels.set_threshold": "settings set",
     "channels.show": "channel update",
     "channels.test": "channel test",
+    "extracts.create": "gabungan extract",
+    "extracts.fetch": "gabungan extract",
     "gabungan.merge": "gabungan merge",
     "gabungan.pause": "gabungan pause",
     "gabungan.resume": "gabungan resume",
@@ -80,6 +82,7 @@ COMMANDS = {
     "tokens.create": "token create",
     "tokens.revoke": "token revoke",
     "tokens.revoke_any": "token revoke",
+    "training.make": "village copy",
     "users.create": "user add",
     "users.disable": "user disable",
     "users.enable": "user enable",
@@ -126,6 +129,7 @@ NO_PAGE_YET = {
 # Changes that cannot be rehearsed: they reach beyond the registry, or show a secret once.
 NOT_REHEARSED = {
     "backup restore",
+    "backup restore-many",
     "backup make-key",
     "store add-bucket",
     "store add-folder",
@@ -148,6 +152,7 @@ NOT_REHEARSED = {
     "user add",
     "user password",
     "village adopt",
+    "village copy",
 }
 READING = {"available", "due", "follow", "inspect", "key", "next", "site password"}
 READING |= {"doctor", "download", "export", "get", "list", "log", "messages", "sessions"}

@@ -17,7 +17,15 @@ from siappakai.domain.states import RunState, SiteState
 from siappakai.errors import ConflictError, InvalidInputError, RefusedError
 from siappakai.models import Backup, Run, Site, db, utc_now
 from siappakai.models.transactions import transaction
-from siappakai.services import incoming, outcomes, restorations, retries, settings
+from siappakai.services import (
+    incoming,
+    mass_restores,
+    outcomes,
+    restorations,
+    retries,
+    settings,
+)
+from siappakai.services.restore_runs import play_vars
 from tests.factories import BY, make_release, make_run, make_site
 
 KEY = "base64:" + "A" * 43 + "="
@@ -43,7 +51,7 @@ def _backup(site: Site, name: str = "1") -> Backup:
     return backup
 
 
-def _plain(key: str = KEY) -> io.BytesIO:
+def plain_backup(key: str = KEY) -> io.BytesIO:
     made = io.BytesIO()
     with tarfile.open(fileobj=made, mode="w") as archive:
         # One that a stranger's archive would be refused for.
@@ -56,10 +64,10 @@ def _plain(key: str = KEY) -> io.BytesIO:
 
 
 def open_backup(site: Site) -> Backup:
-    backup = _backup(site)
+    backup = _backup(site, str(site.id))
     incoming.receive_backup(
         site.village.code,
-        _plain(),
+        plain_backup(),
         backup_id=backup.id,
         manifest_sha256=manifest_hash(backup.manifest),
         by=BY,
@@ -108,14 +116,45 @@ def test_a_run_is_told_of_the_backup_that_wasopen_backup(site: Site) -> None:
     backup = open_backup(site)
     assert incoming.received(site.village.code).app_key == KEY
     run = restorations.request(site, scope="files", only_look=False, by=BY)
-    told = restorations.play_vars(run)
+    host = run.targets[0].host
+    told = play_vars(run)["wishes"][host]
     assert run.play == "restore"
-    assert told["wish"]["manifest_sha256"] == manifest_hash(backup.manifest)
-    assert (told["wish"]["run"], told["wish"]["scope"]) == (run.id, "files")
-    assert told["upload"] == incoming.received(site.village.code).paths()
-    incoming.forget(site.village.code)
-    with pytest.raises(RefusedError):
-        restorations.play_vars(run)
+    assert told["manifest_sha256"] == manifest_hash(backup.manifest)
+    assert (told["run"], told["scope"]) == (run.id, "files")
+    assert told["source"].endswith(f"/restore-{host}")
+
+
+def test_several_villages_are_restored_by_one_run_of_their_server(site: Site) -> None:
+    other = make_site(release=site.release)
+    for one in (site, other):
+        open_backup(one)
+    (run,) = restorations.request_many([site, other], scope="site", only_look=False, by=BY)
+    first, second = run.targets
+    assert restorations.backup_of(run, other).site_id == other.id
+    assert list(play_vars(run)["wishes"]) == [first.host, second.host]
+    with transaction():
+        # Its backup could not be brought to the server.
+        first.state = RunState.FAILED
+    assert list(play_vars(run)["wishes"]) == [second.host]
+    with transaction():
+        run.state = second.state = RunState.FAILED
+    (again,) = retries.retry_failed(run.id, by=BY)
+    assert (again.play, again.options) == ("restore", run.options)
+
+
+def test_restoring_many_wants_their_number_and_leaves_out_what_has_no_backup(site: Site) -> None:
+    key = f"AGE-SECRET-KEY-1{'Q' * 58}"
+    with pytest.raises(InvalidInputError) as refused:
+        mass_restores.restore_newest([site], identity=key, confirmed_count=2, by=BY)
+    assert refused.value.field == "confirmed_count"
+    with pytest.raises(InvalidInputError):
+        mass_restores.restore_newest([site], identity="x", confirmed_count=1, by=BY)
+    (turn,) = mass_restores.restore_newest([site], identity=key, confirmed_count=1, by=BY)
+    assert turn.runs == []
+    assert "tidak punya cadangan" in turn.problems[site.id]
+    keep_state(site)
+    (turn,) = mass_restores.restore_newest([site], identity=key, confirmed_count=1, by=BY)
+    assert "masih disimpan" in turn.problems[site.id], "it is told before anything is opened"
 
 
 def test_an_opened_backup_of_a_site_that_is_not_there_is_not_laid_over_it(site: Site) -> None:
@@ -138,7 +177,8 @@ def test_what_a_server_keeps_is_known_from_its_health_and_asked_to_go(site: Site
     with pytest.raises(ConflictError):
         restorations.request(site, scope="site", only_look=False, by=BY)
     undo = restorations.request_undo(site, by=BY)
-    assert (undo.play, restorations.play_vars(undo)["wish"]["expects"]) == ("undo", 1)
+    told = play_vars(undo)["wishes"][undo.targets[0].host]
+    assert (undo.play, told["expects"]) == ("undo", 1)
     assert restorations.let_go() == []
     assert restorations.let_go(utc_now() + timedelta(days=8)) == [], "it may be wanted back"
     with transaction() as session:
@@ -205,7 +245,7 @@ def test_a_look_counts_until_something_else_was_asked_for(site: Site) -> None:
     assert restorations.newest_look(site.id) is None
 
 
-def test_an_opened_backup_lies_here_for_a_day_and_halves_for_an_hour(site: Site) -> None:
+def test_an_opened_backup_lies_here_for_a_day_and_halves_while_they_are_received(site: Site) -> None:
     open_backup(site)
     folder = incoming.received(site.village.code).folder
     half = folder.with_name(f".{folder.name}-ab12")
@@ -230,7 +270,7 @@ def test_how_long_it_is_kept_is_a_setting(site: Site) -> None:
     settings.put(settings.RESTORE_KEEP_DAYS, 30, by=BY)
     keep_state(site)
     run = restorations.request_undo(site, by=BY)
-    until = restorations.play_vars(run)["wish"]["until"]
+    until = play_vars(run)["wishes"][run.targets[0].host]["until"]
     assert until > (utc_now() + timedelta(days=29)).isoformat()
     with pytest.raises(InvalidInputError):
         settings.put(settings.RESTORE_KEEP_DAYS, 0, by=BY)

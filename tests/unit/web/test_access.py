@@ -57,6 +57,7 @@ WHO_MAY = {
         "adoptions.adopt backups.release recovery.confirm_kit recovery.make_kit "
         "stores.add_bucket stores.add_folder stores.appoint_prover stores.dismiss_prover "
         "stores.inspect_machine stores.remove stores.set_append_only stores.show_list "
+        "extracts.create extracts.fetch "
         "restores.confirm restores.forget restores.show restores.undo "
         "channels.create channels.messages channels.remove channels.renew_secret "
         "channels.set_enabled channels.set_threshold channels.show channels.show_list "
@@ -72,7 +73,7 @@ WHO_MAY = {
         "users.create users.disable "
         "users.enable users.end_session "
         "users.end_sessions users.reset_password users.reset_totp users.set_role users.show_list "
-        "users.show_sessions villages.delete villages.set_certificate"
+        "training.make users.show_sessions villages.delete villages.set_certificate"
     ),
 }
 LOWEST = {name: role for role, names in WHO_MAY.items() for name in names.split()}
