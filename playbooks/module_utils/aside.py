@@ -5,24 +5,23 @@ rename(2), tables by one RENAME TABLE, which MariaDB does wholly or not at all. 
 can be seen at any moment, by the slot its folders lie in and by the schema that holds the marker;
 so whoever is killed in the middle is followed by one who finishes or takes back.
 
-    <site>/aside/journal.json    what is being done, root's alone
+    <site>/aside/journal.json    what is being done, root's alone; see journals.py
     <site>/aside/old/ new/       folders of the state that is aside
     <database>_old, _new         tables of the state that is aside, and the marker
 """
 
 from __future__ import annotations
 
-import json
-import os
+import errno
 import shutil
 import time
 from contextlib import closing
-from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from . import mariadb, passwords, programs_kept, tree
+from . import journals, mariadb, passwords, programs_kept, tree
 from .driver import connect
+from .journals import FOLDER, FORGETTING, NEW, OLD, Journal, other
 from .outcome import MySQLError, Refusal
 from .programs_kept import Program
 
@@ -32,92 +31,14 @@ if TYPE_CHECKING:
     from .driver import Link
     from .variables import LayoutVars, SiteVars
 
-OLD, NEW = "old", "new"
-FOLDER = "aside"
-# PREPARING: nothing of what serves was touched. SWITCHING: places are being changed. CHECKING: the
-# other state serves people, and is looked at. RESTING: it is over. FORGETTING: what is aside is
-# being dropped.
-PREPARING, SWITCHING, CHECKING = "preparing", "switching", "checking"
-RESTING, FORGETTING = "resting", "forgetting"
 MARKER = "siappakai_aside"
-_JOURNAL = f"{FOLDER}/journal.json"
-_MOST = 16 << 20
 # Written into the schemas in which states wait: any other of that name is somebody else's.
 _MARK = "siappakai aside"
-
-
-@dataclass
-class Journal:
-    """What is known of the two states of a site.
-
-    `run` is the run that switched last, `scope` what was restored, `serving` the state that
-    served when everything was at rest. `paths` are the folders that are switched, by slot,
-    `table` the one table that is, if it is not all of them (`has_tables`); see one_table.py.
-    `has` tells of each state which of them it holds. `until` is when what is aside may go.
-    """
-
-    run: int
-    backup: str
-    scope: str
-    release: str
-    until: str
-    serving: str = OLD
-    phase: str = PREPARING
-    has_tables: bool = False
-    table: str = ""
-    is_first: bool = True
-    paths: dict[str, str] = field(default_factory=dict)
-    has: dict[str, list[str]] = field(default_factory=lambda: {OLD: [], NEW: []})
-    programs: dict[str, list[dict[str, str]]] = field(default_factory=lambda: {OLD: [], NEW: []})
-    not_made: list[str] = field(default_factory=list)
-
-
-def other(side: str) -> str:
-    """Return the state that is not this one."""
-    return NEW if side == OLD else OLD
 
 
 def schema(database: str, side: str) -> str:
     """Return the schema in which a state waits."""
     return f"{database}_{side}"
-
-
-def read(folder: str) -> Journal | None:
-    """Return the journal of a site; None for one that has nothing aside."""
-    text = tree.read_file(folder, _JOURNAL, limit=_MOST)
-    return Journal(**json.loads(text)) if text else None
-
-
-def told(folder: str) -> dict[str, Any]:
-    """Return what the panel is told of a state that is aside, at rest; else nothing."""
-    journal = read(folder)
-    if journal is None or journal.phase != RESTING:
-        return {}
-    known = ("run", "backup", "scope", "serving", "until")
-    return {name: getattr(journal, name) for name in known}
-
-
-def require_rest(site: SiteVars) -> None:
-    """Raise Refusal `site_cut_off` for a site whose states were left half switched."""
-    journal = read(site["folder"])
-    if journal is not None and journal.phase != RESTING:
-        raise Refusal(
-            "site_cut_off",
-            f"A restore of {site['slug']} was cut off and is not settled yet. Nothing was changed."
-            " Check the site's health, which settles it, then try again.",
-            slug=site["slug"],
-        )
-
-
-def write(folder: str, journal: Journal) -> None:
-    """Write the journal, whole or not at all; it is on the disk afterwards."""
-    text = json.dumps(asdict(journal), indent=1).encode()
-    entries = [tree.Entry(FOLDER, 0o700), tree.Entry(_JOURNAL, 0o600, content=text)]
-    tree.apply(folder, entries)
-    for path in (_JOURNAL, FOLDER):
-        descriptor = os.open(Path(folder, path), os.O_RDONLY)
-        os.fsync(descriptor)
-        os.close(descriptor)
 
 
 def prepare(admin: Link, site: SiteVars, journal: Journal) -> None:
@@ -127,7 +48,7 @@ def prepare(admin: Link, site: SiteVars, journal: Journal) -> None:
     """
     _refuse_foreign(admin, site["database"])
     shutil.rmtree(Path(site["folder"], FOLDER), ignore_errors=True)
-    write(site["folder"], journal)
+    journals.write(site["folder"], journal)
     sides = [tree.Entry(f"{FOLDER}/{side}", 0o700) for side in (OLD, NEW)]
     tree.apply(site["folder"], sides)
     drop_schemas(admin, site["database"])
@@ -178,13 +99,26 @@ def switch_database(
 
 def forget(admin: Link, site: SiteVars, journal: Journal) -> None:
     """Drop what is aside; the journal goes last."""
-    journal.phase = FORGETTING
-    write(site["folder"], journal)
-    drop_schemas(admin, site["database"])
     folder = Path(site["folder"], FOLDER)
+    journal.phase = FORGETTING
+    try:
+        journals.write(site["folder"], journal)
+    except OSError as problem:
+        if problem.errno != errno.ENOSPC:
+            raise
+        _make_room(folder, other(journal.serving))
+        journals.write(site["folder"], journal)
+    drop_schemas(admin, site["database"])
     for side in (OLD, NEW):
         shutil.rmtree(folder / side, ignore_errors=True)
     shutil.rmtree(folder)
+
+
+def _make_room(folder: Path, side: str) -> None:
+    """Delete the folders of a state on a full disk; at once they are none that can come back."""
+    gone = folder / f"gone-{time.time_ns()}"
+    (folder / side).rename(gone)
+    shutil.rmtree(gone)
 
 
 def drop_schemas(admin: Link, database: str) -> None:

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
-from . import aside, backup_files, base_tables, golden, mariadb, site_tree
+from . import backup_files, base_tables, golden, journals, mariadb, site_tree
 from .content_sums import DumpSums
 from .definers import portable
 from .fence import fenced
@@ -76,7 +76,7 @@ def spooled(layout: LayoutVars, name: str) -> Path:
 
 def _check(order: Order, admin: Link) -> None:
     site = order.site
-    aside.require_rest(site)
+    journals.require_rest(site)
     state = mariadb.state_of(admin, site["database"], site["slug"])
     state = mariadb.believed(state, site_tree.read_note(site["folder"]))
     if state is not State.COMPLETE or not Path(site["folder"], "desa").is_dir():

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
-from . import aside, backup_proof, one_table, own_backup, site_tree, tree
+from . import backup_proof, journals, one_table, own_backup, site_tree, tree
 from .account import group_id
-from .aside import NEW
 from .differences import Difference, files_below, sums_of
+from .journals import NEW
 from .outcome import Refusal
 from .sandbox import Access
 from .village_files import Place
@@ -140,7 +140,7 @@ class Sink:
         self.order = order
         self.wish = wish
         self.account = account
-        self.top = Path(order.site["folder"], aside.FOLDER, NEW)
+        self.top = Path(order.site["folder"], journals.FOLDER, NEW)
         self.web_group = group_id(order.layout["web_user"])
         self.place = Place(self.top, account.uid, self.web_group)
 
@@ -169,7 +169,7 @@ class Sink:
                 folder=self.wish.paths[FOLDER],
             )
         if self.wish.kind in {SITE, FILES}:
-            key, under = self.order.secrets["app_key"], f"{aside.FOLDER}/{NEW}/desa"
+            key, under = self.order.secrets["app_key"], f"{journals.FOLDER}/{NEW}/desa"
             tree.apply(
                 site["folder"],
                 site_tree.village_folder(

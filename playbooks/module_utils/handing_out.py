@@ -13,7 +13,7 @@ from contextlib import closing
 from pathlib import Path, PurePosixPath
 from typing import IO, TYPE_CHECKING
 
-from . import aside, mariadb, site_tree
+from . import journals, mariadb, site_tree
 from .definers import portable
 from .fence import fenced
 from .mariadb import State
@@ -75,7 +75,7 @@ def hand_out(layout: LayoutVars, site: SiteVars, target: Path, owner: int, steps
         closing(mariadb.administrator(layout["db_socket"])) as admin,
     ):
         with steps.step("check"):
-            aside.require_rest(site)
+            journals.require_rest(site)
             note = site_tree.read_note(site["folder"])
             state = mariadb.state_of(admin, site["database"], site["slug"])
             if mariadb.believed(state, note) is not State.COMPLETE or note.get("removing"):

@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from . import applog, aside, base_tables, mariadb, site_tree, tree
+from . import applog, base_tables, journals, mariadb, site_tree, tree
 from .account import check_account, find_account
 from .mariadb import State
 from .opensid import LOGIN_PATH
@@ -28,6 +28,8 @@ _TIMEOUT_SECONDS = 60
 _PARALLEL = 4
 _CLOSED_PATHS = ("/desa/config/database.php", "/desa/app_key", "/storage/logs/", "/desa/arsip/")
 _OK, _FORBIDDEN, _NOT_FOUND, _ERROR = 200, 403, 404, 500
+# What is said of a site that nginx alone lacks: the rest of it can be looked at.
+NO_VHOST = "missing: vhost"
 
 
 @dataclass(frozen=True)
@@ -44,7 +46,7 @@ class Report:
     """What was found of one site. `state`: absent, partial or installed.
 
     `seconds` is how long looking took, the questions to the database apart. `kept` tells of a
-    state of the site that is kept aside; see aside.py.
+    state of the site that is kept aside; see journals.py.
     """
 
     healthy: bool = False
@@ -119,7 +121,8 @@ def _timed(layout: LayoutVars, site: SiteVars, inside: _Inside) -> Report:
 
 def _examine(layout: LayoutVars, site: SiteVars, inside: _Inside) -> Report:
     report = _presence(layout, site, inside)
-    if not report.installed:
+    _look_aside(site, report)
+    if not report.installed and report.checks[0].detail != NO_VHOST:
         if inside.problem:
             report.checks.append(Check("database", ok=False, detail=inside.problem))
         return report
@@ -155,12 +158,19 @@ def _presence(layout: LayoutVars, site: SiteVars, inside: _Inside) -> Report:
     release = _current_release(folder)
     versions = inside.schema_versions
     report = Report(release=release, schema_version=versions[-1] if versions else None)
-    report.kept = aside.told(site["folder"])
     report.installed = not missing
     report.state = "installed" if report.installed else "partial" if begun else "absent"
     detail = f"missing: {', '.join(missing)}" if missing else ""
     report.checks.append(Check("installed", report.installed, detail))
     return report
+
+
+def _look_aside(site: SiteVars, report: Report) -> None:
+    """Tell of a state that is kept aside, or that nobody can tell what is."""
+    try:
+        report.kept = journals.told(site["folder"])
+    except Refusal as problem:
+        report.checks.append(Check("aside", ok=False, detail=str(problem)))
 
 
 def _has_account(site: SiteVars) -> bool:

@@ -13,7 +13,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from . import applog, aside, mariadb, passwords, site_tree, tree
+from . import applog, journals, mariadb, passwords, site_tree, tree
 from .account import Account, create_account, find_account, group_id
 from .admission import admit
 from .closing import reopen
@@ -47,7 +47,7 @@ def install(order: Order, steps: Steps, seed: Seed = FROM_RELEASE) -> None:
     with fenced(layout["lock_dir"], site["slug"], site["run_token"], dry=order.dry):
         with closing(mariadb.administrator(layout["db_socket"])) as admin:
             with steps.step("check"):
-                aside.require_rest(site)
+                journals.require_rest(site)
                 state = admit(order, admin, php)
             with steps.step("account") as step:
                 account = _ensure_account(order, step)

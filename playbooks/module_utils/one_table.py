@@ -10,6 +10,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from . import aside
+from .journals import NEW, OLD
 from .outcome import Refusal
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 _PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,58}")
 # In the village's schema only while a copy is on its way.
 _COPY = "siappakai_copy"
-_BACK = {aside.OLD: "siappakai_back_old", aside.NEW: "siappakai_back_new"}
+_BACK = {OLD: "siappakai_back_old", NEW: "siappakai_back_new"}
 
 
 def check(link: Link, database: str, source: Link, name: str) -> None:
@@ -44,10 +45,10 @@ def check(link: Link, database: str, source: Link, name: str) -> None:
 
 def receive(admin: Link, site: SiteVars, source: Link, scratch: str, name: str) -> None:
     """Take a copy of the table out of a throw-away schema, made by that schema's user."""
-    for side in (aside.OLD, aside.NEW):
+    for side in (OLD, NEW):
         aside.create_schema(admin, aside.schema(site["database"], side))
     _fill_copy(source, name)
-    _move(admin, (scratch, _COPY), (aside.schema(site["database"], aside.NEW), name))
+    _move(admin, (scratch, _COPY), (aside.schema(site["database"], NEW), name))
 
 
 def outdate(admin: Link, site: SiteVars, name: str, side: str) -> None:

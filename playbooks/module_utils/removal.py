@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from . import archive, aside, mariadb, site_tree, tree
+from . import archive, aside, journals, mariadb, site_tree, tree
 from .account import check_account, find_account, remove_account
 from .closing import close, empty, reopen
 from .fence import fenced
@@ -47,7 +47,7 @@ def remove(order: Order, steps: Steps) -> str:
         closing(mariadb.administrator(layout["db_socket"])) as admin,
     ):
         with steps.step("check"):
-            aside.require_rest(site)
+            journals.require_rest(site)
             state = _check(order, admin)
         with steps.step("close") as step:
             _close(order, step)

@@ -11,17 +11,18 @@ from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from . import aside, comeback, mariadb, one_table, programs_kept, site_tree
+from . import aside, comeback, journals, mariadb, one_table, programs_kept, site_tree
 from .account import find_account
-from .aside import NEW, Journal
 from .closing import closed_by
 from .comeback import SITE, Sink
 from .fence import fenced
+from .journals import NEW, Journal
 from .mariadb import State
 from .outcome import Refusal
 from .room import check_room
 from .scratch import scratch
-from .switching import ill, require_well, rest, settle, switch
+from .switching import rest, settle, switch
+from .vital import ill, require_well
 
 if TYPE_CHECKING:
     from .account import Account
@@ -96,7 +97,7 @@ def undo(order: Order, run: int, until: str, expects: int, steps: Steps) -> bool
     ):
         with steps.step("check"):
             settle(layout, site, admin)
-            journal = aside.read(site["folder"])
+            journal = journals.read(site["folder"])
             account = find_account(site["unix_user"])
             if journal is None or account is None or not aside.is_whole(admin, site, journal):
                 raise _nothing_kept(site)
@@ -109,7 +110,7 @@ def undo(order: Order, run: int, until: str, expects: int, steps: Steps) -> bool
                     release=journal.release,
                 )
         with steps.step("switch") as step:
-            side = aside.other(journal.serving)
+            side = journals.other(journal.serving)
             try:
                 switch(order, admin, account, journal, side)
             except BaseException:
@@ -132,7 +133,7 @@ def forget(order: Order, expects: int) -> bool:
         closing(mariadb.administrator(layout["db_socket"])) as admin,
     ):
         settle(layout, site, admin)
-        journal = aside.read(site["folder"])
+        journal = journals.read(site["folder"])
         if journal is None:
             return False
         _require_known(site, journal, expects)
@@ -159,7 +160,7 @@ def _admit(order: Order, wish: Wish, admin: Link) -> Account:
             f"{site['slug']} is closed for other work. Nothing was changed. Finish that first.",
             slug=site["slug"],
         )
-    if aside.read(site["folder"]) is not None:
+    if journals.read(site["folder"]) is not None:
         raise Refusal(
             "state_kept",
             f"The state before the last restore of {site['slug']} is still kept. Nothing was"
@@ -212,7 +213,7 @@ def _lay_down(order: Order, sink: Sink, admin: Link, journal: Journal, steps: St
                     one_table.check(admin, site["database"], link, wish.table)
                     one_table.receive(admin, site, link, one.name, wish.table)
                 journal.table = wish.table
-            aside.write(site["folder"], journal)
+            journals.write(site["folder"], journal)
     return told
 
 

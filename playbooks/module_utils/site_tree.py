@@ -71,7 +71,8 @@ def current_link(version: str) -> Entry:
 
 def note_entry(note: Mapping[str, Any]) -> Entry:
     """Return the file in which we remember how the site was installed."""
-    return Entry(NOTE, 0o600, content=(json.dumps(note, indent=1, sort_keys=True) + "\n").encode())
+    text = json.dumps(note, indent=1, sort_keys=True) + "\n"
+    return Entry(NOTE, 0o600, content=text.encode(), is_durable=True)
 
 
 def read_note(folder: str) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from . import (
     applog,
     aside,
     closing,
-    health,
+    journals,
     mariadb,
     one_table,
     passwords,
@@ -32,18 +32,15 @@ from .outcome import MySQLError, Refusal
 from .planting import village_link
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Sequence
 
     from .account import Account
-    from .aside import Journal
     from .driver import Link
+    from .journals import Journal
     from .order import Order
     from .variables import LayoutVars, SiteVars
 
-# The folders in which a village's files wait on its server while a play works with them.
-UPLOADS = ("adopt", "restore")
-# What a site must do to be left with what came back; the rest a person may mend.
-_VITAL = frozenset({"installed", "home", "login", "database", "release", "schema", "identity"})
+_FLAG = f"{journals.FOLDER}/closed"
 
 
 def settle_all(layout: LayoutVars, sites: Sequence[SiteVars]) -> None:
@@ -52,8 +49,7 @@ def settle_all(layout: LayoutVars, sites: Sequence[SiteVars]) -> None:
     Raises MySQLError while MariaDB is down and a site was cut off in the middle: it is closed.
     """
     for site in sites:
-        for kind in UPLOADS:
-            shutil.rmtree(Path(layout["scratch"], f"{kind}-{site['slug']}"), ignore_errors=True)
+        _remove_clear(layout, site)
     cut_off = [site for site in sites if is_cut_off(site)]
     try:
         with contextlib.closing(mariadb.administrator(layout["db_socket"])) as admin:
@@ -66,10 +62,32 @@ def settle_all(layout: LayoutVars, sites: Sequence[SiteVars]) -> None:
             raise
 
 
+def _remove_clear(layout: LayoutVars, site: SiteVars) -> None:
+    """Delete what lies of a village in clear on its server while a play works with it."""
+    scratches, outgoing = Path(layout["scratch"]), Path(layout["root"], "outgoing")
+    slug = site["slug"]
+    for path in (
+        scratches / f"adopt-{slug}",
+        scratches / f"restore-{slug}",
+        outgoing / f"{slug}.zip",
+        outgoing / f"{slug}.partial",
+    ):
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        else:
+            path.unlink(missing_ok=True)
+
+
 def is_cut_off(site: SiteVars) -> bool:
-    """Tell whether something of a switch was left unfinished."""
-    journal = aside.read(site["folder"])
-    is_resting = journal is None or journal.phase == aside.RESTING
+    """Tell whether something of a switch was left unfinished, and can be settled.
+
+    A journal that cannot be read is a person's business; the health check tells of it.
+    """
+    try:
+        journal = journals.read(site["folder"])
+    except Refusal:
+        return False
+    is_resting = journal is None or journal.phase == journals.RESTING
     return not is_resting or closing.closed_by(site["folder"]) == closing.SWITCH
 
 
@@ -78,31 +96,49 @@ def settle(layout: LayoutVars, site: SiteVars, admin: Link, *, at_once: bool = F
 
     It serves what it served before that. What served people meanwhile is kept aside, with what
     they entered, unless that was a moment ago (`at_once`). To be called by who holds its fence.
+    Raises Refusal `journal_damaged`; nothing is touched then.
     """
-    journal = aside.read(site["folder"])
+    journal = journals.read(site["folder"])
     if journal is None:
         closing.reopen_switched(site["folder"])
         return False
-    is_cut_off = journal.phase != aside.RESTING
-    if journal.phase in {aside.SWITCHING, aside.CHECKING}:
-        closing.close(site["folder"], who=closing.SWITCH)
+    is_cut_off = journal.phase != journals.RESTING
+    is_switched = journal.phase in {journals.SWITCHING, journals.CHECKING}
+    if is_switched:
+        _close(site)
         _still(site, admin)
-        aside.switch_folders(site, journal, journal.serving)
-        aside.switch_database(admin, layout, site, journal, journal.serving)
-        if journal.table:
-            one_table.gather(admin, site, journal.table)
-            with contextlib.closing(_own_link(layout, site)) as own:
-                one_table.fill(admin, own, site, journal.table, journal.serving)
+        _switch_back(layout, site, admin, journal)
         _freshen(site)
-    served = journal.phase == aside.CHECKING and not at_once
-    is_wanted = not journal.is_first or served or journal.not_made
-    if journal.phase == aside.FORGETTING or not is_wanted:
-        aside.forget(admin, site, journal)
-    elif is_cut_off:
-        journal.phase, journal.is_first = aside.RESTING, False
-        aside.write(site["folder"], journal)
-    closing.reopen_switched(site["folder"])
+    try:
+        _put_away(site, admin, journal, at_once=at_once)
+        if is_switched:
+            _mark_log(site)
+    finally:
+        # What shall serve is in its place: a full disk does not keep people out.
+        closing.reopen_switched(site["folder"])
     return is_cut_off
+
+
+def _switch_back(layout: LayoutVars, site: SiteVars, admin: Link, journal: Journal) -> None:
+    aside.switch_folders(site, journal, journal.serving)
+    aside.switch_database(admin, layout, site, journal, journal.serving)
+    if journal.table:
+        one_table.gather(admin, site, journal.table)
+        with contextlib.closing(_own_link(layout, site)) as own:
+            one_table.fill(admin, own, site, journal.table, journal.serving)
+
+
+def _put_away(site: SiteVars, admin: Link, journal: Journal, *, at_once: bool) -> None:
+    """Drop what is aside, or note that it rests there."""
+    if journal.phase == journals.RESTING:
+        return
+    served = journal.phase == journals.CHECKING and not at_once
+    is_wanted = not journal.is_first or served or journal.not_made
+    if journal.phase == journals.FORGETTING or not is_wanted:
+        aside.forget(admin, site, journal)
+    else:
+        journal.phase, journal.is_first = journals.RESTING, False
+        journals.write(site["folder"], journal)
 
 
 def switch(order: Order, admin: Link, account: Account, journal: Journal, side: str) -> None:
@@ -113,9 +149,9 @@ def switch(order: Order, admin: Link, account: Account, journal: Journal, side: 
     if journal.table:
         one_table.outdate(admin, site, journal.table, journal.serving)
     aside.note_present(site, journal)
-    journal.phase = aside.SWITCHING
-    aside.write(site["folder"], journal)
-    closing.close(site["folder"], who=closing.SWITCH)
+    journal.phase = journals.SWITCHING
+    journals.write(site["folder"], journal)
+    _close(site)
     _still(site, admin)
     aside.switch_folders(site, journal, side)
     # Before the programs: their user comes with the password of today.
@@ -126,16 +162,32 @@ def switch(order: Order, admin: Link, account: Account, journal: Journal, side: 
             one_table.save(admin, own, site, journal.table, journal.serving)
             one_table.fill(admin, own, site, journal.table, side)
     _freshen(site)
-    journal.phase = aside.CHECKING
-    aside.write(site["folder"], journal)
-    closing.reopen_switched(site["folder"])
+    _mark_log(site)
+    journal.phase = journals.CHECKING
+    journals.write(site["folder"], journal)
+    _open(site)
 
 
 def rest(site: SiteVars, journal: Journal, side: str, run: int, until: str) -> None:
     """Note that the switch is over: from here on it is not taken back by itself."""
-    journal.serving, journal.phase, journal.is_first = side, aside.RESTING, False
+    journal.serving, journal.phase, journal.is_first = side, journals.RESTING, False
     journal.run, journal.until = run, until
-    aside.write(site["folder"], journal)
+    journals.write(site["folder"], journal)
+
+
+def _close(site: SiteVars) -> None:
+    """Close the site, be the disk full: the flag of the first time lies ready for the way back."""
+    folder = site["folder"]
+    if closing.closed_by(folder) is None and tree.exists(folder, _FLAG):
+        tree.move(folder, _FLAG, site_tree.MAINTENANCE)
+    else:
+        closing.close(folder, who=closing.SWITCH)
+
+
+def _open(site: SiteVars) -> None:
+    """Open the site, the flag laid aside."""
+    if closing.closed_by(site["folder"]) == closing.SWITCH:
+        tree.move(site["folder"], site_tree.MAINTENANCE, _FLAG)
 
 
 def _own_link(layout: LayoutVars, site: SiteVars) -> Link:
@@ -178,28 +230,13 @@ def _renew_settings(order: Order, account: Account) -> None:
 
 
 def _freshen(site: SiteVars) -> None:
-    """Forget what the application remembers of the other state: cache, sessions, its log."""
+    """Forget what the application remembers of the other state: cache and sessions."""
     for path in (f"storage/fw/{site['release']}/cache", "desa/cache", "tmp"):
         tree.clear(site["folder"], path)
+
+
+def _mark_log(site: SiteVars) -> None:
+    """Note where the site's log ends: what was logged before says nothing of this state."""
     note = site_tree.read_note(site["folder"])
     log = asdict(applog.mark_end(f"{site['folder']}/storage/logs"))
     tree.apply(site["folder"], [site_tree.note_entry({**note, "log": log})])
-
-
-def ill(layout: LayoutVars, site: SiteVars) -> dict[str, str]:
-    """Return what a site must do and does not, with the reason."""
-    report = health.examine(layout, [site])[site["slug"]]
-    return {one.name: one.detail for one in report.checks if one.name in _VITAL and not one.ok}
-
-
-def require_well(layout: LayoutVars, site: SiteVars, ill_before: Collection[str]) -> None:
-    """Raise Refusal `restore_unwell` when a site fails in what it did not fail in before."""
-    found = {name: why for name, why in ill(layout, site).items() if name not in ill_before}
-    if found:
-        what = "; ".join(f"{name}: {why}" for name, why in found.items())
-        raise Refusal(
-            "restore_unwell",
-            f"{site['slug']} did not get well with what was brought back, and serves again what"
-            f" it served before: {what}. Look at that, or choose another backup.",
-            what=what,
-        )

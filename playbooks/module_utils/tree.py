@@ -30,7 +30,8 @@ _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW
 class Entry:
     """One thing in a tree, its `path` relative to the tree's root.
 
-    With `content` it is a file, with `target` a symbolic link, else a folder.
+    With `content` it is a file, with `target` a symbolic link, else a folder. One that `is_durable`
+    is there, whole, even if power fails right after.
     """
 
     path: str
@@ -39,6 +40,7 @@ class Entry:
     gid: int = ROOT_ID
     content: bytes | None = None
     target: str | None = None
+    is_durable: bool = False
 
 
 def owned(path: str, account: Account, mode: int) -> Entry:
@@ -97,6 +99,9 @@ def move(root: str, source: str, target: str) -> None:
         _parent(root, target) as (there, new_name),
     ):
         os.rename(name, new_name, src_dir_fd=here, dst_dir_fd=there)
+        # At the new place first: what power fails in between is there twice, never nowhere.
+        os.fsync(there)
+        os.fsync(here)
 
 
 def clear(root: str, path: str) -> None:
@@ -197,6 +202,8 @@ def _make_folder(parent: int, name: str, entry: Entry) -> None:
         os.mkdir(name, 0o700, dir_fd=parent)
     with _open(name, parent) as descriptor:
         _own(descriptor, entry)
+    if entry.is_durable:
+        os.fsync(parent)
 
 
 def _replace_file(parent: int, name: str, entry: Entry) -> None:
@@ -208,7 +215,12 @@ def _replace_file(parent: int, name: str, entry: Entry) -> None:
         file.write(entry.content or b"")
         file.flush()
         _own(file.fileno(), entry)
+        if entry.is_durable:
+            # Before the rename: a file system may keep the new name and lose the content.
+            os.fsync(file.fileno())
     os.rename(fresh, name, src_dir_fd=parent, dst_dir_fd=parent)
+    if entry.is_durable:
+        os.fsync(parent)
 
 
 def replace_link(parent: int, name: str, target: str) -> None:

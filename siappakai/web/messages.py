@@ -1,4 +1,4 @@
-"""What a module's error code means for the village, and what to do now.
+"""What a module's error code means, and what to do now.
 
 Modules speak English and name the cause by a code; people read the sentences here. The
 module's own words stay one click away on the run's page.
@@ -17,7 +17,10 @@ from siappakai.web.languages import retell
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """`what` happened and means; `todo` what to do now, empty when nobody knows."""
+    """`what` happened; `todo` what to do now, empty when nobody knows.
+
+    What it means for a village is seen, not known beforehand; see consequences.py.
+    """
 
     what: Any
     todo: Any = ""
@@ -51,6 +54,20 @@ _EXPLANATIONS: Final = {
     "gabungan_busy": Explanation(
         _("Gabungan dikerjakan pekerjaan lain terlalu lama. Gabungan tidak berubah."),
         _("Lihat pekerjaan mana yang sedang berjalan, lalu ulangi."),
+    ),
+    "not_merged": Explanation(
+        _("Desa itu tidak ada di gabungan."), _("Gabungkan dahulu, atau periksa kodenya.")
+    ),
+    "not_shared": Explanation(
+        _("Tidak semua data desa itu ada di gabungan, jadi tidak diambil."),
+        _("Minta yang tidak lengkap, atau bagikan penuh, gabungkan lagi, lalu ulangi."),
+    ),
+    "extract_busy": Explanation(
+        _("Desa itu sedang diambil pekerjaan lain."), _("Tunggu pekerjaan itu selesai.")
+    ),
+    "schema_newer": Explanation(
+        _("Basis data itu lebih baru daripada rilis yang dikenal. Tidak ada yang diambil."),
+        _("Tunggu sampai gabungan mengenal rilis itu."),
     ),
     "database_read": Explanation(
         _("Basis data desa sedang dibaca pekerjaan lain. Tidak ada yang diubah."),

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from playbooks.module_utils import aside
+from playbooks.module_utils import aside, journals
 from playbooks.module_utils.adoption import Upload, adopt
 from playbooks.module_utils.aside import MARKER
 from playbooks.module_utils.mariadb import State
@@ -45,7 +45,7 @@ def test_a_village_is_restored_and_taken_back_again(village: Village) -> None:
     assert village.is_then()
     assert (village.uploads / "..aneh\n\\nama.jpg").read_bytes() == b"nama ganjil"
     assert (village.uploads / "tema.php").is_file(), "what was the village's own comes back"
-    journal = aside.read(village.host.site.folder)
+    journal = journals.read(village.host.site.folder)
     assert journal is not None
     assert (journal.run, journal.serving, journal.until) == (7, "new", LATER)
     with pytest.raises(Refusal) as refusal:

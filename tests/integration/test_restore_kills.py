@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from playbooks.module_utils import aside, one_table, restoring, switching
+from playbooks.module_utils import aside, journals, one_table, restoring, switching
 from playbooks.module_utils.mariadb import administrator
 from playbooks.module_utils.outcome import Refusal, Steps
 from playbooks.module_utils.restoring import restore
@@ -64,7 +64,7 @@ def test_a_kill_at_any_moment_leaves_the_village_as_it_was(
     assert village.is_now()
     if (name, when) in _SERVED:
         assert village.forget(), "people may have used it meanwhile"
-    assert aside.read(village.host.site.folder) is None
+    assert journals.read(village.host.site.folder) is None
     restore(village.order(), village.wish, Steps())
     assert village.is_then()
 
@@ -76,7 +76,7 @@ def test_what_was_entered_before_a_killed_restore_was_settled_is_kept(
     assert village.is_then()
     village.query("UPDATE tweb_penduduk SET nama = 'Baru' WHERE nama = 'Made'")
     with pytest.raises(Refusal, match="not settled yet"):
-        aside.require_rest(asdict(village.host.site))
+        journals.require_rest(asdict(village.host.site))
     _settle(village)
     assert village.is_now()
     village.take_back(2)
