@@ -23,9 +23,12 @@ from typing import IO
 
 from siappakai.ansible.processes import kill_descendants
 from siappakai.config import Settings
+from siappakai.errors import ConflictError
+from siappakai.models import recovering
 from siappakai.models.app import open_registry
 from siappakai.models.migrating import upgrade_registry
 from siappakai.services import accounts, keys
+from siappakai.services.listening import listen_address
 
 log = logging.getLogger("siappakai.supervisor")
 
@@ -137,7 +140,7 @@ def _redis(settings: Settings) -> list[str]:
 def _panel(settings: Settings, python: str) -> list[str]:
     return [
         *(python, "-m", "gunicorn", "siappakai.web.serving:panel()"),
-        *("--bind", f"{settings.host}:{settings.port}"),
+        *("--bind", listen_address(settings, is_encrypted=settings.secure_cookies)),
         *("--worker-class", "gthread", "--workers", "2", "--threads", "4"),
         # A connection kept open stays with its process: one would serve all, the other none.
         *("--keep-alive", "0"),
@@ -186,6 +189,13 @@ def _only_one(settings: Settings) -> IO[str]:
     return lock
 
 
+def _refuse_half_recovered(settings: Settings) -> None:
+    try:
+        recovering.refuse(settings.state)
+    except ConflictError as refusal:
+        sys.exit(refusal.told)
+
+
 def _welcome(settings: Settings) -> None:
     """Make what a new installation needs, say where the panel is.
 
@@ -217,6 +227,7 @@ def main() -> None:
     os.umask(0o027)
     for folder in (settings.state, settings.run_dir):
         folder.mkdir(mode=0o750, parents=True, exist_ok=True)
+    _refuse_half_recovered(settings)
     with _only_one(settings):
         upgrade_registry(settings)
         _welcome(settings)

@@ -45,10 +45,10 @@ class Buckets:
         return content
 
     @contextmanager
-    def forbidding_deletion(self, bucket: str) -> Iterator[None]:
-        """As long as it lasts nothing can be deleted in a bucket, by its own policy."""
+    def forbidding_deletion(self, bucket: str, name: str = "*") -> Iterator[None]:
+        """As long as it lasts nothing, or one thing, can be deleted there, by its own policy."""
         rule = {"Effect": "Deny", "Principal": "*", "Action": "s3:DeleteObject"}
-        rule["Resource"] = f"arn:aws:s3:::{bucket}/*"
+        rule["Resource"] = f"arn:aws:s3:::{bucket}/{name}"
         policy = json.dumps({"Version": "2012-10-17", "Statement": [rule]})
         self.client.put_bucket_policy(Bucket=bucket, Policy=policy)
         try:

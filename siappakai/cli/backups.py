@@ -18,7 +18,7 @@ from siappakai.cli.servers import server_named
 from siappakai.domain.codes import dotted
 from siappakai.errors import InvalidInputError
 from siappakai.models import Backup, utc_now
-from siappakai.services import backup_keys, backups
+from siappakai.services import backup_keys, backup_pruning, backups
 from siappakai.services.paging import MAX_PER_PAGE
 
 
@@ -97,7 +97,10 @@ def list_backups(code: str | None, page: int, per_page: int) -> Listing[BackupRe
 def verify(
     ids: tuple[int, ...], *, older_than: int | None, follow: bool
 ) -> Ended[Listing[RunRecord]]:
-    """Restore backups where they harm nobody, and count them; without ID, what is unproven."""
+    """Restore backups where they harm nobody, and count them; without ID, what is unproven.
+
+    The newest of each village first, then those that have waited longest.
+    """
     if ids and older_than is not None:
         raise InvalidInputError(
             "Sebutkan nomor cadangan atau --older-than, tidak keduanya.",
@@ -105,7 +108,9 @@ def verify(
             field="ids",
         )
     limit = None if older_than is None else utc_now() - timedelta(days=older_than)
-    chosen = list(ids) or backups.unproven(proven_before=limit)
+    chosen = list(ids) or (
+        backups.proof_queue() if limit is None else backups.unproven(proven_before=limit)
+    )
     return requested(backups.request_prove(backup_ids=chosen, by=actor()), follow=follow)
 
 
@@ -121,7 +126,7 @@ def copy(name: str, *, follow: bool) -> Ended[Listing[RunRecord]]:
 @backup.command("prune", changes=True, example="siappakai backup prune --dry-run")
 def prune() -> Listing[PruneRecord]:
     """Let go what the rules do not keep; --dry-run shows what would go and why."""
-    judged = backups.prune(by=actor())
+    judged = backup_pruning.prune(by=actor())
     return Listing.of(
         PruneRecord(
             id=one.backup.id,

@@ -17,7 +17,8 @@ from siappakai.models.fleet import Server, Site
 class Store(Base):
     """Where backups are kept. `place` says where that is, `secret_sealed` opens it.
 
-    One that was removed stays for what was once in it. `is_append_only`: it keeps what it has,
+    One that was removed stays for what was once in it. `mark` is what lies in it to know it by,
+    whatever it is called here. `is_append_only`: it keeps what it has,
     and is pruned by others than the panel. While it cannot be used, `failing_since` and
     `failure` say since when and why.
     """
@@ -29,6 +30,7 @@ class Store(Base):
     kind: Mapped[StoreKind] = mapped_column(state_column(StoreKind))
     place: Mapped[dict[str, Any]] = mapped_column(default=dict)
     secret_sealed: Mapped[str] = mapped_column(Text, default="")
+    mark: Mapped[str | None] = mapped_column(String(32), unique=True)
     is_append_only: Mapped[bool] = mapped_column(default=False)
     failing_since: Mapped[datetime | None]
     failure: Mapped[str] = mapped_column(KeptWording, default="")

@@ -10,7 +10,7 @@ from sqlalchemy import select
 
 from siappakai.domain.backups import CopyState, manifest_hash, name_of
 from siappakai.domain.states import TERMINAL, ServerState
-from siappakai.models import Backup, BackupCopy, Run, Server, Store, Target, db, utc_now
+from siappakai.models import Backup, BackupCopy, Run, Server, Target, db, utc_now
 from siappakai.models.transactions import transaction
 from siappakai.services import backup_keys, copies
 from siappakai.services.backups import COPY, PROVE, TAKE, request_copy
@@ -40,9 +40,8 @@ def carry_on(now: datetime | None = None) -> list[Run]:
 
 def _with_work(now: datetime) -> set[int]:
     """Return the servers of whose backups a store lacks, shall forget or be asked for one."""
-    deletable = copies.expired() & Store.is_append_only.is_(False)
     stale = (BackupCopy.state == CopyState.STORED) & (BackupCopy.checked_at < now - _STOCK_AGE)
-    work = copies.in_stores(Backup.server_id).where(copies.wanted() | deletable | stale)
+    work = copies.in_stores(Backup.server_id).where(copies.wanted() | copies.deletable(now) | stale)
     return set(db.session.scalars(work.distinct()))
 
 
@@ -106,4 +105,8 @@ def _proof(server: Server, arrived: Iterable[str]) -> dict[str, Any]:
         }
         for one in found
     ]
-    return {"identity": f"{layout_of(server).root}/proof.key", "backups": proofs}
+    return {
+        "identity": f"{layout_of(server).root}/proof.key",
+        "backups": proofs,
+        "parallelism": server.parallelism,
+    }

@@ -4,21 +4,18 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
-from zoneinfo import ZoneInfo
 
-from sqlalchemy import func, select
+from sqlalchemy import Select, func, select
 from sqlalchemy.orm import defer, joinedload, selectinload
 
 from siappakai.domain.backups import CopyState, ProofState
-from siappakai.domain.retention import Kept, Policy, Reason, judge
 from siappakai.domain.states import UNBUILT
 from siappakai.errors import NotFoundError, RefusedError
-from siappakai.models import Backup, BackupCopy, Run, Server, Site, db, utc_now
+from siappakai.models import Backup, BackupCopy, Run, Server, Site, db
 from siappakai.models.transactions import transaction
-from siappakai.services import audit, backup_keys, runs, settings, stores
+from siappakai.services import audit, backup_keys, runs, sites, stores
 from siappakai.services.paging import Page, paginate
 from siappakai.wording import say
 
@@ -26,14 +23,8 @@ TAKE: Final = "backup"
 COPY: Final = "copy"
 PROVE: Final = "prove"
 PROVEN_AT_ONCE: Final = 10
-
-
-@dataclass(frozen=True, slots=True)
-class Judged:
-    """A backup, and why it stays or may go."""
-
-    backup: Backup
-    reason: Reason
+# Of those that have waited, so many are proven in one night besides the newest.
+_OLDER_AT_ONCE: Final = 500
 
 
 def get_backup(backup_id: int) -> Backup:
@@ -92,8 +83,9 @@ def request_take(*, site_ids: Sequence[int], by: str, retry_of: int | None = Non
 
 
 def all_site_ids() -> list[int]:
-    """Return the sites that have something to be backed up."""
-    return list(db.session.scalars(select(Site.id).where(Site.state.not_in(UNBUILT))))
+    """Return the sites that have something to be backed up, training copies left out."""
+    built = select(Site.id).where(Site.state.not_in(UNBUILT), sites.is_real())
+    return list(db.session.scalars(built))
 
 
 def request_copy(server: Server, *, by: str, retry_of: int | None = None) -> Run:
@@ -129,11 +121,11 @@ def request_prove(*, backup_ids: Sequence[int], by: str, retry_of: int | None = 
 
 
 def request_share(server: Server, *, by: str) -> list[Run]:
-    """Ask one prover for its share of what was never proven; nothing for other servers."""
+    """Ask one prover for its share of what waits to be proven; nothing for other servers."""
     provers = [one.id for one in backup_keys.provers()]
     if server.id not in provers:
         return []
-    return _ask_proofs(server, unproven()[provers.index(server.id) :: len(provers)], by=by)
+    return _ask_proofs(server, proof_queue()[provers.index(server.id) :: len(provers)], by=by)
 
 
 def _ask_proofs(
@@ -166,6 +158,33 @@ def unproven(*, proven_before: datetime | None = None) -> list[int]:
     return list(db.session.scalars(query.order_by(Backup.id)))
 
 
+def proof_queue() -> list[int]:
+    """Return the backups that wait to be proven: the newest of each site, then the oldest.
+
+    So each gets its proof before the rules let it go, however many nights a prover was away. What
+    could not be proven for another reason than its contents (a key the provers had not yet, say)
+    is not tried each night anew; people may ask for it.
+    """
+    newest = unproven()
+    query = _waiting().where(Backup.id.not_in(newest), Backup.proof_message == "")
+    query = query.order_by(Backup.taken_at, Backup.id).limit(_OLDER_AT_ONCE)
+    return [*newest, *db.session.scalars(query)]
+
+
+def waiting_for_proof() -> int:
+    """Return how many of the backups that are kept were never proven."""
+    return db.session.scalar(_waiting().with_only_columns(func.count())) or 0
+
+
+def _waiting() -> Select[int]:
+    stored = select(BackupCopy.id).where(
+        BackupCopy.backup_id == Backup.id, BackupCopy.state == CopyState.STORED
+    )
+    return select(Backup.id).where(
+        Backup.proof_state == ProofState.UNPROVEN, Backup.expired_at.is_(None), stored.exists()
+    )
+
+
 def set_held(backup_id: int, *, held: bool, by: str) -> Backup:
     """Never let a backup go, or leave it to the rules again; RefusedError when it is gone."""
     with transaction():
@@ -178,52 +197,3 @@ def set_held(backup_id: int, *, held: bool, by: str) -> Backup:
         backup.is_held = held
         audit.record("backup.hold" if held else "backup.release", backup.name, by=by)
         return backup
-
-
-def policy() -> Policy:
-    """Return how long backups are kept."""
-    kept = settings.get_many(list(settings.KEEP))
-    return Policy(**{name.removeprefix("backup_keep_"): kept[name] for name in settings.KEEP})
-
-
-def prune(*, by: str) -> list[Judged]:
-    """Judge all backups by the policy and let those go that may; return all with the reason.
-
-    The stores forget them with the next copying; a store may refuse to and keep them.
-    """
-    with transaction() as session:
-        query = select(Backup).where(Backup.expired_at.is_(None)).order_by(Backup.id)
-        # All there are, for years: without their manifests.
-        query = query.options(defer(Backup.manifest), selectinload(Backup.copies))
-        of_sites: dict[int, list[Backup]] = defaultdict(list)
-        for backup in session.scalars(query):
-            of_sites[backup.site_id].append(backup)
-        rules, zone = policy(), ZoneInfo(settings.get(settings.TIMEZONE))
-        judged = [one for group in of_sites.values() for one in _judged(group, rules, zone)]
-        gone = [one.backup for one in judged if one.reason.may_go]
-        if not gone:
-            return judged
-        for backup in gone:
-            backup.expired_at = utc_now()
-        audit.record(
-            "backup.prune", f"{len(gone)}", by=by, detail={"names": [b.name for b in gone]}
-        )
-        return judged
-
-
-def _judged(backups: Sequence[Backup], rules: Policy, zone: ZoneInfo) -> list[Judged]:
-    # What never reached a store must not push out what did; what is lost pushes out nothing.
-    failed = ProofState.FAILED
-    arrived = [one for one in backups if one.is_stored or one.proof_state is failed]
-    kept = [
-        Kept(
-            id=one.id,
-            taken_at=one.taken_at.astimezone(zone).replace(tzinfo=None),
-            is_proven=one.proof_state is ProofState.PROVEN,
-            is_held=one.is_held,
-            is_damaged=one.proof_state is failed,
-        )
-        for one in arrived
-    ]
-    reasons = judge(kept, rules)
-    return [Judged(one, reasons[one.id]) for one in arrived]

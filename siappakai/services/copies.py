@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Select, and_, or_, select
+from sqlalchemy import ColumnElement, Select, and_, insert, literal, or_, select
 from sqlalchemy.orm import Session, aliased, joinedload
 
 from siappakai.domain.backups import CopyState, ProofState
@@ -12,6 +14,9 @@ from siappakai.domain.states import ServerState
 from siappakai.errors import SiapPakaiError
 from siappakai.models import Backup, BackupCopy, Server, Site, Store, db, utc_now
 from siappakai.models.transactions import transaction
+
+# What a store did not let go of is tried again this much later.
+REFUSED_PAUSE: Final = timedelta(days=1)
 
 
 def in_stores(what: Any) -> Select[Any]:
@@ -53,18 +58,47 @@ def wanted() -> ColumnElement[bool]:
 def expired() -> ColumnElement[bool]:
     """Tell which copies the rules let go that still lie, or may lie, in their store.
 
-    Not what is held since, nor what was proven while nothing else of its site is, any more.
+    Not what is held since, nor what was proven while nothing else of its site is, any more, in a
+    store that works.
     """
-    newer, copy = aliased(Backup), aliased(BackupCopy)
+    newer, copy, keeper = aliased(Backup), aliased(BackupCopy), aliased(Store)
     proven = (
         select(newer.id)
         .join(copy, copy.backup_id == newer.id)
+        .join(keeper, (keeper.id == copy.store_id) & keeper.failing_since.is_(None))
         .where(newer.site_id == Backup.site_id, newer.expired_at.is_(None))
         .where(newer.proof_state == ProofState.PROVEN, copy.state == CopyState.STORED)
     )
     may_go = or_(Backup.proof_state != ProofState.PROVEN, proven.exists())
     let_go = Backup.expired_at.is_not(None) & Backup.is_held.is_(False)
     return and_(let_go, BackupCopy.state != CopyState.DELETED, may_go)
+
+
+def deletable(now: datetime | None = None) -> ColumnElement[bool]:
+    """Tell which copies the panel is to delete now: what a store refused, a day later again."""
+    since = (now or utc_now()) - REFUSED_PAUSE
+    is_kept_back = and_(BackupCopy.state == CopyState.STORED, BackupCopy.message != "")
+    was_refused = and_(is_kept_back, BackupCopy.checked_at > since)
+    return and_(expired(), Store.is_append_only.is_(False), ~was_refused)
+
+
+def provide(session: Session, store_id: int, server_ids: Sequence[int] | None = None) -> None:
+    """Note that a store lacks the backups it was never told of: of some servers, or of all.
+
+    One statement, whatever there is of them. Two who do it at once are kept apart by a lock on
+    the store.
+    """
+    session.execute(select(Store.id).where(Store.id == store_id).with_for_update())
+    known, other = aliased(BackupCopy), aliased(BackupCopy)
+    is_known = select(known.id).where(known.backup_id == Backup.id, known.store_id == store_id)
+    sound = select(other.id).where(other.backup_id == Backup.id, other.state == CopyState.STORED)
+    lacking = select(Backup.id, literal(store_id)).where(
+        Backup.expired_at.is_(None), or_(Backup.is_spooled, sound.exists()), ~is_known.exists()
+    )
+    if server_ids is not None:
+        lacking = lacking.where(Backup.server_id.in_(server_ids))
+    columns = ["backup_id", "store_id"]
+    session.execute(insert(BackupCopy).from_select(columns, lacking))
 
 
 def wards(server: Server) -> list[int]:
@@ -92,6 +126,13 @@ def mark(copy_id: int, state: CopyState, problem: SiapPakaiError | None = None) 
         copy.message = problem.told if problem else ""
         if problem:
             _note_loss(session, copy.backup, problem)
+
+
+def note_refused(copy_id: int, problem: SiapPakaiError) -> None:
+    """Note that a store did not let go of a copy, which is there as it was."""
+    with transaction() as session:
+        copy = session.get_one(BackupCopy, copy_id, with_for_update=True)
+        copy.message, copy.checked_at = problem.told, utc_now()
 
 
 def lose_spooled(backup_id: int, problem: SiapPakaiError) -> None:

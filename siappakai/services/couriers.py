@@ -16,9 +16,11 @@ from siappakai.domain.backups import CopyState
 from siappakai.domain.stores import DeletionRefusedError, Vault
 from siappakai.errors import RefusedError, SiapPakaiError
 from siappakai.models import Backup, BackupCopy, Run, Store, db
+from siappakai.models.transactions import transaction
 from siappakai.services import copies, stores
 from siappakai.services.errands import CancelledError, Errand
 from siappakai.services.leases import Tenure
+from siappakai.services.letting_go import forget_expired
 from siappakai.services.origins import (
     Origin,
     OriginLostError,
@@ -55,11 +57,17 @@ def prepare(run: Run, tenure: Tenure) -> None:
 
 
 def _deliver(errand: Errand) -> None:
-    """Bring to each store what it lacks, after what it has was looked at and the old deleted."""
+    """Bring to each store what it lacks, after what it has was looked at and the old deleted.
+
+    A server that cannot be read from keeps nothing from going from one store to another; it fails
+    the run in the end.
+    """
     wards = copies.wards(errand.server)
     with Origins(errand) as origins:
         for store in stores.list_stores():
             _attend(errand, origins, store.id, wards)
+        if origins.lost is not None:
+            raise SourceLostError(origins.lost)
 
 
 def _attend(errand: Errand, origins: Origins, store_id: int, wards: list[int]) -> None:
@@ -68,10 +76,13 @@ def _attend(errand: Errand, origins: Origins, store_id: int, wards: list[int]) -
     name = store.name
     try:
         vault = origins.vault(store)
-        stores.recognise(vault, name)
+        stores.recognise(vault, store)
+        with transaction() as session:
+            # What was taken while the store was being added is not known to be lacking there.
+            copies.provide(session, store_id, wards)
         # What is gone is known before anything is let go for it.
         take_stock(errand, vault, store_id, wards)
-        _forget_expired(errand, vault, store_id, wards)
+        forget_expired(errand, vault, store_id, wards)
         _fill(errand, origins, store_id, wards)
     except SiapPakaiError as problem:
         stores.note_state(store_id, problem)
@@ -99,6 +110,8 @@ def _deliver_one(errand: Errand, origins: Origins, copy: BackupCopy) -> None:
     began, name = time.monotonic(), f"{copy.store.name}: {copy.backup.name}"
     try:
         _carry(errand, origins, copy)
+    except SourceLostError:
+        return  # told once, for all that lie there
     except _NotCarriedError as problem:
         errand.note(name, time.monotonic() - began, problem)
     else:
@@ -108,7 +121,8 @@ def _deliver_one(errand: Errand, origins: Origins, copy: BackupCopy) -> None:
 def _carry(errand: Errand, origins: Origins, copy: BackupCopy) -> None:
     """Bring one backup to one store from wherever it can be had.
 
-    Raises _NotCarriedError, or the error of a store that cannot be used.
+    Raises _NotCarriedError, SourceLostError when only its server may have it and cannot be read
+    from, or the error of a store that cannot be used.
     """
     copy_id, store, parcel = copy.id, copy.store, Parcel.of(copy.backup)
     vault = origins.vault(store)
@@ -119,10 +133,15 @@ def _carry(errand: Errand, origins: Origins, copy: BackupCopy) -> None:
         except OriginLostError as lost:
             reason = lost.problem
             continue
+        except SourceLostError as lost:
+            origins.lost = lost.problem
+            continue
         if not is_sound:
             raise _spoilt(copy_id, store.name, parcel)
         copies.mark(copy_id, CopyState.STORED)
         return
+    if origins.lost is not None and copy.backup.is_spooled:
+        raise SourceLostError(origins.lost)
     raise _NotCarriedError(reason.what, reason.todo)
 
 
@@ -157,34 +176,6 @@ def _spoilt(copy_id: int, store: str, parcel: Parcel) -> _NotCarriedError:
     )
     copies.mark(copy_id, CopyState.DAMAGED, problem)
     return problem
-
-
-def _forget_expired(errand: Errand, vault: Vault, store_id: int, wards: list[int]) -> None:
-    """Delete from a store what the rules let go, unless it keeps all it has."""
-    expired = copies.of_servers(wards).where(BackupCopy.store_id == store_id, copies.expired())
-    deletable = expired.where(Store.is_append_only.is_(False)).order_by(BackupCopy.id)
-    names = [(one.id, Parcel.of(one.backup).stored_name) for one in db.session.scalars(deletable)]
-    db.session.commit()
-    for copy_id, name in names:
-        errand.check()
-        if not _is_to_go(copy_id):
-            continue
-        try:
-            vault.delete(name)
-        except DeletionRefusedError:
-            stores.set_append_only(store_id, on=True, by="siappakai")
-            return
-        copies.mark(copy_id, CopyState.DELETED)
-
-
-def _is_to_go(copy_id: int) -> bool:
-    """Ask anew: a store may have been forgotten, or a backup held, since the list was made."""
-    query = copies.in_stores(BackupCopy.id).where(
-        BackupCopy.id == copy_id, copies.expired(), Store.is_append_only.is_(False)
-    )
-    found = db.session.scalar(query)
-    db.session.commit()
-    return found is not None
 
 
 _BEFORE: Final[dict[str, Callable[[Errand], None]]] = {"copy": _deliver, "prove": stage}

@@ -1,6 +1,7 @@
 """The files of villages that move in, or come back: kept on this machine, closed to others.
 
 They go once the village has moved in, or after some days; an opened backup after a day at most.
+What a process that was killed left half received goes with the clock's next rounds.
 """
 
 from __future__ import annotations
@@ -22,13 +23,14 @@ from siappakai.gateways.bundles import app_key_in_backup, app_key_of
 from siappakai.models.app import current_settings
 from siappakai.models.transactions import transaction
 from siappakai.services import audit, villages
+from siappakai.services.exclusion import held
 from siappakai.wording import say
 
 FILES, DATABASE = "files", "database"
 KEPT_DAYS: Final = 7
 OPENED_HOURS: Final = 24
-# What comes grows meanwhile; what did not for so long was left by a process that was killed.
-_STALLED_SECONDS: Final = 3600
+# Who receives something holds a lock on its folder. Between making and locking it lies less.
+_UNLOCKED_SECONDS: Final = 60
 _NOTE: Final = "bundle.json"
 _PIECE: Final = 1 << 20
 # What stays free on this machine's disk.
@@ -111,9 +113,11 @@ def _arriving(code: str) -> Iterator[Path]:
     forget_old()
     folder = _folder(code)
     fresh = folder.with_name(f".{folder.name}-{secrets.token_hex(4)}")
-    fresh.mkdir(mode=0o700, parents=True)
+    folder.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    fresh.mkdir(mode=0o700)
     try:
-        yield fresh
+        with held(fresh, _receiving()):
+            yield fresh
         shutil.rmtree(folder, ignore_errors=True)
         fresh.rename(folder)
     except BaseException:
@@ -154,24 +158,30 @@ def forget_old() -> None:
     """Delete what was received long ago, and halves that nobody sends on; done by the clock."""
     for folder in [*_folder("x").parent.glob("*")]:
         with suppress(FileNotFoundError):
-            if time.time() - _touched_at(folder) > _lasting(folder):
+            age = time.time() - folder.stat().st_mtime
+            if age > _lasting(folder) and not _is_held(folder):
                 shutil.rmtree(folder, ignore_errors=True)
 
 
-def _touched_at(folder: Path) -> float:
-    inside = folder.glob("*") if folder.name.startswith(".") else ()
-    times: list[float] = [path.stat().st_mtime for path in (folder, *inside)]
-    return max(times)
+def _is_held(folder: Path) -> bool:
+    """Tell whether somebody receives something there; a lock ends with its process."""
+    try:
+        with held(folder, _receiving()):
+            return False
+    except ConflictError:
+        return True
+
+
+def _receiving() -> ConflictError:
+    return ConflictError(say("Berkas desa itu sedang diterima."), say("Tunggu, lalu ulangi."))
 
 
 def _lasting(folder: Path) -> float:
-    """Return for how many seconds a folder may lie untouched."""
-    if folder.name.startswith("."):
-        return _STALLED_SECONDS
+    """Return for how many seconds a folder may lie there."""
     try:
         is_opened = received(folder.name).backup_id > 0
     except RefusedError:
-        return _STALLED_SECONDS
+        return _UNLOCKED_SECONDS  # not whole, and never will be
     return OPENED_HOURS * 3600 if is_opened else KEPT_DAYS * 86400
 
 

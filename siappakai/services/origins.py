@@ -68,13 +68,17 @@ class Origin(Protocol):
 
 
 class Origins:
-    """The places a run can read from. Each is opened when it is first asked for, and kept open."""
+    """The places a run can read from. Each is opened when it is first asked for, and kept open.
+
+    `lost` is why the run's server cannot be read from: what lies in stores is carried all the same.
+    """
 
     def __init__(self, errand: Errand) -> None:
         self._errand = errand
         self._open = ExitStack()
         self._vaults: dict[int, Vault] = {}
         self._shell: tuple[Shell, list[str]] | None = None
+        self.lost: SiapPakaiError | None = None
 
     def __enter__(self) -> Self:
         return self
@@ -96,8 +100,8 @@ class Origins:
     def of(self, parcel: Parcel, *, besides: int) -> Iterator[Origin]:
         """Yield the places that have a backup, the store with the id `besides` left out."""
         backup = db.session.get_one(Backup, parcel.backup_id)
-        if backup.is_spooled and backup.server_id == self._errand.server.id:
-            yield self._spool(parcel)
+        if backup.is_spooled and backup.server_id == self._errand.server.id and not self.lost:
+            yield SpoolOrigin(self, self._errand, parcel)
         sound = select(BackupCopy).where(
             BackupCopy.backup_id == parcel.backup_id,
             BackupCopy.store_id != besides,
@@ -106,23 +110,23 @@ class Origins:
         for copy in list(db.session.scalars(sound.order_by(BackupCopy.id))):
             yield StoreOrigin(self, self._errand, copy, parcel)
 
-    def _spool(self, parcel: Parcel) -> SpoolOrigin:
+    def shell(self) -> tuple[Shell, list[str]]:
+        """Return the server's shell, and what makes a command root's; raises SourceLostError."""
         if self._shell is None:
             try:
                 shell = self._open.enter_context(open_shell(self._errand.server))
                 self._shell = shell, rights_on(shell)
             except SiapPakaiError as problem:
                 raise SourceLostError(problem) from problem
-        return SpoolOrigin(self._errand, *self._shell, parcel)
+        return self._shell
 
 
 class SpoolOrigin:
     """A backup as it waits on its server."""
 
-    def __init__(self, errand: Errand, shell: Shell, rights: list[str], parcel: Parcel) -> None:
+    def __init__(self, origins: Origins, errand: Errand, parcel: Parcel) -> None:
+        self._origins = origins
         self._errand = errand
-        self._shell = shell
-        self._rights = rights
         self._parcel = parcel
         self._folder = layout_of(errand.server).spool
 
@@ -148,16 +152,18 @@ class SpoolOrigin:
 
     def _stream(self, *argv: str) -> Iterator[bytes]:
         path = f"{self._folder}/{self._parcel.name}"
+        shell, rights = self._origins.shell()
         try:
-            yield from self._shell.stream([*self._rights, *argv, "--", path])
+            yield from shell.stream([*rights, *argv, "--", path])
         except CommandFailedError:
             raise
         except SiapPakaiError as problem:
             raise SourceLostError(problem) from problem
 
     def _has_spool(self) -> bool:
+        shell, rights = self._origins.shell()
         try:
-            answer = self._shell.run([*self._rights, "test", "-d", self._folder])
+            answer = shell.run([*rights, "test", "-d", self._folder])
         except SiapPakaiError as problem:
             raise SourceLostError(problem) from problem
         return answer.code == 0

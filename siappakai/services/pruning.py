@@ -13,8 +13,11 @@ from typing import Final
 
 from sqlalchemy import Select, delete, func, select
 
+from siappakai.domain.backups import CopyState
 from siappakai.models import (
     Alert,
+    Backup,
+    BackupCopy,
     Base,
     Delivery,
     LogChunk,
@@ -31,6 +34,7 @@ from siappakai.services import audit
 LOG_DAYS: Final = 90
 ALERT_DAYS: Final = 180
 OCCURRENCE_DAYS: Final = 365
+BACKUP_DAYS: Final = 90
 ROWS_AT_ONCE: Final = 5000
 # A chunk of a log is worth some hundred steps.
 _CHUNKS_AT_ONCE: Final = 100
@@ -43,7 +47,7 @@ _MOST_SECONDS: Final = 10.0
 
 @dataclass(frozen=True, slots=True)
 class Pruned:
-    """How many rows were forgotten: runs whose log and steps went, alerts, slots of schedules.
+    """How many rows were forgotten: runs whose log and steps went, alerts, slots, backups.
 
     `is_complete` tells whether nothing old is left.
     """
@@ -51,13 +55,15 @@ class Pruned:
     runs: int
     alerts: int
     occurrences: int
+    backups: int = 0
     is_complete: bool = True
 
 
 def prune(by: str, now: datetime | None = None) -> Pruned:
     """Forget logs and steps of runs, alerts and slots of schedules that ended long ago.
 
-    Runs, their targets and their messages stay, and so does the newest slot of each schedule.
+    Runs, their targets and their messages stay, and so does the newest slot of each schedule. Of
+    backups goes what the rules let go long ago and no store has any more.
     Not to be called inside a transaction, which would hold up all others for as long.
     """
     now = now or registry_now(db.session())
@@ -65,6 +71,7 @@ def prune(by: str, now: datetime | None = None) -> Pruned:
     pruned = Pruned(
         alerts=_forget_alerts(sweep, now - timedelta(days=ALERT_DAYS)),
         occurrences=_forget_occurrences(sweep, now - timedelta(days=OCCURRENCE_DAYS)),
+        backups=_forget_backups(sweep, now - timedelta(days=BACKUP_DAYS)),
         runs=_forget_logs(sweep, now - timedelta(days=LOG_DAYS)),
         is_complete=not sweep.is_over,
     )
@@ -127,3 +134,19 @@ def _forget_occurrences(sweep: _Sweep, before: datetime) -> int:
     newest = select(func.max(Occurrence.id)).group_by(Occurrence.schedule_id)
     old = select(Occurrence.id).where(Occurrence.fired_at < before, Occurrence.id.not_in(newest))
     return sweep.away(Occurrence, old)
+
+
+def _forget_backups(sweep: _Sweep, before: datetime) -> int:
+    """Forget backups that are nowhere; what a store keeps back, or a server, is still known."""
+    gone = (CopyState.DELETED, CopyState.LEFT)
+    there = select(BackupCopy.id).where(
+        BackupCopy.backup_id == Backup.id, BackupCopy.state.not_in(gone)
+    )
+    old = select(Backup.id).where(
+        Backup.expired_at < before,
+        Backup.is_held.is_(False),
+        Backup.is_spooled.is_(False),
+        ~there.exists(),
+    )
+    # Each has a manifest with a line for every table.
+    return sweep.away(Backup, old, _CHUNKS_AT_ONCE)

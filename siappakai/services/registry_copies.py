@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Final
 from zoneinfo import ZoneInfo
@@ -57,7 +58,7 @@ def answering(store_ids: Sequence[int]) -> tuple[list[int], list[Written]]:
     bad: list[Written] = []
     for store_id in store_ids:
         name = _name(store_id)
-        problem = _tried(store_id, lambda vault, name=name: stores.recognise(vault, name))  # type: ignore[misc]
+        problem = _tried(store_id, partial(_recognise, store_id))
         if problem is None:
             good.append(store_id)
         else:
@@ -142,6 +143,10 @@ def _carry(vault: Vault, made: Made, moved_on: Callable[[], None]) -> None:
             say("%(name)s rusak di jalan; dikirim lagi nanti.", name=made.name),
             say("Bila terulang, periksa penyimpanan dan jaringannya."),
         )
+
+
+def _recognise(store_id: int, vault: Vault) -> None:
+    stores.recognise(vault, db.session.get_one(Store, store_id))
 
 
 def _watched(pieces: Iterator[bytes], moved_on: Callable[[], None]) -> Iterator[bytes]:

@@ -11,7 +11,7 @@ from sqlalchemy import Select, select
 
 from siappakai.domain.states import UNBUILT, SiteState
 from siappakai.models import Run, Server, Site, Village, db
-from siappakai.services import backups, pruning, servers, sites
+from siappakai.services import backup_pruning, backups, pruning, servers, sites
 
 # What is asked for on one server, of one district there or of all (""), in the name given last.
 OnServer = Callable[[Server, str, str], list[Run]]
@@ -75,7 +75,7 @@ def _prove_backups(server: Server, _district: str, by: str) -> list[Run]:
 
 
 def _prune_backups(by: str) -> bool:
-    backups.prune(by=by)
+    backup_pruning.prune(by=by)
     return True
 
 

@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from itertools import groupby
 
 from sqlalchemy import update
 
 from siappakai.domain.backups import CopyState
 from siappakai.domain.stores import Vault
-from siappakai.errors import RefusedError
+from siappakai.errors import NotFoundError, RefusedError
 from siappakai.models import Backup, BackupCopy, Store, db, utc_now
 from siappakai.models.transactions import transaction
 from siappakai.services import copies
 from siappakai.services.errands import Errand
+from siappakai.services.letting_go import listed
 from siappakai.services.origins import Parcel, digest_of
 from siappakai.wording import say
-
-_NAMED = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,26 +38,56 @@ def take_stock(errand: Errand, vault: Vault, store_id: int, server_ids: list[int
     """Compare what lies in a store with what should, by name and size.
 
     What is gone, or has another size, is noted and fails the run, once; what the rules let go and
-    somebody else deleted is done with. Raises the errors of the store.
+    somebody else deleted is done with. A folder the store refuses to show fails the run, and the
+    others are looked at. Raises the errors of a store that cannot be used.
     """
-    seen: list[int] = []
-    lost: list[str] = []
+    stock, closed, shown = _Stock(), dict[str, RefusedError](), 0
     for folder, group in groupby(_expected(store_id, server_ids), key=lambda one: one.folder):
         errand.check()
-        sizes = vault.sizes(folder)
-        for one in group:
-            if one.is_expired and one.parcel.name not in sizes:
-                copies.mark(one.copy_id, CopyState.DELETED)
-            elif one.is_expired or _note_kept(errand, vault, one, sizes):
-                seen.append(one.copy_id)
-            elif one.state is CopyState.STORED:
-                lost.append(one.parcel.name)
-    with transaction() as session:
-        noted = update(BackupCopy).where(BackupCopy.id.in_(seen)).values(checked_at=utc_now())
-        session.execute(noted)
-    if lost:
-        store = db.session.get_one(Store, store_id)
-        errand.note(store.name, 0.0, _losses(store.name, lost))
+        try:
+            sizes = vault.sizes(folder)
+        except RefusedError as problem:
+            closed[folder] = problem
+            continue
+        shown += 1
+        _look(errand, vault, sizes, list(group), stock)
+        _note_seen(stock)
+    if closed and not shown:
+        raise next(iter(closed.values()))
+    name = db.session.get_one(Store, store_id).name
+    if stock.lost:
+        errand.note(name, 0.0, _losses(name, stock.lost))
+    if closed:
+        errand.note(name, 0.0, _not_shown(name, closed))
+
+
+@dataclass(slots=True)
+class _Stock:
+    """What was found so far: copies by id that are there, names of those that are not."""
+
+    seen: list[int] = field(default_factory=list)
+    lost: list[str] = field(default_factory=list)
+
+
+def _look(
+    errand: Errand, vault: Vault, sizes: dict[str, int], group: Sequence[_Expected], stock: _Stock
+) -> None:
+    for one in group:
+        if one.is_expired and one.parcel.name not in sizes:
+            copies.mark(one.copy_id, CopyState.DELETED)
+        elif one.is_expired or _note_kept(errand, vault, one, sizes):
+            stock.seen.append(one.copy_id)
+        elif one.state is CopyState.STORED:
+            stock.lost.append(one.parcel.name)
+
+
+def _note_seen(stock: _Stock) -> None:
+    """Note what was seen in one folder: a store with thousands is not looked at in one breath."""
+    if stock.seen:
+        noted = update(BackupCopy).where(BackupCopy.id.in_(stock.seen))
+        with transaction() as session:
+            session.execute(noted.values(checked_at=utc_now()))
+        stock.seen.clear()
 
 
 def _expected(store_id: int, server_ids: list[int]) -> list[_Expected]:
@@ -83,10 +112,17 @@ def _note_kept(errand: Errand, vault: Vault, one: _Expected, sizes: dict[str, in
         return False
     if one.state is CopyState.MISSING and size == one.parcel.size:
         # Somebody brought it back. Only what was read counts.
-        if digest_of(errand.watched(vault.read(one.parcel.stored_name))) == one.parcel.sha256:
+        if _is_sound(errand, vault, one.parcel):
             copies.find_again(one.copy_id)
         return False
     return one.state is CopyState.STORED
+
+
+def _is_sound(errand: Errand, vault: Vault, parcel: Parcel) -> bool:
+    try:
+        return digest_of(errand.watched(vault.read(parcel.stored_name))) == parcel.sha256
+    except (RefusedError, NotFoundError):
+        return False  # it stays missing: a store that has it and does not give it is no use
 
 
 def _loss(one: _Expected, size: int | None) -> RefusedError:
@@ -114,7 +150,20 @@ def _losses(store: str, names: Sequence[str]) -> RefusedError:
             "%(count)s cadangan hilang atau rusak di %(store)s: %(names)s.",
             count=len(names),
             store=store,
-            names=", ".join(names[:_NAMED]) + (" …" if len(names) > _NAMED else ""),
+            names=listed(names),
         ),
         say("Dibuat lagi dari salinan lain bila ada. Cari tahu siapa yang menghapusnya."),
+    )
+
+
+def _not_shown(store: str, closed: Mapping[str, RefusedError]) -> RefusedError:
+    return RefusedError(
+        say(
+            "%(store)s tidak menunjukkan isi %(count)s folder: %(names)s. %(reason)s",
+            store=store,
+            count=len(closed),
+            names=listed(list(closed)),
+            reason=next(iter(closed.values())).what,
+        ),
+        say("Folder lain sudah diperiksa. Perbaiki hak akses folder itu di penyimpanannya."),
     )

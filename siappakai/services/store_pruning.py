@@ -9,12 +9,19 @@ from sqlalchemy import func
 
 from siappakai.domain.backups import CopyState
 from siappakai.domain.servers import check_user
-from siappakai.domain.stores import S3Place, SftpPlace, StoreKind
+from siappakai.domain.stores import (
+    DeletionRefusedError,
+    S3Place,
+    SftpPlace,
+    StoreKind,
+    Vault,
+)
 from siappakai.models import BackupCopy, Store, db
 from siappakai.models.app import current_settings
 from siappakai.models.transactions import transaction
 from siappakai.services import audit, copies, stores
 from siappakai.services.errands import stored_name
+from siappakai.services.letting_go import kept_back
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +55,8 @@ def due_counts() -> Counter[int]:
 def prune(store: Store, pruner: Pruner, *, by: str) -> int:
     """Delete what is due in a store as somebody who may; return how much.
 
-    Raises InvalidInputError naming the field, and the errors of the store.
+    Raises InvalidInputError naming the field, RefusedError naming what the store keeps back when
+    the rest is deleted, and the errors of the store.
     """
     going = [(copy.id, stored_name(copy.backup)) for copy in due(store)]
     kind, name, place = store.kind, store.name, _as_seen_by(pruner, store)
@@ -57,13 +65,24 @@ def prune(store: Store, pruner: Pruner, *, by: str) -> int:
     secret, key = (pruner.secret, "") if is_bucket else ("", pruner.secret)
     timeout = current_settings().ssh_timeout_seconds
     with stores.open_place(kind, place, secret, key, timeout) as vault:
-        stores.recognise(vault, name)
-        for copy_id, stored in going:
-            vault.delete(stored)
-            copies.mark(copy_id, CopyState.DELETED)
+        stores.recognise(vault, store)
+        refused = [name for copy_id, name in going if not _is_deleted(vault, copy_id, name)]
+    count = len(going) - len(refused)
     with transaction():
-        audit.record("store.prune", name, by=by, detail={"count": len(going), "as": pruner.login})
-    return len(going)
+        audit.record("store.prune", name, by=by, detail={"count": count, "as": pruner.login})
+    if refused:
+        raise kept_back(name, refused)
+    return count
+
+
+def _is_deleted(vault: Vault, copy_id: int, stored: str) -> bool:
+    """Delete a copy; tell whether the store let go of it."""
+    try:
+        vault.delete(stored)
+    except DeletionRefusedError:
+        return False
+    copies.mark(copy_id, CopyState.DELETED)
+    return True
 
 
 def _as_seen_by(pruner: Pruner, store: Store) -> dict[str, str | int]:

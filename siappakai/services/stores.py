@@ -7,36 +7,24 @@ from contextlib import contextmanager
 from dataclasses import asdict
 from typing import Any
 
-from sqlalchemy import or_, select
+from sqlalchemy import delete, select, update
+from sqlalchemy.orm import Session
 
 from siappakai.credentials import load_key_ring
 from siappakai.domain.backups import CopyState
 from siappakai.domain.hostkeys import HostKey
 from siappakai.domain.servers import check_address, check_port, check_user
-from siappakai.domain.stores import (
-    DeletionRefusedError,
-    S3Place,
-    SftpPlace,
-    StoreKind,
-    Vault,
-    check_name,
-)
+from siappakai.domain.stores import S3Place, SftpPlace, StoreKind, Vault, check_name
 from siappakai.errors import ConflictError, NotFoundError, RefusedError, SiapPakaiError
 from siappakai.gateways.s3 import open_bucket
 from siappakai.models import Backup, BackupCopy, Store, db, utc_now
 from siappakai.models.app import current_settings
 from siappakai.models.transactions import transaction
-from siappakai.services import audit, keys
+from siappakai.services import audit, copies, keys, store_marks
 from siappakai.services.enrolment import inspect_host
 from siappakai.ssh import Login, changed_host_key, connect
 from siappakai.ssh.sftp import open_folder
 from siappakai.wording import say
-
-# Lies in every store: one without it is not the store it was, such as a folder whose disk is not
-# mounted, in which everything would seem to be missing.
-MARKER = "siappakai-store"
-_MARK = b"SiapPakai\n"
-_TRIAL = "siappakai-trial"
 
 
 def list_stores() -> list[Store]:
@@ -87,28 +75,27 @@ def add_s3(*, name: str, place: S3Place, secret: str, by: str) -> Store:
 def remove_store(name: str, *, by: str) -> Store:
     """Forget a store; what lies in it stays there, and nothing is sent to it any more.
 
-    Raises NotFoundError, RefusedError while it has the only copy of a backup.
+    Raises NotFoundError, RefusedError while it has the only copy of a backup that can be had.
     """
     with transaction() as session:
+        _one_at_a_time(session)
         store = get_store(name)
         alone = _only_copies(store)
         if alone:
             raise RefusedError(
                 say(
-                    "Hanya %(name)s yang menyimpan %(count)s cadangan.",
+                    "Hanya %(name)s yang kini dapat memberikan %(count)s cadangan.",
                     name=store.name,
                     count=alone,
                 ),
-                say("Tambahkan penyimpanan lain dan tunggu sampai semuanya tersalin."),
+                say(
+                    "Tambahkan penyimpanan lain atau perbaiki yang bermasalah, dan tunggu sampai"
+                    " semuanya tersalin."
+                ),
             )
-        store.removed_at, store.secret_sealed = utc_now(), ""
+        store.removed_at, store.secret_sealed, store.mark = utc_now(), "", None
         store.name = f"{store.name} #{store.id}"
-        held = select(BackupCopy).where(BackupCopy.store_id == store.id).with_for_update()
-        for copy in session.scalars(held):
-            if copy.state is CopyState.WAITING:
-                session.delete(copy)
-            elif copy.state is not CopyState.DELETED:
-                copy.state = CopyState.LEFT
+        _leave_behind(session, store.id)
         audit.record("store.remove", name, by=by)
         return store
 
@@ -163,19 +150,18 @@ def _add(name: str, kind: StoreKind, place: SftpPlace | S3Place, secret: str, *,
     sealed = load_key_ring(current_settings().credentials_file).seal(secret) if secret else ""
     store = Store(name=name, kind=kind, place=asdict(place), secret_sealed=sealed)
     _refuse_second(name)
-    store.is_append_only = not _try_out(store)
+    with open_vault(store) as vault:
+        store.mark = store_marks.leave(vault, name)
+        _refuse_same(store.mark)
+        store.is_append_only = not store_marks.can_delete(vault)
     with transaction() as session:
+        _one_at_a_time(session)
         _refuse_second(name)
+        _refuse_same(store.mark)
         session.add(store)
         session.flush()
         # What is still on a server, or in another store, is brought to it as well.
-        stored = select(BackupCopy.backup_id).where(BackupCopy.state == CopyState.STORED)
-        has_origin = or_(Backup.is_spooled, Backup.id.in_(stored))
-        known = select(Backup.id).where(has_origin, Backup.expired_at.is_(None))
-        session.add_all(
-            BackupCopy(backup_id=backup_id, store_id=store.id)
-            for backup_id in session.scalars(known)
-        )
+        copies.provide(session, store.id)
         audit.record("store.add", name, by=by, detail={"kind": kind.value})
         return store
 
@@ -187,24 +173,19 @@ def _refuse_second(name: str) -> None:
         )
 
 
-def recognise(vault: Vault, name: str) -> None:
-    """Make sure that a store is the one it was; raises RefusedError when it is not."""
-    try:
-        found = b"".join(vault.read(MARKER))
-    except NotFoundError:
-        found = b""
-    if found != _MARK:
-        raise RefusedError(
-            say(
-                "Penyimpanan %(name)s bukan yang dahulu: berkas %(marker)s tidak ada di sana.",
-                name=name,
-                marker=MARKER,
-            ),
-            say(
-                "Pasang kembali disknya. Bila memang dikosongkan, hapus penyimpanan itu di sini"
-                " dan tambahkan lagi."
-            ),
+def _refuse_same(mark: str) -> None:
+    """Raise ConflictError for a store that is known already, under whatever name."""
+    known = db.session.scalar(select(Store.name).where(Store.mark == mark))
+    if known is not None:
+        raise ConflictError(
+            say("Itu penyimpanan yang sama dengan “%(name)s”.", name=known),
+            say("Pakai yang sudah ada, atau tunjuk folder atau ember lain."),
         )
+
+
+def recognise(vault: Vault, store: Store) -> None:
+    """Make sure that an open store is the one it was; raises RefusedError when it is not."""
+    store_marks.recognise(vault, store.name, store.mark)
 
 
 def set_append_only(store_id: int, *, on: bool, by: str) -> Store:
@@ -217,32 +198,24 @@ def set_append_only(store_id: int, *, on: bool, by: str) -> Store:
         return store
 
 
-def _try_out(store: Store) -> bool:
-    """Write the store's mark, read it back; tell whether what is written can be deleted."""
-    with open_vault(store) as vault:
-        try:
-            recognise(vault, store.name)
-        except RefusedError:
-            _write(vault, MARKER)
-            recognise(vault, store.name)
-        _write(vault, _TRIAL)
-        try:
-            vault.delete(_TRIAL)
-        except DeletionRefusedError:
-            return False
-        return True
+def _one_at_a_time(session: Session) -> None:
+    """Wait for others who add or remove a store: each decides by what all of them have."""
+    session.execute(select(Store.id).order_by(Store.id).with_for_update())
 
 
-def _write(vault: Vault, name: str) -> None:
-    upload = vault.upload(name, len(_MARK))
-    upload.write(_MARK[upload.offset :])
-    upload.finish()
+def _leave_behind(session: Session, store_id: int) -> None:
+    """Note of all copies in a store that they count no more, in as few statements as can be."""
+    here = BackupCopy.store_id == store_id
+    session.execute(delete(BackupCopy).where(here, BackupCopy.state == CopyState.WAITING))
+    others = BackupCopy.state != CopyState.DELETED
+    session.execute(update(BackupCopy).where(here, others).values(state=CopyState.LEFT))
 
 
 def _only_copies(store: Store) -> int:
-    """Return how many backups nobody else has, those that the rules let go left out."""
+    """Return how many backups no other store has that works now; what was let go left out."""
     stored = select(BackupCopy.backup_id).join(BackupCopy.backup)
     stored = stored.where(BackupCopy.state == CopyState.STORED, Backup.expired_at.is_(None))
     here = set(db.session.scalars(stored.where(BackupCopy.store_id == store.id)))
-    elsewhere = set(db.session.scalars(stored.where(BackupCopy.store_id != store.id)))
+    working = stored.join(BackupCopy.store).where(Store.failing_since.is_(None))
+    elsewhere = set(db.session.scalars(working.where(BackupCopy.store_id != store.id)))
     return len(here - elsewhere)

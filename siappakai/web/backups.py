@@ -7,7 +7,15 @@ from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 
 from siappakai.models import Role, Run
-from siappakai.services import backup_keys, backups, servers, settings, store_pruning, stores
+from siappakai.services import (
+    backup_keys,
+    backup_pruning,
+    backups,
+    servers,
+    settings,
+    store_pruning,
+    stores,
+)
 from siappakai.web.confirmation import asks_again
 from siappakai.web.identity import actor
 from siappakai.web.security import requires
@@ -28,7 +36,8 @@ def show_list() -> ResponseReturnValue:
         provers=backup_keys.provers(),
         held=servers.sites_by_server(),
         has_key=bool(settings.get(settings.RECOVERY_RECIPIENT)),
-        rules=backups.policy(),
+        rules=backup_pruning.policy(),
+        waiting=backups.waiting_for_proof(),
     )
 
 

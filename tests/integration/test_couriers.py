@@ -16,7 +16,14 @@ from siappakai.domain.backups import CopyState, ProofState
 from siappakai.domain.states import RunState
 from siappakai.models import Backup, BackupCopy, Run, Server, Site, Step, db, utc_now
 from siappakai.models.transactions import transaction
-from siappakai.services import backup_runs, couriers, servers, store_pruning, stores
+from siappakai.services import (
+    backup_runs,
+    couriers,
+    servers,
+    store_marks,
+    store_pruning,
+    stores,
+)
 from siappakai.services.errands import stored_name
 from siappakai.services.leases import Lease, Tenure
 from siappakai.services.servers import layout_of
@@ -279,7 +286,7 @@ def test_a_store_that_keeps_all_fails_no_run_and_is_pruned_by_others(
     pruner = store_pruning.Pruner("pemangkas", "rahasia lain")
     assert store_pruning.prune(stores.get_store("dua"), pruner, by=BY) == 1
     assert states(older)["dua"] is CopyState.DELETED
-    assert carrier.buckets.names("dua") == {stores.MARKER}
+    assert carrier.buckets.names("dua") == {store_marks.MARKER, store_marks.TRIAL}
 
 
 def test_a_store_that_keeps_all_is_noticed_when_it_is_added(carrier: Carrier) -> None:

@@ -12,14 +12,17 @@ from zoneinfo import ZoneInfo
 
 import pytest
 from flask import Flask
+from sqlalchemy import create_engine, text
 
 from siappakai import worker
 from siappakai.config import Settings
 from siappakai.credentials import load_key_ring
 from siappakai.domain.backups import CopyState
 from siappakai.errors import ConflictError, RefusedError, SiapPakaiError
+from siappakai.gateways.registry_copy import restore_registry, save_registry
 from siappakai.gateways.s3 import S3Vault
 from siappakai.models import RegistryCopy, Setting, Store, db, utc_now
+from siappakai.models.migrating import upgrade_registry
 from siappakai.models.transactions import transaction
 from siappakai.services import (
     backup_keys,
@@ -27,6 +30,7 @@ from siappakai.services import (
     registry_copies,
     rotation,
     settings,
+    store_marks,
     stores,
 )
 from tests.buckets import Buckets, buckets
@@ -99,6 +103,25 @@ def _plain(kind: str, dump: Path) -> bytes:
         argv = ["pg_restore", "--file=-", str(dump)]
         return subprocess.run(argv, check=True, capture_output=True).stdout
     return dump.read_bytes()
+
+
+def test_a_registry_comes_back_beside_an_extension_of_its_database(
+    postgres_url: str, tmp_path: Path
+) -> None:
+    """Functions of an extension are not the registry's: nobody may drop them alone."""
+    upgrade_registry(Settings(state=tmp_path, run_dir=tmp_path, database_url=postgres_url))
+    engine = create_engine(postgres_url)
+    with engine.begin() as database:
+        database.execute(text("CREATE EXTENSION pg_trgm"))
+        database.execute(text("CREATE AGGREGATE jumlah(int) (sfunc = int4pl, stype = int)"))
+    save_registry(postgres_url, tmp_path / "copy")
+    with engine.begin() as database:
+        database.execute(text("DROP TABLE users CASCADE"))
+    restore_registry(postgres_url, tmp_path / "copy")
+    with engine.begin() as database:
+        assert database.scalar(text("SELECT count(*) FROM users")) == 0
+        assert database.scalar(text("SELECT similarity('desa', 'desa')")) == 1
+    engine.dispose()
 
 
 def test_it_is_due_once_a_night_caught_up_when_missed_and_for_new_stores(
@@ -212,7 +235,7 @@ def test_old_ones_are_let_go_by_their_own_rules(
     assert copies() == [("satu", CopyState.STORED)]
     assert db.session.get_one(RegistryCopy, first.id).state is CopyState.DELETED
     (left,) = registry_backups.list_copies()
-    assert service.names("satu") - {stores.MARKER} == {f"registry/{left.name}"}
+    assert service.names("satu") - {store_marks.MARKER} == {f"registry/{left.name}"}
 
 
 def test_keys_that_change_ask_for_a_newer_one(

@@ -46,12 +46,8 @@ NO_PAGE_YET = {
     "backup_pruning.prune",
     "backups.request_copy",
     "consents.decide",
-    "exports.deliver",
     "mass_restores.restore_newest",
     "merges.request_create",
-    "withdrawals.request_withdraw",
-    "merges.user_passwords",
-    "narrowing.decide",
     "restores.request_restore",
     "store_pruning.prune",
 }

@@ -20,6 +20,7 @@ from siappakai.services import (
     backup_findings,
     backup_keys,
     backup_notes,
+    backup_pruning,
     backup_runs,
     backups,
     copies,
@@ -186,7 +187,7 @@ def test_pruning_lets_go_by_the_rules_and_never_what_is_held(registry: Flask) ->
     for name in settings.KEEP:
         settings.put(name, 1 if name.endswith("daily") else 0, by=BY)
     backups.set_held(proven[30].id, held=True, by=BY)
-    judged = {one.backup.id: one.reason for one in backups.prune(by=BY)}
+    judged = {one.backup.id: one.reason for one in backup_pruning.prune(by=BY)}
     assert judged[proven[0].id] is Reason.NEWEST
     assert judged[proven[30].id] is Reason.HELD
     assert waiting.id not in judged
@@ -290,7 +291,7 @@ def test_a_store_that_was_removed_holds_nothing_for_us_and_loses_nothing(registr
     copies.mark(kept.id, CopyState.MISSING, RefusedError("Hilang."))
     with transaction():
         backup.is_spooled = False
-    assert [one.backup.id for one in backups.prune(by=BY)] == []
+    assert [one.backup.id for one in backup_pruning.prune(by=BY)] == []
     assert backups.unproven() == []
     with transaction():
         backup.expired_at, backup.proof_state = utc_now(), ProofState.UNPROVEN
@@ -313,7 +314,7 @@ def test_what_stores_lost_is_told_gravely_when_nothing_else_has_it(registry: Fla
     )
     copies.mark(two, CopyState.DAMAGED, lost)
     assert [one.severity for one in backup_findings.look(utc_now())] == [Severity.CRITICAL] * 2
-    assert [one.backup.id for one in backups.prune(by=BY)] == [backup.id], "judged, and kept"
+    assert [one.backup.id for one in backup_pruning.prune(by=BY)] == [backup.id], "judged, and kept"
     assert backup.expired_at is None
 
 
@@ -393,7 +394,7 @@ def test_copies_are_read_by_few_queries_and_without_manifests(registry: Flask) -
     event.listen(db.engine, "before_cursor_execute", lambda *call: statements.append(call[2]))
     for copy in db.session.scalars(copies.of_servers([site.server_id])):
         assert stored_name(copy.backup)
-    backups.prune(by=BY)
+    backup_pruning.prune(by=BY)
     asked = [one for one in statements if "FROM backup" in one]
     assert len(asked) <= 3
     assert not any("manifest" in one for one in asked)

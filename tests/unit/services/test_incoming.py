@@ -2,10 +2,12 @@
 
 import io
 import os
+import signal
 import subprocess
 import tarfile
 import time
 import zipfile
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -107,6 +109,33 @@ def test_what_nobody_came_back_for_is_deleted(village: Village) -> None:
     assert not kept.folder.exists()
 
 
+def test_what_a_killed_process_left_half_received_is_deleted_and_nothing_else(
+    village: Village,
+) -> None:
+    """The opened backup of a village is everything about its people, in clear."""
+    top = _receive(village).folder.parent
+    ready, go_on = os.pipe(), os.pipe()
+    child = os.fork()
+    if child == 0:
+        with suppress(BaseException), incoming._arriving("5102012002") as fresh:
+            (fresh / "files").write_bytes(b"terang")
+            os.write(ready[1], b".")
+            os.read(go_on[0], 1)
+        os._exit(0)
+    assert os.read(ready[0], 1)
+    (half,) = top.glob(".5102012002-*")
+    assert half.stat().st_mode & 0o777 == top.stat().st_mode & 0o777 == 0o700
+    old = time.time() - 3600
+    os.utime(half, (old, old))
+    incoming.forget_old()
+    assert half.exists(), "somebody is at work there"
+    os.kill(child, signal.SIGKILL)
+    os.waitpid(child, 0)
+    incoming.forget_old()
+    assert not half.exists()
+    assert [path.name for path in top.iterdir()] == [village.code]
+
+
 def _wish() -> Wish:
     server = factories.make_server(state=ServerState.READY)
     return Wish(server, "bajera.desa.id", factories.make_release())
@@ -118,7 +147,7 @@ def test_a_request_plans_the_site_with_the_villages_own_key(village: Village) ->
     site = db.session.get_one(Site, run.targets[0].site_id)
     assert run.play == "inspect"
     assert site_secrets.unsealed(site.app_key_sealed) == KEY
-    assert adoptions.play_vars(run) == {"upload": bundle.paths()}
+    assert adoptions.play_vars(run) == {"upload": bundle.paths(), "copied": False}
     assert exports.play_vars(run) == {}
     # Another file than the one that was asked about.
     _receive(village, database=b"CREATE TABLE lain (id INT);")

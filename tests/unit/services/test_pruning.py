@@ -137,7 +137,8 @@ def test_it_is_noted_and_can_be_planned():
     firing.fire_due(due)
     (entry,) = audit.list_entries(action="registry.prune").items
     assert entry.actor == "schedule:Rapikan"
-    assert entry.detail == {"runs": 0, "alerts": 0, "occurrences": 0, "is_complete": True}
+    nothing = dict.fromkeys(("runs", "alerts", "occurrences", "backups"), 0)
+    assert entry.detail == {**nothing, "is_complete": True}
     assert schedules.occurrences_of(schedule).items[0].state is OccurrenceState.FIRED
 
 

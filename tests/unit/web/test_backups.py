@@ -30,6 +30,7 @@ def test_what_was_proven_and_what_is_wrong_is_told(viewer: FlaskClient):
     proven = {"proof_state": ProofState.PROVEN, "proven_at": utc_now(), "proof": proof}
     site = make_site(release=make_release())
     make_backup(site, **proven)
+    make_backup(site, days=1)
     broken = make_backup(site, proof_state=ProofState.FAILED, proof_message="rusak <b>")
     with transaction():
         broken.copies[0].state = CopyState.DAMAGED
@@ -39,6 +40,8 @@ def test_what_was_proven_and_what_is_wrong_is_told(viewer: FlaskClient):
         "pulih dalam 4.5 detik",
         "Terbukti dapat dipulihkan",
         "Gagal dibuktikan",
+        "Belum dibuktikan",
+        "1 cadangan belum dibuktikan",
         "rusak &lt;b&gt;",
         "Gagal sejak",
         "Rusak",
