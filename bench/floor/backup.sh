@@ -3,13 +3,15 @@
 # no manifest, no counting; what breaks off is left where it is.
 #
 #   backup.sh FOLDER take            all villages of FOLDER/codes, two at a time, into FOLDER/out
-#   backup.sh FOLDER restore         the same back into databases and folders of their own
+#   backup.sh FOLDER restore         the same, from the store, into databases and folders of their own
 #   backup.sh FOLDER ACTION CODE     one village
 #
 # FOLDER is written by bench/backup.py: `paths` says where things lie.
 set -eu
 folder=$1
 . "$folder/paths"
+store() { ssh -F /dev/null -i "$folder/ssh_key" -o "UserKnownHostsFile=$folder/known_hosts" -n \
+  -p "$store_port" "$store_user@127.0.0.1" "$@"; }
 sql() { mariadb --no-defaults --user=root --socket="$db_socket" "$@"; }
 
 take() {
@@ -27,12 +29,13 @@ take() {
 restore() {
   back=$folder/back/$code
   mkdir -p "$back"
-  test "$(sha256sum < "$folder/out/$code.age")" = "$(cat "$folder/out/$code.sha256")"
-  age --decrypt --identity="$folder/identity" "$folder/out/$code.age" | zstd -q -d -c |
+  store cat "floor/$code.age" > "$back/sealed.age"
+  test "$(sha256sum < "$back/sealed.age")" = "$(cat "$folder/out/$code.sha256")"
+  age --decrypt --identity="$folder/identity" "$back/sealed.age" | zstd -q -d -c |
     tar -x -C "$back"
   sql --execute="CREATE DATABASE floor_$code CHARACTER SET utf8mb3"
   sql "floor_$code" < "$back/database.sql"
-  rm "$back/database.sql"
+  rm "$back/database.sql" "$back/sealed.age"
 }
 
 if [ $# -eq 2 ]; then

@@ -56,12 +56,13 @@ class StepResult:
 
 @dataclass(frozen=True, slots=True)
 class SiteReport:
-    """What a call over many sites did with one of them."""
+    """What a call over many sites did with one of them; `found` is what a look brought."""
 
     failed: bool
     message: str
     error: dict[str, Any]
     steps: tuple[StepResult, ...]
+    found: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,6 +168,7 @@ def _report(report: dict[str, Any]) -> SiteReport:
         message=_message(report) if report.get("failed") else "",
         error=_mapping(report, "error"),
         steps=_steps(report),
+        found=_mapping(report, "found"),
     )
 
 

@@ -11,7 +11,7 @@ from siappakai.cli.command import Root
 _PLACES = {
     "alert": "siappakai.cli.alerts:alert",
     "audit": "siappakai.cli.audit:audit",
-    "backup": "siappakai.cli.restores:backup",
+    "backup": "siappakai.cli.mass_restores:backup",
     "channel": "siappakai.cli.channels:channel",
     "demo": "siappakai.cli.demo:demo",
     "doctor": "siappakai.cli.health:doctor",

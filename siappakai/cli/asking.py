@@ -54,7 +54,7 @@ def typed_count(question: str, given: int | None, expected: int) -> int:
         return expected
     if not is_interactive():
         raise InvalidInputError(
-            "Jumlah yang akan dihapus belum disebutkan.", "Tambahkan --count N.", field="count"
+            "Jumlahnya belum disebutkan.", "Tambahkan --count N.", field="count"
         )
     count: int = click.prompt(question, type=int, err=True)
     return count

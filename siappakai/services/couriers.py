@@ -18,6 +18,7 @@ from siappakai.errors import RefusedError, SiapPakaiError
 from siappakai.models import Backup, BackupCopy, Run, Store, db
 from siappakai.models.transactions import transaction
 from siappakai.services import copies, stores
+from siappakai.services.bringing import bring
 from siappakai.services.errands import CancelledError, Errand
 from siappakai.services.leases import Tenure
 from siappakai.services.letting_go import forget_expired
@@ -178,4 +179,9 @@ def _spoilt(copy_id: int, store: str, parcel: Parcel) -> _NotCarriedError:
     return problem
 
 
-_BEFORE: Final[dict[str, Callable[[Errand], None]]] = {"copy": _deliver, "prove": stage}
+_BEFORE: Final[dict[str, Callable[[Errand], None]]] = {
+    "copy": _deliver,
+    "prove": stage,
+    "compare": bring,
+    "restore": bring,
+}

@@ -11,7 +11,7 @@ from sqlalchemy import select
 from siappakai.domain.servers import Shell
 from siappakai.domain.states import RunState, StepState
 from siappakai.errors import SiapPakaiError
-from siappakai.models import Backup, Run, Server, Step, db, utc_now
+from siappakai.models import Backup, Run, Server, Step, Target, db, utc_now
 from siappakai.models.transactions import transaction
 from siappakai.services import outcomes
 from siappakai.services.leases import LeaseLostError, Tenure, hold
@@ -53,15 +53,26 @@ class Errand:
             self.check()
             yield piece
 
-    def note(self, name: str, seconds: float, problem: SiapPakaiError | None = None) -> None:
-        """Write a step of the run; a problem fails its target, the others are still tried."""
+    def note(
+        self,
+        name: str,
+        seconds: float,
+        problem: SiapPakaiError | None = None,
+        *,
+        target_id: int | None = None,
+    ) -> None:
+        """Write a step of a target, the run's first unless told; a problem fails it.
+
+        What else is to be done is still tried.
+        """
         with transaction() as session:
-            run = hold(session, self.tenure.lease)
+            hold(session, self.tenure.lease)
+            target = session.get_one(Target, target_id or self.target_id)
             state = StepState.FAILED if problem else StepState.OK
             detail = problem.told if problem else ""
             session.add(
                 Step(
-                    target_id=self.target_id,
+                    target_id=target.id,
                     name=name,
                     state=state,
                     detail=detail,
@@ -70,7 +81,6 @@ class Errand:
                 )
             )
             session.flush()
-            target = run.targets[0]
             if problem and target.state is not RunState.FAILED:
                 target.started_at = target.started_at or utc_now()
                 outcomes.conclude(session, target, RunState.FAILED, detail)

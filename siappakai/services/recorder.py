@@ -33,7 +33,7 @@ _FLUSH_SECONDS = 1.0
 _CHUNK_LINES = 400
 _LAST_LINES = 6
 # Modules that work on all sites of a server in one call: from its start each may have been begun.
-_WORKS_ON_SITES = frozenset({"site_install", "site_backup", "gabungan_merge"})
+_WORKS_ON_SITES = frozenset({"site_install", "site_backup", "site_restore", "gabungan_merge"})
 
 
 class Recorder:

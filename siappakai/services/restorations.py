@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final
 
 from sqlalchemy import select
 
-from siappakai.domain.backups import manifest_hash
 from siappakai.domain.restores import Kept, check_scope
 from siappakai.domain.states import TERMINAL, RunState, SiteState
 from siappakai.errors import ConflictError, RefusedError
 from siappakai.models import Backup, Run, Site, Target, db, utc_now
 from siappakai.models.transactions import transaction
-from siappakai.services import audit, incoming, runs, settings
+from siappakai.services import audit, incoming, runs
 from siappakai.wording import say
 
 COMPARE: Final = "compare"
@@ -23,6 +24,8 @@ FORGET: Final = "forget"
 WITH_BACKUP: Final = frozenset({COMPARE, RESTORE})
 ON_SITE: Final = WITH_BACKUP | {UNDO, FORGET}
 _BUILT: Final = (SiteState.ACTIVE, SiteState.BROKEN)
+# What one run restores lies opened on its server at once.
+AT_ONCE: Final = 10
 # Dropping that failed is tried again this much later.
 _PAUSE: Final = timedelta(hours=6)
 
@@ -52,39 +55,84 @@ def request(
     whose former state is still kept, or when another backup is opened than that of `digest`;
     InvalidInputError for a scope.
     """
-    wanted = check_scope(scope)
+    seen = {site.id: digest} if digest else {}
+    (run,) = request_many(
+        [site], scope=scope, only_look=only_look, by=by, retry_of=retry_of, digests=seen
+    )
+    return run
+
+
+def request_many(
+    sites: Sequence[Site],
+    *,
+    scope: str,
+    only_look: bool,
+    by: str,
+    retry_of: int | None = None,
+    digests: Mapping[int, str] | None = None,
+) -> list[Run]:
+    """Ask for the same of several sites; `digests` are by site id. Raises as `request` does.
+
+    What one run restores lies on its server at once, so that none has more than AT_ONCE sites.
+    """
+    wanted, play = check_scope(scope), COMPARE if only_look else RESTORE
     with transaction():
-        _require_built(site)
-        backup = opened_of(site)
-        if backup is None:
-            raise RefusedError(
-                say("Cadangan %(village)s belum dibuka di mesin ini.", village=site.village.name),
-                say("Buka dahulu dengan kunci pemulihan."),
+        opened: dict[int, dict[str, Any]] = {}
+        groups: dict[int, list[Site]] = defaultdict(list)
+        for site in sites:
+            seen = (digests or {}).get(site.id, "")
+            backup, digest = _opened_for(site, seen, only_look=only_look)
+            opened[site.id] = {"backup_id": backup.id, "digest": digest}
+            groups[site.server_id].append(site)
+            told = {"backup": backup.name, "scope": wanted, **opened[site.id]}
+            audit.record(f"backup.{play}", site.village.code, by=by, detail=told)
+        return [
+            runs.create_site_run(
+                play,
+                share,
+                by=by,
+                options={"scope": wanted, "opened": {str(one.id): opened[one.id] for one in share}},
+                retry_of=retry_of,
             )
-        opened = incoming.received(site.village.code).digest
-        if digest and opened != digest:
-            raise ConflictError(
-                say("Kini cadangan lain yang terbuka, bukan yang dibandingkan."),
-                say("Bandingkan lagi, lalu tegaskan."),
-            )
-        if kept_of(site) is not None and not only_look:
-            raise ConflictError(
-                say(
-                    "Keadaan %(village)s sebelum pemulihan yang lalu masih disimpan.",
-                    village=site.village.name,
-                ),
-                say("Batalkan pemulihan itu, atau buang dahulu keadaan yang disimpan."),
-            )
-        options = {
-            "backup_id": backup.id,
-            "digest": opened,
-            "scope": wanted,
-        }
-        play = COMPARE if only_look else RESTORE
-        audit.record(
-            f"backup.{play}", site.village.code, by=by, detail={"backup": backup.name, **options}
+            for group in groups.values()
+            for share in _shares(group)
+        ]
+
+
+def _shares(sites: Sequence[Site]) -> Iterator[Sequence[Site]]:
+    for start in range(0, len(sites), AT_ONCE):
+        yield sites[start : start + AT_ONCE]
+
+
+def _opened_for(site: Site, seen: str, *, only_look: bool) -> tuple[Backup, str]:
+    """Return a site's opened backup and its digest, or raise as `request` does."""
+    require_replaceable(site, only_look=only_look)
+    backup = opened_of(site)
+    if backup is None:
+        raise RefusedError(
+            say("Cadangan %(village)s belum dibuka di mesin ini.", village=site.village.name),
+            say("Buka dahulu dengan kunci pemulihan."),
         )
-        return runs.create_site_run(play, [site], by=by, options=options, retry_of=retry_of)
+    opened = incoming.received(site.village.code).digest
+    if seen and opened != seen:
+        raise ConflictError(
+            say("Kini cadangan lain yang terbuka, bukan yang dibandingkan."),
+            say("Bandingkan lagi, lalu tegaskan."),
+        )
+    return backup, opened
+
+
+def require_replaceable(site: Site, *, only_look: bool = False) -> None:
+    """Raise ConflictError for a site that is not there, or whose former state is still kept."""
+    _require_built(site)
+    if kept_of(site) is not None and not only_look:
+        raise ConflictError(
+            say(
+                "Keadaan %(village)s sebelum pemulihan yang lalu masih disimpan.",
+                village=site.village.name,
+            ),
+            say("Batalkan pemulihan itu, atau buang dahulu keadaan yang disimpan."),
+        )
 
 
 def request_undo(site: Site, *, by: str, retry_of: int | None = None) -> Run:
@@ -100,44 +148,34 @@ def request_forget(site: Site, *, by: str, retry_of: int | None = None) -> Run:
     return _about_kept(FORGET, site, by=by, retry_of=retry_of)
 
 
-def again(run: Run, site: Site, *, by: str) -> Run:
-    """Ask again for what a run was asked for."""
+def again(run: Run, sites: Sequence[Site], *, by: str) -> list[Run]:
+    """Ask again for what a run was asked for, for those of its sites."""
     if run.play in WITH_BACKUP:
-        is_look, options = run.play == COMPARE, run.options
-        return request(
-            site,
-            scope=options["scope"],
-            only_look=is_look,
+        return request_many(
+            sites,
+            scope=run.options["scope"],
+            only_look=run.play == COMPARE,
             by=by,
             retry_of=run.id,
-            digest=options["digest"],
+            digests={site.id: digest_seen(run, site) for site in sites},
         )
-    return _about_kept(run.play, site, by=by, retry_of=run.id, expects=run.options["expects"])
+    expects = run.options["expects"]
+    return [_about_kept(run.play, one, by=by, retry_of=run.id, expects=expects) for one in sites]
+
+
+def backup_of(run: Run, site: Site) -> Backup:
+    """Return the backup that a run looks at, or restores, of a site."""
+    return db.session.get_one(Backup, run.options["opened"][str(site.id)]["backup_id"])
+
+
+def digest_seen(run: Run, site: Site) -> str:
+    """Return what stands for the opened backup that a run looked at, or restored, of a site."""
+    return str(run.options["opened"][str(site.id)]["digest"])
 
 
 def kept_of(site: Site) -> Kept | None:
     """Return what is kept aside of a site."""
     return Kept.of(site.kept)
-
-
-def play_vars(run: Run) -> dict[str, Any]:
-    """Return what a playbook is told of a restore; nothing for other plays.
-
-    Raises RefusedError or ConflictError when the opened backup is not on this machine any more.
-    """
-    if run.play not in ON_SITE:
-        return {}
-    days = int(settings.get(settings.RESTORE_KEEP_DAYS))
-    until = utc_now() + timedelta(days=days)
-    wish: dict[str, Any] = {"run": run.id, "until": until.isoformat(timespec="seconds")}
-    if run.play not in WITH_BACKUP:
-        return {"wish": wish | {"expects": run.options["expects"]}}
-    site = db.session.get_one(Site, run.targets[0].site_id)
-    backup = db.session.get_one(Backup, run.options["backup_id"])
-    bundle = incoming.received_as(site.village.code, run.options["digest"])
-    wish |= {"scope": run.options["scope"], "backup": backup.name}
-    wish["manifest_sha256"] = manifest_hash(backup.manifest)
-    return {"upload": bundle.paths(), "wish": wish}
 
 
 def let_go(now: datetime | None = None) -> list[Run]:

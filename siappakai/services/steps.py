@@ -46,6 +46,8 @@ def report_site(session: Session, target_id: int, report: SiteReport) -> None:
     took = timedelta(seconds=sum(step.seconds for step in report.steps))
     target.state, target.started_at = RunState.RUNNING, utc_now() - took
     session.add_all(_step(target_id, part) for part in report.steps)
+    if report.found:
+        target.result = report.found
     session.flush()
     if report.failed:
         target.error = report.error

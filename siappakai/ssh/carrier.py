@@ -11,6 +11,8 @@ import socket
 import subprocess
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Final
 
 import paramiko
@@ -30,6 +32,7 @@ _SETTINGS: Final = {
     "ServerAliveInterval": "10",
     "ServerAliveCountMax": "3",
 }
+_MEMORY: Final = "/dev/shm"  # noqa: S108 - the folder made there is closed
 _SAID: Final = 2000
 _END_SECONDS: Final = 5.0
 
@@ -74,48 +77,53 @@ class _Channel:
 def carried(login: Login, timeout: float) -> Iterator[paramiko.SFTPClient]:
     """Yield SFTP to an account that a private key opens, no answer of which may take longer.
 
-    Key and host key reach `ssh` through memory alone. Raises UnreachableError, OSError.
+    Key and host key lie in files for as long as `ssh` connects. Raises UnreachableError, OSError.
     """
+    with TemporaryDirectory(prefix="siappakai-ssh-", dir=_memory()) as folder:
+        client = _connected(login, timeout, Path(folder))
+    with client:
+        yield client
+
+
+def _connected(login: Login, timeout: float, folder: Path) -> paramiko.SFTPClient:
     ours, theirs = socket.socketpair()
-    with ExitStack() as opened:
-        opened.callback(ours.close)
-        argv = _argv(login, timeout, opened)
-        with theirs:
-            process = subprocess.Popen(  # noqa: S603 - the system's own ssh, an argv list
-                argv, stdin=theirs, stdout=theirs, stderr=subprocess.PIPE, env=_ENVIRONMENT
-            )
-        channel = _Channel(process, ours)
-        opened.callback(channel.close)
-        channel.settimeout(timeout)
+    with theirs:
+        process = subprocess.Popen(  # noqa: S603 - the system's own ssh, an argv list
+            _argv(login, timeout, folder),
+            stdin=theirs,
+            stdout=theirs,
+            stderr=subprocess.PIPE,
+            env=_ENVIRONMENT,
+        )
+    channel = _Channel(process, ours)
+    channel.settimeout(timeout)
+    with ExitStack() as in_vain:
+        in_vain.callback(channel.close)
         try:
             client = paramiko.SFTPClient(channel)  # type: ignore[arg-type] # it asks a channel for no more
         except (paramiko.SSHException, ConnectionError):
             raise _unreachable(login, process) from None
-        with client:
-            yield client
+        in_vain.pop_all()
+    return client
 
 
-def _argv(login: Login, timeout: float, opened: ExitStack) -> list[str]:
-    known = _in_memory(f"{login.known_as} {login.host_key.line}\n", opened)
-    identity = _in_memory(f"{(login.private_key or '').strip()}\n", opened)
+def _memory() -> str | None:
+    return _MEMORY if os.access(_MEMORY, os.W_OK) else None
+
+
+def _argv(login: Login, timeout: float, folder: Path) -> list[str]:
+    known, identity = folder / "known_hosts", folder / "identity"
+    known.write_text(f"{login.known_as} {login.host_key.line}\n")
+    identity.touch(mode=0o600)
+    identity.write_text(f"{(login.private_key or '').strip()}\n")
     settings = {
         **_SETTINGS,
-        "UserKnownHostsFile": known,
+        "UserKnownHostsFile": str(known),
         "ConnectTimeout": str(max(1, round(timeout))),
     }
     options = [word for name, value in settings.items() for word in ("-o", f"{name}={value}")]
-    place = ["-i", identity, "-p", str(login.port), "-l", login.user, "-s", "--"]
+    place = ["-i", str(identity), "-p", str(login.port), "-l", login.user, "-s", "--"]
     return ["ssh", "-F", "/dev/null", *options, *place, login.address, "sftp"]
-
-
-def _in_memory(text: str, opened: ExitStack) -> str:
-    """Return the path of a file in memory, which only this account can open."""
-    descriptor = os.memfd_create("ssh")
-    opened.callback(os.close, descriptor)
-    os.fchmod(descriptor, 0o600)
-    os.write(descriptor, text.encode())
-    # Of this process: ssh closes what it inherits.
-    return f"/proc/{os.getpid()}/fd/{descriptor}"
 
 
 def _unreachable(login: Login, process: subprocess.Popen[bytes]) -> UnreachableError:
