@@ -135,6 +135,15 @@ STORIES: Final = {
             " sana."
         ),
     ),
+    AlertKind.CERTIFICATE_MISSING: Story(
+        _("Sertifikat tidak ada atau tidak terbaca: %(label)s"),
+        _(
+            "Di %(path)s pada mesin %(server)s tidak ada lagi sertifikat yang utuh. nginx masih"
+            " melayani dengan yang lama, tetapi tidak akan menyala lagi: semua desa di mesin itu"
+            " lalu tidak dapat dibuka."
+        ),
+        _("Taruh kembali rantai sertifikat dan kuncinya di sana sebelum nginx dimuat ulang."),
+    ),
     AlertKind.CLOCK_STOPPED: Story(
         _("Jam panel berhenti"),
         _(

@@ -33,6 +33,7 @@ class AlertKind(StrEnum):
     SERVER_SILENT = "server_silent"
     DISK_FILLING = "disk_filling"
     CERTIFICATE_EXPIRING = "certificate_expiring"
+    CERTIFICATE_MISSING = "certificate_missing"
     CLOCK_STOPPED = "clock_stopped"
     QUEUE_DOWN = "queue_down"
     QUEUE_STUCK = "queue_stuck"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import subprocess
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
@@ -15,6 +16,17 @@ _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _NOT_FOUND = 127
 _PIECE = 1 << 18
 _ENVIRONMENT = {"PATH": _PATH, "LC_ALL": "C.UTF-8"}
+
+
+# adjtimex(2): what it returns while nobody keeps the clock right, and room for what it tells.
+_TIME_ERROR = 5
+_TIMEX_BYTES = 512
+
+
+def is_clock_kept() -> bool | None:
+    """Tell whether NTP or the like keeps this machine's clock right; None where one may not ask."""
+    state: int = ctypes.CDLL(None).adjtimex(ctypes.create_string_buffer(_TIMEX_BYTES))
+    return None if state < 0 else state != _TIME_ERROR
 
 
 class LocalMachine:

@@ -32,16 +32,21 @@ _MARIADB_NAMES = {
 _TABLES = "SELECT table_name FROM information_schema.tables WHERE table_schema = DATABASE()"
 _LAST_BYTES = 200
 
-# What a registry is made of. The schema itself stays: it may be another's.
+# What a registry is made of. The schema itself stays, it may be another's; and what came with an
+# extension, which only its owner may drop.
 _EMPTY = """\
 DO $$ DECLARE found record; BEGIN
   FOR found IN SELECT oid::regclass AS name FROM pg_class
-      WHERE relkind = 'r' AND relnamespace = current_schema()::regnamespace LOOP
+      WHERE relkind = 'r' AND relnamespace = current_schema()::regnamespace
+      AND NOT EXISTS (SELECT FROM pg_depend WHERE classid = 'pg_class'::regclass
+        AND objid = pg_class.oid AND deptype = 'e') LOOP
     EXECUTE format('DROP TABLE IF EXISTS %s CASCADE', found.name);
   END LOOP;
   FOR found IN SELECT oid::regprocedure AS name FROM pg_proc
-      WHERE pronamespace = current_schema()::regnamespace LOOP
-    EXECUTE format('DROP FUNCTION IF EXISTS %s CASCADE', found.name);
+      WHERE pronamespace = current_schema()::regnamespace
+      AND NOT EXISTS (SELECT FROM pg_depend WHERE classid = 'pg_proc'::regclass
+        AND objid = pg_proc.oid AND deptype = 'e') LOOP
+    EXECUTE format('DROP ROUTINE IF EXISTS %s CASCADE', found.name);
   END LOOP;
 END $$;
 """
@@ -102,7 +107,9 @@ def _restore_postgres(where: URL, file: Path) -> None:
     with tempfile.TemporaryDirectory(prefix="siappakai-restore-") as folder:
         empty, script = Path(folder, "empty.sql"), Path(folder, "registry.sql")
         empty.write_text(_EMPTY)
-        _run(["pg_restore", "--no-owner", "--no-privileges", f"--file={script}", str(file)])
+        # Comments are on extensions, which are their owner's: the registry itself has none.
+        bare = ["--no-owner", "--no-privileges", "--no-comments"]
+        _run(["pg_restore", *bare, f"--file={script}", str(file)])
         options = ["--no-psqlrc", "--quiet", "--single-transaction", "--set=ON_ERROR_STOP=1"]
         _postgres("psql", where, *options, f"--file={empty}", f"--file={script}")
 

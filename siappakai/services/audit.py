@@ -16,6 +16,8 @@ from siappakai.services.paging import Page, paginate
 
 # What a page that shows the trail has the time to look at.
 TAIL: Final = 200
+# What a page can prove while somebody waits; `siappakai audit verify` proves all of it.
+LONG_TAIL: Final = 20_000
 
 _SUBJECT_LENGTH = 160
 _BATCH = 1000

@@ -120,8 +120,9 @@ def keep_facts(server: Server, facts: dict[str, Any]) -> None:
     server.probed_at = server.watched_at = utc_now()
     server.silent_since, server.silence = None, ""
     for site in _certified(server):
-        expiry = facts["certificates"].get(site.certificate)
-        site.certificate_expires_at = datetime.fromisoformat(expiry) if expiry else None
+        # One that is gone keeps the end that was seen last: its alert stays.
+        if expiry := facts["certificates"].get(site.certificate):
+            site.certificate_expires_at = datetime.fromisoformat(expiry)
 
 
 def _certified(server: Server) -> list[Site]:

@@ -6,11 +6,10 @@ process of its own, so that a dead clock or queue is seen too.
 
 from __future__ import annotations
 
-import hashlib
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from datetime import datetime, timedelta
-from itertools import chain, groupby
+from itertools import chain
 from typing import Final
 
 from sqlalchemy import and_, func, or_, select
@@ -22,18 +21,17 @@ from siappakai.domain.alerts import (
     AlertKind,
     Finding,
     Severity,
-    certificate_severity,
     disk_severity,
     open_key,
 )
-from siappakai.domain.states import RunState, ServerState, SiteState
+from siappakai.domain.states import RunState, ServerState
 from siappakai.errors import UnreachableError
 from siappakai.models import Alert, Run, Server, Site, Target, db
 from siappakai.models.app import current_settings
 from siappakai.services import (
     backup_findings,
+    certificate_findings,
     firing,
-    own_certificate,
     registry_findings,
     rounds,
     servers,
@@ -63,8 +61,7 @@ def look_around(now: datetime, since: datetime) -> list[Finding]:
             _lost_runs(session, now),
             _silent_servers(now),
             _disks(),
-            _certificates(session, now),
-            _own_certificate(now),
+            certificate_findings.look(session, now),
             _queue_and_clock(session, now, since),
             firing.findings(now),
             backup_findings.look(now),
@@ -180,55 +177,6 @@ def _disk(subject: str, label: str, free: int, size: int, seen: str) -> Iterator
     if severity is not None:
         params = {"percent": free * 100 // size, "free": f"{free / _GIB:.1f}"}
         yield Finding(AlertKind.DISK_FILLING, subject, label, severity, seen, params)
-
-
-def _certificates(session: Session, now: datetime) -> Iterator[Finding]:
-    """Find certificates that run out, one finding for all sites that share a file."""
-    certified = (
-        select(Site)
-        .where(Site.certificate != "", Site.certificate_expires_at.is_not(None))
-        .where(Site.state != SiteState.REMOVED)
-        .order_by(Site.server_id, Site.certificate, Site.id)
-    )
-    shared = groupby(session.scalars(certified), lambda site: (site.server_id, site.certificate))
-    for _, group in shared:
-        yield from _certificate(list(group), now)
-
-
-def _certificate(sites: Sequence[Site], now: datetime) -> Iterator[Finding]:
-    site = sites[0]
-    expiry = site.certificate_expires_at
-    judged = certificate_severity(expiry - now) if expiry is not None else None
-    if expiry is None or judged is None:
-        return
-    days, severity = judged
-    others = len(sites) - 1
-    file = hashlib.sha256(site.certificate.encode()).hexdigest()[:16]
-    yield Finding(
-        AlertKind.CERTIFICATE_EXPIRING,
-        f"server:{site.server_id}:certificate:{file}",
-        f"{site.domain} (+{others})" if others else site.domain,
-        severity,
-        f"{expiry.isoformat()} {days}",
-        {"until": expiry.isoformat(), "path": site.certificate, "server": site.server.name},
-    )
-
-
-def _own_certificate(now: datetime) -> Iterator[Finding]:
-    """Find that the panel's own certificate runs out, by the last look at it."""
-    expiry = own_certificate.seen_until()
-    judged = certificate_severity(expiry - now) if expiry is not None else None
-    if expiry is not None and judged is not None:
-        days, severity = judged
-        path, until = current_settings().certificate, expiry.isoformat()
-        yield Finding(
-            AlertKind.CERTIFICATE_EXPIRING,
-            "panel",
-            f"panel ({own_certificate.name()})",
-            severity,
-            f"{until} {days}",
-            {"until": until, "path": path, "server": own_certificate.name()},
-        )
 
 
 def _queue_and_clock(session: Session, now: datetime, since: datetime) -> Iterator[Finding]:

@@ -16,6 +16,7 @@ from siappakai.ansible.plays import CATALOGUE
 from siappakai.config import share_folder
 from siappakai.credentials import load_key_ring, read_keys
 from siappakai.errors import SiapPakaiError, UnreachableError
+from siappakai.gateways import machine
 from siappakai.models import utc_now
 from siappakai.models.app import current_settings
 from siappakai.services import keys, own_certificate
@@ -30,7 +31,7 @@ _PROGRAMS: Final = ("git", "ssh")
 
 def look() -> list[Check]:
     """Look at what needs neither registry nor queue; nothing is changed."""
-    return [_state_folder(), _disk(), _programs(), _ansible(), _playbooks()]
+    return [_state_folder(), _disk(), _time(), _programs(), _ansible(), _playbooks()]
 
 
 def _state_folder() -> Check:
@@ -51,6 +52,18 @@ def _disk() -> Check:
         ok=free >= _FREE_BYTES,
         detail=f"{free / _GIB:.1f} GiB kosong di {folder}",
         todo=f"Kosongkan sampai sedikitnya {_FREE_BYTES // _GIB} GiB.",
+    )
+
+
+def _time() -> Check:
+    # A wrong clock lets nobody in by TOTP and plays schedules at the wrong time.
+    kept = machine.is_clock_kept()
+    words = {True: "disinkronkan", False: "tidak disinkronkan", None: "tidak dapat ditanyakan"}
+    return judged(
+        "time",
+        ok=kept is not False,
+        detail=f"jam mesin ini {words[kept]}",
+        todo="Nyalakan NTP: timedatectl set-ntp true (atau pasang chrony).",
     )
 
 

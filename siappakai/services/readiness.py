@@ -31,12 +31,17 @@ def await_ready(settings: Settings, panel: Path, seconds: float | None = None) -
         time.sleep(_PAUSE_SECONDS)
 
 
+def headers_for(settings: Settings) -> dict[str, str]:
+    """Return what as many proxies as are believed send for somebody who may watch."""
+    near = next((str(network[0]) for network in settings.metrics_allowed), "")
+    hops = [near] * max(1, settings.trusted_proxies) if near else []
+    return {"Host": settings.allowed_hosts[0], "X-Forwarded-For": ", ".join(hops)}
+
+
 def _ask(settings: Settings, panel: Path) -> str:
     """Return what keeps the panel from being ready; empty when nothing does."""
-    near = next((str(network[0]) for network in settings.metrics_allowed), "")
-    # As nginx passes on somebody who may watch.
-    headers = {"Host": settings.allowed_hosts[0], "X-Forwarded-For": near}
-    page = "/readyz" if near else "/healthz"
+    headers = headers_for(settings)
+    page = "/readyz" if headers["X-Forwarded-For"] else "/healthz"
     with closing(_PanelConnection(panel)) as connection:
         try:
             connection.request("GET", page, headers=headers)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from sqlalchemy import select
 
+from siappakai.ansible.plays import CATALOGUE
 from siappakai.domain.codes import dotted
 from siappakai.domain.states import RETRYABLE, TERMINAL, SiteState
 from siappakai.errors import ConflictError, RefusedError
@@ -27,7 +28,17 @@ from siappakai.wording import say
 # Asked for site by site with the number typed again, never repeated in place.
 REMOVE = "remove"
 # What is not repeated from its own run.
-ASKED_ANEW = frozenset({REMOVE, exports.EXPORT})
+ASKED_ANEW = frozenset({REMOVE, exports.EXPORT, exports.EXTRACT})
+# What takes something away, or another's place: asked for by somebody who proved who they are.
+DANGEROUS = frozenset(
+    {
+        restorations.RESTORE,
+        restorations.UNDO,
+        restorations.FORGET,
+        merges.WITHDRAW,
+        merges.NARROW,
+    }
+)
 
 
 def retry_failed(run_id: int, *, by: str) -> list[Run]:
@@ -41,26 +52,28 @@ def retry_failed(run_id: int, *, by: str) -> list[Run]:
         session.refresh(run, with_for_update=True)
         failed = _failed(run)
         _refuse_second(run)
-        if run.play == "server":
-            return [servers.request_prepare(t.server_id, by=by, retry_of=run.id) for t in failed]
-        if run.play == backups.COPY:
-            servers_ = [servers.get_server(target.server_id) for target in failed]
-            return [backups.request_copy(one, by=by, retry_of=run.id) for one in servers_]
-        if run.play == backups.PROVE:
-            return backups.request_prove(backup_ids=run.options["backups"], by=by, retry_of=run.id)
-        if run.play in merges.ON_SERVER:
-            return [withdrawals.again(run, by=by)]
+        if CATALOGUE[run.play].scope == "servers":
+            return _again_on_servers(run, failed, by=by)
         found = failed_sites(run)
         if not found:
             raise ConflictError(
                 say("Situs yang gagal pada pekerjaan %(run_id)s sudah tidak ada.", run_id=run_id),
                 say("Tidak perlu mengulang."),
             )
-        if run.play == REMOVE:
-            raise _removal_refused(run, found)
-        if run.play == exports.EXPORT:
-            raise _export_refused(run, found)
         return _again(run, found, by=by)
+
+
+def _again_on_servers(run: Run, failed: Sequence[Target], *, by: str) -> list[Run]:
+    if run.play == "server":
+        return [servers.request_prepare(t.server_id, by=by, retry_of=run.id) for t in failed]
+    if run.play == backups.COPY:
+        servers_ = [servers.get_server(target.server_id) for target in failed]
+        return [backups.request_copy(one, by=by, retry_of=run.id) for one in servers_]
+    if run.play == backups.PROVE:
+        return backups.request_prove(backup_ids=run.options["backups"], by=by, retry_of=run.id)
+    if run.play == exports.EXTRACT:
+        raise _delivery_refused(run, f"siappakai gabungan extract {run.options['code']}")
+    return [withdrawals.again(run, by=by)]
 
 
 def failed_sites(run: Run) -> list[Site]:
@@ -113,18 +126,20 @@ def _removal_refused(run: Run, found: Sequence[Site]) -> RefusedError:
     )
 
 
-def _export_refused(run: Run, found: Sequence[Site]) -> RefusedError:
-    """Nobody would wait for the archive: it goes to the command that asked for it."""
+def _delivery_refused(run: Run, command: str) -> RefusedError:
+    """Nobody would wait for the archive: it goes to whoever asked for it."""
     return RefusedError(
         say("Pekerjaan %(run)s menyerahkan data kepada yang memintanya.", run=run.id),
-        say(
-            "Minta lagi di tempat arsipnya ditunggu: siappakai village export %(code)s",
-            code=dotted(found[0].village.code),
-        ),
+        say("Minta lagi di tempat arsipnya ditunggu: %(command)s", command=command),
     )
 
 
 def _again(run: Run, found: Sequence[Site], *, by: str) -> list[Run]:
+    if run.play == REMOVE:
+        raise _removal_refused(run, found)
+    if run.play == exports.EXPORT:
+        code = dotted(found[0].village.code)
+        raise _delivery_refused(run, f"siappakai village export --village {code}")
     ids = [site.id for site in found]
     if run.play == backups.TAKE:
         return backups.request_take(site_ids=ids, by=by, retry_of=run.id)

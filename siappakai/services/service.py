@@ -22,6 +22,7 @@ from siappakai.gateways.program import Program, fingerprint
 from siappakai.gateways.systemd import TARGET, Systemd, verify_nginx, verify_units
 from siappakai.services import own_certificate
 from siappakai.services.exclusion import alone, refuse_beside_make_run
+from siappakai.services.listening import listen_address
 from siappakai.services.local_plays import play_here
 from siappakai.services.readiness import await_ready
 from siappakai.wording import say
@@ -217,7 +218,7 @@ def variables(settings: Settings, program: Path) -> dict[str, object]:
         "service_etc": str(PLACES.etc),
         "service_hosts": _hosts(settings),
         "service_ipv6": _IPV6.exists(),
-        "service_listen": f"{settings.host}:{settings.port}",
+        "service_listen": listen_address(settings, is_encrypted=bool(chain)),
         "service_local_server": settings.local_server,
         "service_program": str(program),
         "service_redis": not settings.redis_url,

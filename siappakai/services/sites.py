@@ -155,6 +155,8 @@ def set_certificate(site_id: int, *, chain: str, key: str, by: str) -> Site:
         site = get_site(site_id)
         _refuse_removed(site)
         refuse_busy(site)
+        if chain != site.certificate:
+            site.certificate_expires_at = None
         site.certificate, site.certificate_key = chain, key
         audit.record("site.certificate", site.village.code, by=by, detail={"chain": chain})
         return site

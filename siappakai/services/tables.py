@@ -54,9 +54,12 @@ def read_table(content: bytes) -> Table:
     Raises InvalidInputError (field `file`) when it is too large, empty or neither of both.
     """
     if len(content) > MAX_BYTES:
-        raise _refusal(f"Berkas melebihi {MAX_MEGABYTES} MB.", "Bagi menjadi beberapa berkas.")
+        raise _refusal(
+            say("Berkas melebihi %(megabytes)s MB.", megabytes=MAX_MEGABYTES),
+            say("Bagi menjadi beberapa berkas."),
+        )
     if content.startswith(_OLD_EXCEL):
-        raise _refusal("Ini berkas Excel lama (.xls).", "Simpan sebagai .xlsx atau CSV.")
+        raise _refusal(say("Ini berkas Excel lama (.xls)."), say("Simpan sebagai .xlsx atau CSV."))
     if content.startswith(_ZIP):
         lines, encoding = _xlsx_lines(content), ""
     else:
@@ -81,7 +84,10 @@ def _table(lines: Iterable[tuple[int, list[Cell]]], encoding: str) -> Table:
                 say("Hapus yang berlebih."),
             )
         if number > MAX_ROWS + 1:
-            raise _refusal(f"Daftar melebihi {MAX_ROWS} baris.", "Bagi menjadi beberapa berkas.")
+            raise _refusal(
+                say("Daftar melebihi %(rows)s baris.", rows=MAX_ROWS),
+                say("Bagi menjadi beberapa berkas."),
+            )
         if headings is None:
             headings = [cell.text for cell in cells]
         else:

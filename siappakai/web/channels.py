@@ -49,7 +49,7 @@ def create() -> ResponseReturnValue:
             channels.create_channel,
             name=form.name.data,
             kind=form.kind.data,
-            address=form.address.data,
+            address=form.secret_address.data,
             wishes=form.wishes(),
             by=actor(),
         )
@@ -73,7 +73,7 @@ def show(channel_id: int) -> ResponseReturnValue:
             channels.update_channel,
             channel_id,
             name=form.name.data,
-            address=form.address.data or "",
+            address=form.secret_address.data or "",
             wishes=form.wishes(),
             by=actor(),
         )

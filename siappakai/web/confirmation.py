@@ -5,6 +5,7 @@ The question keeps the form that was sent: answered, the deed goes on where it w
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Final
 
@@ -22,8 +23,9 @@ FRESH: Final = timedelta(minutes=10)
 
 _ATTRIBUTE: Final = "siappakai_asks_again"
 _ANSWER: Final = "confirm_password"
-# The key to a store is typed again rather than written into a page.
-_NOT_KEPT: Final = frozenset({"csrf_token", _ANSWER, "confirm_code", "secret"})
+# What people type unseen is typed again rather than written into a page.
+UNSEEN: Final = frozenset({"again", "current", "key", "password", "secret", "secret_address"})
+_NOT_KEPT: Final = UNSEEN | {"csrf_token", _ANSWER, "confirm_code"}
 _HARMLESS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
@@ -33,9 +35,24 @@ def asks_again(view: View) -> View:
     return view
 
 
+def asks_again_if(is_dangerous: Callable[..., bool]) -> Callable[[View], View]:
+    """Declare a route dangerous when `is_dangerous` says so of its arguments."""
+
+    def declare(view: View) -> View:
+        setattr(view, _ATTRIBUTE, is_dangerous)
+        return view
+
+    return declare
+
+
 def does_ask_again(app: Flask, endpoint: str) -> bool:
-    """Tell whether an endpoint is declared dangerous."""
-    return getattr(app.view_functions[endpoint], _ATTRIBUTE, False)
+    """Tell whether an endpoint is declared dangerous, be it for some arguments alone."""
+    return bool(_declared(app, endpoint))
+
+
+def _declared(app: Flask, endpoint: str) -> bool | Callable[..., bool]:
+    declared: bool | Callable[..., bool] = getattr(app.view_functions[endpoint], _ATTRIBUTE, False)
+    return declared
 
 
 def init(app: Flask) -> None:
@@ -47,7 +64,10 @@ def _ask() -> ResponseReturnValue | None:
     endpoint, person = request.endpoint, signed_in()
     if endpoint is None or person is None or request.method in _HARMLESS:
         return None
-    if not does_ask_again(current_app, endpoint) or utc_now() - person.confirmed_at < FRESH:
+    declared = _declared(current_app, endpoint)
+    if not declared or utc_now() - person.confirmed_at < FRESH:
+        return None
+    if callable(declared) and not declared(**(request.view_args or {})):
         return None
     form = ConfirmForm() if _ANSWER in request.form else ConfirmForm(formdata=None)
     if not person.has_totp:

@@ -20,6 +20,7 @@ from siappakai.services import settings as registry_settings
 from siappakai.services.runs import Filters as RunFilters
 from siappakai.services.tokens import state_of
 from siappakai.services.villages import Filters
+from siappakai.web.consequences import meaning
 from siappakai.web.identity import signed_in
 from siappakai.web.labels import label_of, play_title, role_name
 from siappakai.web.languages import LANGUAGES, language_in_use, retell
@@ -87,6 +88,7 @@ def init(app: Flask) -> None:
     app.jinja_env.filters.update(
         when=when,
         day=day,
+        weekday=weekday,
         duration=duration,
         size=size,
         code=dotted,
@@ -110,6 +112,7 @@ def init(app: Flask) -> None:
         Role=Role,
         page_url=page_url,
         explain=explain,
+        meaning=meaning,
         token_state=state_of,
     )
     app.context_processor(_surroundings)
@@ -123,6 +126,11 @@ def when(moment: datetime | None) -> str:
 def day(date: dt.date) -> str:
     """Show a day of this year."""
     return str(format_date(date, "d MMM"))
+
+
+def weekday(date: dt.date) -> str:
+    """Show which day of the week a day is, in few letters."""
+    return str(format_date(date, "EEE"))
 
 
 def duration(started: datetime | float | None, ended: datetime | None = None) -> str:

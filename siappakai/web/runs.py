@@ -11,8 +11,9 @@ from flask_babel import gettext as _
 from siappakai.ansible.plays import CATALOGUE
 from siappakai.domain.states import RETRYABLE, SETTLED, TERMINAL, RunState
 from siappakai.models import Role, Run
-from siappakai.services import pace, retries, runs, servers
+from siappakai.services import exports, pace, retries, runs, servers
 from siappakai.services.permissions import least_role
+from siappakai.web.confirmation import asks_again_if
 from siappakai.web.identity import actor
 from siappakai.web.security import may, requires
 
@@ -22,6 +23,11 @@ _FEW: Final = 3
 LOG_LINES: Final = 200
 
 blueprint = Blueprint("runs", __name__, url_prefix="/runs")
+
+
+def _is_dangerous(run_id: int) -> bool:
+    """Tell whether repeating a run is dangerous: what it does is."""
+    return runs.get_run(run_id).play in retries.DANGEROUS
 
 
 @blueprint.get("/")
@@ -41,7 +47,9 @@ def show_list() -> ResponseReturnValue:
 @blueprint.get("/<int(max=2147483647):run_id>")
 @requires(Role.VIEWER)
 def show(run_id: int) -> ResponseReturnValue:
-    return render_template("runs/show.html", **_live(runs.get_run(run_id)))
+    run = runs.get_run(run_id)
+    waits = run.play == exports.EXTRACT and exports.is_waiting(run)
+    return render_template("runs/show.html", archive_waits=waits, **_live(run))
 
 
 @blueprint.get("/<int(max=2147483647):run_id>/live")
@@ -69,6 +77,7 @@ def cancel(run_id: int) -> ResponseReturnValue:
 
 @blueprint.post("/<int(max=2147483647):run_id>/retry")
 @requires(Role.OPERATOR)
+@asks_again_if(_is_dangerous)
 def retry(run_id: int) -> ResponseReturnValue:
     if not may(least_role(runs.get_run(run_id).play)):
         abort(403)

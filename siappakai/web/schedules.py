@@ -72,6 +72,7 @@ def update(schedule_id: int) -> ResponseReturnValue:
 
 @blueprint.post("/<int(max=2147483647):schedule_id>/pause")
 @requires(Role.OPERATOR)
+@asks_again
 def pause(schedule_id: int) -> ResponseReturnValue:
     schedules.set_paused(schedule_id, is_paused=True, by=actor())
     flash(_("Jadwal dijeda."))
@@ -80,6 +81,7 @@ def pause(schedule_id: int) -> ResponseReturnValue:
 
 @blueprint.post("/<int(max=2147483647):schedule_id>/resume")
 @requires(Role.OPERATOR)
+@asks_again
 def resume(schedule_id: int) -> ResponseReturnValue:
     schedules.set_paused(schedule_id, is_paused=False, by=actor())
     flash(_("Jadwal berjalan lagi."))

@@ -142,6 +142,7 @@ def appoint_prover(server_id: int) -> ResponseReturnValue:
 
 @blueprint.post("/provers/<int(max=2147483647):server_id>/dismiss")
 @requires(Role.ADMIN)
+@asks_again
 def dismiss_prover(server_id: int) -> ResponseReturnValue:
     backup_keys.dismiss_prover(server_id, by=actor())
     flash(_("Server itu tidak membuktikan lagi; kuncinya tetap di sana."))

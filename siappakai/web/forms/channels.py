@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from flask_babel import gettext
 from flask_babel import lazy_gettext as _
 from wtforms import BooleanField, IntegerField, PasswordField, RadioField, SelectField, StringField
@@ -16,6 +18,7 @@ from siappakai.web.labels import label_of
 
 
 class _WishesForm(PanelForm):
+    also_called: ClassVar[dict[str, str]] = {"address": "secret_address"}
     name = StringField(
         _("Nama saluran"),
         [InputRequired(_("Isi nama saluran."))],
@@ -55,7 +58,7 @@ class NewChannelForm(_WishesForm):
         ],
         default=APPRISE,
     )
-    address = PasswordField(
+    secret_address = PasswordField(
         _("Alamat"),
         [InputRequired(_("Isi alamat saluran."))],
         description=_(
@@ -66,7 +69,9 @@ class NewChannelForm(_WishesForm):
 
 
 class ChannelForm(_WishesForm):
-    address = PasswordField(_("Alamat baru"), description=_("Kosongkan bila alamatnya tetap."))
+    secret_address = PasswordField(
+        _("Alamat baru"), description=_("Kosongkan bila alamatnya tetap.")
+    )
 
 
 class ThresholdForm(PanelForm):

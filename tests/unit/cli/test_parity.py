@@ -15,6 +15,7 @@ COMMANDS = {
     "adoptions.adopt": "village adopt",
     "alerts.acknowledge": "alert acknowledge",
     "alerts.acknowledge_all": "alert acknowledge",
+    "backups.download": "backup export",
     "backups.hold": "backup hold",
     "backups.release": "backup release",
     "backups.take_all": "backup take",
@@ -26,6 +27,10 @@ COMMANDS = {
     "channels.set_threshold": "settings set",
     "channels.show": "channel update",
     "channels.test": "channel test",
+    "consents.decide": "gabungan consent",
+    "consents.decide_for": "gabungan consent",
+    "consents.leave": "gabungan purge",
+    "consents.reveal_users": "gabungan users",
     "extracts.create": "gabungan extract",
     "extracts.fetch": "gabungan extract",
     "gabungan.merge": "gabungan merge",
@@ -123,11 +128,12 @@ OF_A_TERMINAL = {
 # Said here until their pages are made; each leaves this set with its page.
 NO_PAGE_YET = {
     *("backup copy", "backup prune"),
-    *("gabungan consent", "gabungan init", "gabungan purge", "gabungan users"),
+    "gabungan init",
     "store prune",
 }
 # Changes that cannot be rehearsed: they reach beyond the registry, or show a secret once.
 NOT_REHEARSED = {
+    "gabungan extract",
     "backup restore",
     "backup restore-many",
     "backup make-key",
@@ -182,8 +188,7 @@ def test_whatever_a_page_does_a_command_does(registry: Flask) -> None:
 
 def test_whatever_a_command_changes_a_page_changes() -> None:
     changing = {name for name, command in _commands(main) if _changes(name, command)}
-    assert changing - set(COMMANDS.values()) <= OF_A_TERMINAL | NO_PAGE_YET
-    assert changing >= OF_A_TERMINAL
+    assert changing - set(COMMANDS.values()) == OF_A_TERMINAL | NO_PAGE_YET
 
 
 def _changes(name: str, command: Command) -> bool:

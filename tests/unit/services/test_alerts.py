@@ -7,11 +7,11 @@ from sqlalchemy import select
 
 from siappakai import dispatch
 from siappakai.domain.alerts import AlertKind, AlertState, DeliveryState, Finding, Severity
-from siappakai.domain.states import RunState, ServerState
+from siappakai.domain.states import RunState, ServerState, SiteState
 from siappakai.errors import ConflictError, NotFoundError, UnreachableError
 from siappakai.models import Alert, Delivery, Setting, db
 from siappakai.models.transactions import transaction
-from siappakai.services import alerts, audit, channels, demo, rounds, settings
+from siappakai.services import alerts, audit, channels, demo, enrolment, rounds, settings
 from siappakai.services.channels import Wishes
 from tests.factories import BY, make_run, make_server, make_site, make_user
 
@@ -174,6 +174,27 @@ def test_a_certificate_shared_by_sites_is_one_alert_that_gets_worse():
         assert alert.severity is severity
     assert alert.count == 3
     assert "WIB" in alerts.indonesian_story(alert).meaning
+
+
+def test_a_certificate_that_is_gone_is_told_and_ends_no_alert():
+    site = make_site(
+        state=SiteState.ACTIVE,
+        certificate="/etc/ssl/desa.pem",
+        certificate_expires_at=NOW + timedelta(days=2),
+    )
+    facts = {"disk_bytes": 100 * GIB, "disk_free_bytes": 90 * GIB}
+    assert [one.kind for one in review()] == [AlertKind.CERTIFICATE_EXPIRING]
+    with transaction():
+        enrolment.keep_facts(site.server, {**facts, "certificates": {"/etc/ssl/desa.pem": ""}})
+    found = {one.kind: one.severity for one in review()}
+    assert found == {
+        AlertKind.CERTIFICATE_EXPIRING: Severity.CRITICAL,
+        AlertKind.CERTIFICATE_MISSING: Severity.CRITICAL,
+    }
+    later = (NOW + timedelta(days=90)).isoformat()
+    with transaction():
+        enrolment.keep_facts(site.server, {**facts, "certificates": {"/etc/ssl/desa.pem": later}})
+    assert review() == []
 
 
 def test_a_clock_that_stopped_while_somebody_looked():

@@ -3,14 +3,17 @@
 import fcntl
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
+from werkzeug.middleware.proxy_fix import ProxyFix
+from werkzeug.test import EnvironBuilder
 
 from siappakai.config import Settings
 from siappakai.errors import ConflictError, InvalidInputError, RefusedError, SiapPakaiError
 from siappakai.gateways.systemd import Systemd
-from siappakai.services import service
+from siappakai.services import readiness, service
 
 ROOT = Path(__file__).parents[3]
 PROGRAM = Path("/opt/siappakai/programs/one")
@@ -32,6 +35,7 @@ def test_without_a_certificate_it_stays_on_loopback():
     told = _told()
 
     assert told["service_listen"] == "127.0.0.1:8080"
+    assert _told(host="::1")["service_listen"] == "[::1]:8080"
     assert told["service_certificate"] == ""
     assert told["service_hosts"] == ["127.0.0.1", "localhost"]
     assert told["service_settings"] == ["SIAPPAKAI_TRUSTED_PROXIES=1"]
@@ -48,6 +52,21 @@ def test_a_proxy_before_nginx_is_counted_too():
     assert _told(trusted_proxies=2)["service_settings"] == ["SIAPPAKAI_TRUSTED_PROXIES=2"]
 
 
+@pytest.mark.parametrize("proxies", [0, 1, 2])
+def test_a_panel_behind_proxies_is_asked_as_they_would(proxies: int):
+    settings = Settings(trusted_proxies=proxies)
+    seen: list[str] = []
+
+    def app(environ: dict[str, Any], _start: object) -> list[bytes]:
+        seen.append(environ["REMOTE_ADDR"])
+        return []
+
+    believing = ProxyFix(app, x_for=max(1, proxies))
+    environ = EnvironBuilder(headers=readiness.headers_for(settings)).get_environ()
+    believing({**environ, "REMOTE_ADDR": ""}, lambda *_: lambda _: None)
+    assert seen == ["127.0.0.0"]
+
+
 @pytest.mark.parametrize(
     ("changes", "field"),
     [
@@ -56,6 +75,8 @@ def test_a_proxy_before_nginx_is_counted_too():
         ({**PAIR, "certificate": "/etc/ssl/a;b.pem"}, "certificate"),
         (PAIR, "allowed_hosts"),
         ({"allowed_hosts": []}, "allowed_hosts"),
+        ({"host": "192.0.2.7"}, "host"),
+        ({"host": "panel.example"}, "host"),
         ({"allowed_hosts": ["panel.example; return 200"]}, "allowed_hosts"),
         ({"allowed_hosts": ["panel.example\n"]}, "allowed_hosts"),
     ],

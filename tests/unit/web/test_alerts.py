@@ -56,7 +56,12 @@ def fresh() -> None:
 
 
 def fields(**changes: str) -> dict[str, str]:
-    given = {"name": "Jaga", "kind": "apprise", "address": ADDRESS, "least_severity": "critical"}
+    given = {
+        "name": "Jaga",
+        "kind": "apprise",
+        "secret_address": ADDRESS,
+        "least_severity": "critical",
+    }
     return {**given, "quiet_from": "", "quiet_until": "", **changes}
 
 
@@ -142,12 +147,12 @@ def test_a_channel_is_added_and_its_address_never_shown_again(admin: FlaskClient
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
-        ({"address": "syslog://x"}, "tidak diizinkan"),
-        ({"address": "file:///etc/shadow"}, "tidak diizinkan"),
-        ({"address": "json://"}, "tidak dapat dibaca"),
-        ({"address": ""}, "Isi alamat"),
-        ({"kind": "webhook", "address": "ftp://a.example"}, "webhook tidak sah"),
-        ({"kind": "webhook", "address": "https://u:p@a.example"}, "webhook tidak sah"),
+        ({"secret_address": "syslog://x"}, "tidak diizinkan"),
+        ({"secret_address": "file:///etc/shadow"}, "tidak diizinkan"),
+        ({"secret_address": "json://"}, "tidak dapat dibaca"),
+        ({"secret_address": ""}, "Isi alamat"),
+        ({"kind": "webhook", "secret_address": "ftp://a.example"}, "webhook tidak sah"),
+        ({"kind": "webhook", "secret_address": "https://u:p@a.example"}, "webhook tidak sah"),
         ({"quiet_from": "22:00"}, "belum lengkap"),
         ({"quiet_from": "25:00", "quiet_until": "06:00"}, "tidak sah"),
         ({"name": "Tim TI"}, "sudah dipakai"),
@@ -165,7 +170,7 @@ def test_a_bad_channel_is_refused_and_its_address_not_echoed(
 
 
 def test_a_webhook_shows_its_secret_once(admin: FlaskClient):
-    data = fields(kind="webhook", address="https://jaga.example/pesan")
+    data = fields(kind="webhook", secret_address="https://jaga.example/pesan")
     page = admin.post("/channels/new", data=data).text
     secret = page.split('class="secret">')[1].split("<")[0].strip()
     assert len(secret) > 40
@@ -183,12 +188,12 @@ def test_only_a_webhook_has_a_secret(admin: FlaskClient, channel: Channel):
 
 def test_a_channel_is_changed_without_its_address(admin: FlaskClient, channel: Channel):
     before = channel.address_sealed
-    data = fields(address="", quiet_from="21.30", quiet_until="05:00")
+    data = fields(secret_address="", quiet_from="21.30", quiet_until="05:00")
     admin.post(f"/channels/{channel.id}", data=data)
     fresh()
     assert (channel.name, channel.quiet_from, channel.critical_passes) == ("Jaga", "21:30", False)
     assert channel.address_sealed == before
-    admin.post(f"/channels/{channel.id}", data=fields(address="ntfys://topik-jaga"))
+    admin.post(f"/channels/{channel.id}", data=fields(secret_address="ntfys://topik-jaga"))
     fresh()
     assert channel.scheme == "ntfys"
     refused = admin.post(f"/channels/{channel.id}", data=fields(quiet_until="06:00"))

@@ -1,34 +1,58 @@
 """Dangerous routes ask again who is there, and the deed goes on where it was."""
 
+import importlib
+import pkgutil
 from datetime import timedelta
 
 import pyotp
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
+from wtforms import PasswordField
+from wtforms.fields.core import UnboundField
 
+from siappakai.domain.states import RunState
 from siappakai.models import LoginSession, Role, Run, User, db, utc_now
 from siappakai.services import login_throttle, sessions, totp
-from siappakai.web.confirmation import FRESH, does_ask_again
+from siappakai.web import forms
+from siappakai.web.confirmation import FRESH, UNSEEN, does_ask_again
+from siappakai.web.forms import PanelForm
 from siappakai.web.identity import COOKIE_KEY
-from tests.factories import PASSWORD, make_release, make_site, make_user
+from tests.factories import (
+    PASSWORD,
+    make_release,
+    make_run,
+    make_server,
+    make_site,
+    make_user,
+)
 
 # Secrets shown, sites removed, people managed, rules weakened. Ending sessions is not among
 # them: it only shuts out, and whoever does it in an emergency has no time.
 DANGEROUS = {
     "auth.password",
+    "backups.download",
     "backups.release",
     "channels.create",
     "channels.remove",
     "channels.renew_secret",
     "channels.set_enabled",
     "channels.show",
+    "consents.decide",
+    "consents.decide_for",
+    "consents.leave",
+    "consents.reveal_users",
+    "extracts.create",
+    "extracts.fetch",
     "recovery.make_kit",
     "restores.confirm",
     "restores.forget",
     "restores.undo",
+    "runs.retry",
     "schedules.create",
+    "schedules.pause",
     "schedules.remove",
+    "schedules.resume",
     "schedules.update",
     "servers.abandon",
     "servers.pin_host_key",
@@ -39,6 +63,7 @@ DANGEROUS = {
     "stores.add_bucket",
     "stores.add_folder",
     "stores.appoint_prover",
+    "stores.dismiss_prover",
     "stores.remove",
     "stores.set_append_only",
     "tokens.create",
@@ -77,11 +102,13 @@ def test_exactly_these_routes_ask(panel: Flask):
 
 def test_each_of_them_asks_and_does_nothing_meanwhile(panel: Flask, late: FlaskClient):
     site = make_site()
+    run = make_run("forget", [site], state=RunState.FAILED)
     db.session.commit()
     adapter = panel.url_map.bind("localhost")
     for rule in panel.url_map.iter_rules():
         if does_ask_again(panel, rule.endpoint):
-            ids = dict.fromkeys(rule.arguments, site.id) | {"verb": "enable", "state": "off"}
+            others = {"verb": "enable", "state": "off", "run_id": run.id}
+            ids = dict.fromkeys(rule.arguments, site.id) | others
             answer = late.post(adapter.build(rule.endpoint, ids, method="POST"))
             assert (answer.status_code, QUESTION in answer.text) == (403, True), rule
 
@@ -152,6 +179,40 @@ def test_an_answer_is_for_its_own_session(panel: Flask, late: FlaskClient):
 
     assert 'class="secret"' in late.post(url, data={"confirm_password": PASSWORD}).text
     assert QUESTION in other.post(url).text
+
+
+def test_what_is_repeated_is_as_dangerous_as_it_was(late: FlaskClient):
+    harmless = make_run("health", [make_site()], state=RunState.FAILED).id
+    harmful = make_run("withdraw", [make_server()], state=RunState.FAILED).id
+
+    assert QUESTION not in late.post(f"/runs/{harmless}/retry").text
+    assert QUESTION in late.post(f"/runs/{harmful}/retry").text
+    assert late.post("/runs/999999/retry").status_code == 404
+
+
+def test_what_was_typed_unseen_is_not_written_into_the_question(late: FlaskClient):
+    form = {"name": "Jaga", **dict.fromkeys(UNSEEN, "rahasia-tertanam")}
+    for url in ("/channels/new", "/password", "/stores/new-bucket"):
+        page = late.post(url, data=form)
+        assert (page.status_code, QUESTION in page.text) == (403, True), url
+        assert "rahasia-tertanam" not in page.text
+        assert 'name="name" value="Jaga"' in page.text
+
+
+def test_all_that_is_typed_unseen_is_known() -> None:
+    fields = {
+        (name, field.field_class)
+        for module in pkgutil.iter_modules(forms.__path__)
+        for form in vars(importlib.import_module(f"{forms.__name__}.{module.name}")).values()
+        if isinstance(form, type) and issubclass(form, PanelForm)
+        for name, field in vars(form).items()
+        if isinstance(field, UnboundField)
+    }
+    unseen = {name for name, kind in fields if kind is PasswordField}
+    seen = {name for name, kind in fields if kind is not PasswordField}
+
+    assert unseen == UNSEEN | {"confirm_password"}
+    assert not unseen & seen
 
 
 def test_what_is_carried_over_is_escaped(late: FlaskClient):
