@@ -1,6 +1,5 @@
 """What one store, folder, file or server refuses keeps nothing else from being carried."""
 
-from collections.abc import Iterator
 from datetime import timedelta
 
 import pytest
@@ -91,8 +90,8 @@ def test_pruning_by_others_goes_on_past_what_is_kept_back(carrier: Carrier, site
 
 
 @pytest.fixture
-def neighbour(site: Site) -> Iterator[Site]:
-    yield make_site(server=site.server, release=site.release)
+def neighbour(site: Site) -> Site:
+    return make_site(server=site.server, release=site.release)
 
 
 def test_one_folder_that_is_not_shown_hides_no_other(

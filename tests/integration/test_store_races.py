@@ -15,7 +15,7 @@ from siappakai.domain.stores import StoreKind
 from siappakai.errors import RefusedError
 from siappakai.models import Backup, BackupCopy, Store, db, utc_now
 from siappakai.models.transactions import transaction
-from siappakai.services import copies, stores
+from siappakai.services import audit, copies, stores
 from tests.databases import every_database
 from tests.factories import BY, make_site
 
@@ -57,16 +57,15 @@ def test_the_last_two_stores_are_not_removed_at_once(
     registry: Flask, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     two_stores(CopyState.STORED)
-    looked, real = threading.Barrier(2), stores._only_copies
+    looked, real = threading.Barrier(2), audit.record
 
-    def look_together(store: Store) -> int:
-        alone = real(store)
+    def record_together(*given: Any, **named: Any) -> None:
         # Who has looked waits for the other one, unless that one has to wait for this.
         with suppress(threading.BrokenBarrierError):
             looked.wait(0.5)
-        return alone
+        real(*given, **named)
 
-    monkeypatch.setattr(stores, "_only_copies", look_together)
+    monkeypatch.setattr(audit, "record", record_together)
     refused = both(registry, lambda name: stores.remove_store(name, by=BY))
     assert len(refused) == 1
     assert len(stores.list_stores()) == 1

@@ -47,7 +47,7 @@ def test_what_was_cut_off_has_pruned_some_sites_and_goes_on(
             make_backup(site, days=days, **PROVEN)
     monkeypatch.setattr(backup_pruning, "_SITES_AT_ONCE", 1)
     monkeypatch.setattr(backup_pruning, "_PAUSE_SECONDS", 0)
-    real, calls = backup_pruning._judged, list[int]()
+    real, calls = backup_pruning.judge, list[int]()
 
     def cut_off(*given: Any) -> Any:
         calls.append(1)
@@ -56,7 +56,7 @@ def test_what_was_cut_off_has_pruned_some_sites_and_goes_on(
         return real(*given)
 
     with monkeypatch.context() as patched:
-        patched.setattr(backup_pruning, "_judged", cut_off)
+        patched.setattr(backup_pruning, "judge", cut_off)
         with pytest.raises(KeyboardInterrupt):
             backup_pruning.prune(by=BY)
 

@@ -114,15 +114,20 @@ def test_what_a_killed_process_left_half_received_is_deleted_and_nothing_else(
 ) -> None:
     """The opened backup of a village is everything about its people, in clear."""
     top = _receive(village).folder.parent
-    ready, go_on = os.pipe(), os.pipe()
+    ready, plain = os.pipe(), os.pipe()
     child = os.fork()
     if child == 0:
-        with suppress(BaseException), incoming._arriving("5102012002") as fresh:
-            (fresh / "files").write_bytes(b"terang")
+        with os.fdopen(plain[0], "rb", buffering=0) as coming, suppress(BaseException):
             os.write(ready[1], b".")
-            os.read(go_on[0], 1)
+            incoming.receive_backup(
+                "5102012002", coming, backup_id=1, manifest_sha256="", by=factories.BY
+            )
         os._exit(0)
     assert os.read(ready[0], 1)
+    os.write(plain[1], b"terang")
+    until = time.monotonic() + 10
+    while time.monotonic() < until and not [*top.glob(".5102012002-*/files")]:
+        time.sleep(0.02)
     (half,) = top.glob(".5102012002-*")
     assert half.stat().st_mode & 0o777 == top.stat().st_mode & 0o777 == 0o700
     old = time.time() - 3600
@@ -134,6 +139,8 @@ def test_what_a_killed_process_left_half_received_is_deleted_and_nothing_else(
     incoming.forget_old()
     assert not half.exists()
     assert [path.name for path in top.iterdir()] == [village.code]
+    for descriptor in (*ready, *plain):
+        os.close(descriptor)
 
 
 def _wish() -> Wish:
@@ -160,7 +167,7 @@ def test_files_go_once_the_village_has_moved_in(village: Village) -> None:
     run = adoptions.request(village, _wish(), only_look=False, by=factories.BY)
     adoptions.clear_up(run.id)
     assert bundle.folder.exists()
-    run.state = RunState.SUCCEEDED
+    run.state = run.targets[0].state = RunState.SUCCEEDED
     db.session.commit()
     adoptions.clear_up(run.id)
     assert not bundle.folder.exists()
