@@ -49,20 +49,22 @@ class DumpSums:
     def tables(self) -> dict[str, TableSum]:
         """Return what was found, by table."""
         return {
-            name: {"rows": found.rows, "hash": f"{found.total:064x}"}
+            name: {"rows": found.rows, "hash": f"{found.total % _MODULUS:064x}"}
             for name, found in sorted(self._tables.items())
         }
 
     def _take(self, piece: bytes) -> None:
-        self._line += piece
-        if not piece.endswith(b"\n"):
-            return
-        line = bytes(self._line[:-1])
-        self._line.clear()
+        is_end = piece.endswith(b"\n")
+        if self._line or not is_end:
+            self._line += piece
+            if not is_end:
+                return
+            piece = bytes(self._line)
+            self._line.clear()
         if self._inserting is None:
-            self._begin(line)
+            self._begin(piece[:-1])
         else:
-            self._add(self._inserting, line)
+            self._add(self._inserting, piece)
 
     def _begin(self, line: bytes) -> None:
         if found := _TABLE.match(line):
@@ -71,11 +73,10 @@ class DumpSums:
             self._inserting = self._tables.setdefault(_name(found[1]), _Sum())
 
     def _add(self, table: _Sum, line: bytes) -> None:
-        """Add a row; its line ends with a comma, the last one with a semicolon."""
-        digest = hashlib.sha256(line[:-1]).digest()
+        """Add a row; its line ends with a comma, the last one of a table with a semicolon."""
         table.rows += 1
-        table.total = (table.total + int.from_bytes(digest)) % _MODULUS
-        if line.endswith(b";"):
+        table.total += int.from_bytes(hashlib.sha256(line[:-2]).digest())
+        if line.endswith(b";\n"):
             self._inserting = None
 
 

@@ -12,7 +12,7 @@ from siappakai.cli.asking import typed_count
 from siappakai.cli.context import actor
 from siappakai.cli.following import EXIT_CODES, follow_option, follow_run
 from siappakai.cli.output import Column, Ended, Listing, note
-from siappakai.cli.restores import backup
+from siappakai.cli.restores import backup as backup  # noqa: PLC0414 - given on, with its commands
 from siappakai.cli.selection import selection_options, sites_selected
 from siappakai.domain.codes import dotted
 from siappakai.models import Run, Site, Target, db

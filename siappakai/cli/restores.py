@@ -8,7 +8,7 @@ from typing import Annotated, Any, TextIO
 import click
 
 from siappakai.cli.asking import agree, yes_option
-from siappakai.cli.backups import backup
+from siappakai.cli.backups import backup as backup  # noqa: PLC0414 - given on, with its commands
 from siappakai.cli.context import actor
 from siappakai.cli.following import EXIT_CODES, RunRecord, follow_option, follow_run, requested
 from siappakai.cli.output import Column, Ended, Listing

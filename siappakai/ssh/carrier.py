@@ -90,8 +90,8 @@ def _connected(login: Login, timeout: float, folder: Path) -> paramiko.SFTPClien
     with theirs:
         process = subprocess.Popen(  # noqa: S603 - the system's own ssh, an argv list
             _argv(login, timeout, folder),
-            stdin=theirs,
-            stdout=theirs,
+            stdin=theirs.fileno(),
+            stdout=theirs.fileno(),
             stderr=subprocess.PIPE,
             env=_ENVIRONMENT,
         )

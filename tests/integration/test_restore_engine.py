@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from siappakai.domain.codes import dotted
 from siappakai.domain.states import RunState, SiteState
 from siappakai.models import Run, Site, db, utc_now
 from siappakai.services import backup_keys, backups, incoming, restorations, restores
@@ -109,6 +110,24 @@ def test_a_village_is_looked_at_restored_undone_and_let_go(restored: Restored) -
     assert engine.settle(run).state is RunState.SUCCEEDED, engine.told(run)
     assert restored.site.kept == {}
     assert restored.traces() == []
+
+
+def test_many_are_restored_by_one_command_and_one_that_cannot_be_stops_none(
+    restored: Restored,
+) -> None:
+    engine = restored.engine
+    planned = factories.make_site(server=engine.server)
+    codes = [dotted(restored.code), dotted(planned.village.code)]
+    known = ("--count", "2", "--key-file", str(restored.key), "--follow")
+    exit_code, told = _call("backup", "restore-many", *codes, *known)
+    assert exit_code != 0, "one of them failed"
+    assert {one["code"]: one["state"] for one in told["items"]} == {
+        codes[0]: "succeeded",
+        codes[1]: "failed",
+    }, _told(told)
+    assert restored.name() == restored.site.village.name
+    assert engine.answers(restored.site)
+    assert list(Path(engine.fleet.layout.scratch).iterdir()) == [], "nothing opened is left there"
 
 
 def test_a_restore_whose_worker_is_killed_leaves_the_village_as_it_was(restored: Restored) -> None:
