@@ -100,6 +100,19 @@ COMMANDS = {
     "villages.rename": "village update",
     "villages.set_certificate": "site certificate",
 }
+# The command for each thing a program may do by the API.
+OF_THE_API = {
+    "api.apply_import": "village import",
+    "api.cancel_run": "run cancel",
+    "api.check_server": "server probe",
+    "api.check_sites": "site health",
+    "api.install_sites": "site install",
+    "api.preview_import": "village import",
+    "api.register_village": "village add",
+    "api.remove_sites": "site remove",
+    "api.retry_run": "run retry",
+    "api.update_village": "village update",
+}
 # A browser's own: who sits before it, what it remembers, pages that lead to others.
 OF_A_BROWSER = {
     *("auth.code", "auth.login", "auth.logout", "auth.password", "preferences.save"),
@@ -109,6 +122,7 @@ OF_A_BROWSER = {
 }
 # Verbs that make no sense on a page: the machine itself, and what pages do in passing.
 OF_A_TERMINAL = {
+    "backup restore-many",
     "backup make-key",
     "channel disable",
     "demo remove",
@@ -184,6 +198,17 @@ def test_whatever_a_page_does_a_command_does(registry: Flask) -> None:
     }
     assert posting == {*COMMANDS, *OF_A_BROWSER}
     assert set(COMMANDS.values()) <= dict(_commands(main)).keys()
+
+
+def test_the_api_does_nothing_that_no_command_does(registry: Flask) -> None:
+    panel = create_app(registry.extensions["siappakai.settings"])
+    changing = {
+        rule.endpoint
+        for rule in panel.url_map.iter_rules()
+        if is_api_endpoint(rule.endpoint) and (rule.methods or set()) - {"GET", "HEAD", "OPTIONS"}
+    }
+    assert changing == set(OF_THE_API)
+    assert set(OF_THE_API.values()) <= dict(_commands(main)).keys()
 
 
 def test_whatever_a_command_changes_a_page_changes() -> None:
