@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .driver import Link
     from .relations import Scope
+    from .schemas import Column
 
 Figures = dict[str, int]
 
@@ -30,7 +32,7 @@ STATISTICS_OF = frozenset(
     }
 )
 # Stands between what is fetched as one text.
-_BETWEEN = "\x1f"
+BETWEEN = "\x1f"
 CATEGORIES = (
     "agama_id",
     "akta_lahir",
@@ -95,11 +97,12 @@ class _People:
     niks: Counter[str] = field(default_factory=Counter)
 
 
-def _category(scope: Scope, name: str) -> str:
+def category(columns: Mapping[str, Column], name: str, alias: str = "t") -> str:
+    """Return what a resident counts under in a category."""
     if name in _WHETHER:
-        return f"NULLIF(t.{name}, '') IS NOT NULL"
-    is_text = re.search("char|text", scope.tables["tweb_penduduk"].columns[name].type)
-    return f"REPLACE(t.{name}, '{_BETWEEN}', '')" if is_text else f"t.{name}"
+        return f"NULLIF({alias}.{name}, '') IS NOT NULL"
+    is_text = re.search("char|text", columns[name].type)
+    return f"REPLACE({alias}.{name}, '{BETWEEN}', '')" if is_text else f"{alias}.{name}"
 
 
 def _residents(link: Link, scope: Scope, day: str, found: Counter[str]) -> _People:
@@ -107,23 +110,24 @@ def _residents(link: Link, scope: Scope, day: str, found: Counter[str]) -> _Peop
     has, people = scope.tables["tweb_penduduk"].columns, _People()
     columns = [name for name in CATEGORIES if name in has]
     fields = [
-        *(_category(scope, name) for name in ("sex", "status_dasar", "kk_level", "rtm_level")),
+        *(category(has, name) for name in ("sex", "status_dasar", "kk_level", "rtm_level")),
         f"TIMESTAMPDIFF(YEAR, t.tanggallahir, '{day}')",
-        *(_category(scope, name) for name in columns),
+        *(category(has, name) for name in columns),
     ]
     # As one text: thirty fields of each resident would take longer to fetch than to count.
     told = ", ".join(f"COALESCE({one}, 'None')" for one in fields)
-    asked = f"t.id, COALESCE(t.nik, ''), CONCAT_WS('{_BETWEEN}', {told})"
+    asked = f"t.id, COALESCE(t.nik, ''), CONCAT_WS('{BETWEEN}', {told})"
     events = _last_events(link, scope)
     for one, nik, text in _rows(link, scope, "tweb_penduduk", asked):
-        sex, status, kk_level, rtm_level, age, *values = str(text).split(_BETWEEN)
+        sex, status, kk_level, rtm_level, age, *values = str(text).split(BETWEEN)
         event = events.get(int(one), "None")
         found[f"peristiwa/{event}"] += 1
         found[f"status_dasar/{status}"] += 1
         if status != _ALIVE:
             continue
         people.alive.add(int(one))
-        people.niks[_joined(nik)] += 1
+        if nik:
+            people.niks[_joined(nik)] += 1
         if event in _NOT_HERE:
             continue
         people.here[int(one)] = (kk_level, rtm_level)
@@ -145,13 +149,13 @@ def _aid(link: Link, scope: Scope, shift: int, people: _People, found: Counter[s
     families = Counter(
         _joined(number)
         for number, head in _rows(link, scope, "tweb_keluarga", "t.no_kk, t.nik_kepala")
-        if head in people.alive and number is not None
+        if head in people.alive and number
     )
     takers = {1: people.niks, 2: families}
     aims = dict(_rows(link, scope, "program", "t.id, t.sasaran"))
     for program, taker in _rows(link, scope, "program_peserta", "t.program_id, t.peserta"):
         aim = aims.get(program)
-        if aim in takers and taker is not None:
+        if aim in takers and taker:
             found[f"bantuan/{aim}/{program - shift}"] += takers[aim][_joined(taker)]
     found["program"] = len(aims)
 

@@ -35,7 +35,7 @@ _SETTINGS = "config"
 _CACHE = "cache"
 # Of mariadb-dump for its own client: others stumble over it.
 _FOR_CLIENT = b"/*M!999999\\-"
-_DATABASE_PHP = """<?php
+DATABASE_PHP = """<?php
 // Isi dengan basis data di hosting yang baru.
 $db['default']['hostname'] = 'localhost';
 $db['default']['username'] = 'ISI_PENGGUNA';
@@ -79,7 +79,7 @@ def hand_out(layout: LayoutVars, site: SiteVars, target: Path, owner: int, steps
             note = site_tree.read_note(site["folder"])
             state = mariadb.state_of(admin, site["database"], site["slug"])
             if mariadb.believed(state, note) is not State.COMPLETE or note.get("removing"):
-                raise _not_whole(site, "it is not installed")
+                raise _not_whole(site["slug"], "it is not installed")
         target.parent.mkdir(mode=0o711, exist_ok=True)
         partial = target.with_suffix(".partial")
         try:
@@ -95,23 +95,24 @@ def hand_out(layout: LayoutVars, site: SiteVars, target: Path, owner: int, steps
 
 def _fill(archive: zipfile.ZipFile, layout: LayoutVars, site: SiteVars, steps: Steps) -> None:
     archive.writestr(README, _readme(site))
-    archive.writestr(f"desa/{_SETTINGS}/database.php", _DATABASE_PHP)
+    archive.writestr(f"desa/{_SETTINGS}/database.php", DATABASE_PHP)
     with (
         steps.step("dump"),
-        _member(archive, DUMP) as member,
-        gzip.open(member, "wb", compresslevel=6) as packed,
+        member(archive, DUMP) as dump,
+        gzip.open(dump, "wb", compresslevel=6) as packed,
     ):
-        _dump(layout["db_socket"], site, packed)
+        write_dump(layout["db_socket"], site["database"], packed)
     with steps.step("pack") as step:
         count = 0
         for path, content in _files(f"{site['folder']}/desa"):
-            with content, _member(archive, f"desa/{path}") as member:
-                shutil.copyfileobj(content, member, _PIECE)
+            with content, member(archive, f"desa/{path}") as packed_file:
+                shutil.copyfileobj(content, packed_file, _PIECE)
             count += 1
         step.detail = f"{count} files"
 
 
-def _member(archive: zipfile.ZipFile, name: str) -> IO[bytes]:
+def member(archive: zipfile.ZipFile, name: str) -> IO[bytes]:
+    """Open a new member of an archive; what no packing makes smaller is not packed."""
     info = zipfile.ZipInfo(name, dt.datetime.now(dt.UTC).timetuple()[:6])
     is_packed = PurePosixPath(name).suffix.lower() in _PACKED
     info.compress_type = zipfile.ZIP_STORED if is_packed else zipfile.ZIP_DEFLATED
@@ -119,12 +120,13 @@ def _member(archive: zipfile.ZipFile, name: str) -> IO[bytes]:
     return archive.open(info, "w", force_zip64=True)
 
 
-def _dump(socket: str, site: SiteVars, target: IO[bytes] | gzip.GzipFile) -> None:
+def write_dump(socket: str, database: str, target: IO[bytes] | gzip.GzipFile) -> None:
+    """Write a dump of a database that any client takes; raises Refusal `not_whole`."""
     tail = b""
     with (
-        reader(socket, site["database"], "ekspor") as one,
+        reader(socket, database, "ekspor") as one,
         subprocess.Popen(  # noqa: S603 - fixed programs, no shell
-            mariadb.backup_command(socket, site["database"], one.user),
+            mariadb.backup_command(socket, database, one.user),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             env=one.environment,
@@ -139,7 +141,7 @@ def _dump(socket: str, site: SiteVars, target: IO[bytes] | gzip.GzipFile) -> Non
     if dump.returncode:
         raise subprocess.CalledProcessError(dump.returncode, dump.args)
     if b"-- Dump completed" not in tail:
-        raise _not_whole(site, "its dump has no end")
+        raise _not_whole(database, "its dump has no end")
 
 
 def _files(root: str) -> Iterator[tuple[str, IO[bytes]]]:
@@ -180,10 +182,10 @@ def _readme(site: SiteVars) -> str:
     )
 
 
-def _not_whole(site: SiteVars, reason: str) -> Refusal:
+def _not_whole(name: str, reason: str) -> Refusal:
     return Refusal(
         "not_whole",
-        f"{site['slug']} cannot be handed out: {reason}. Check the site, then run this again.",
-        slug=site["slug"],
+        f"{name} cannot be handed out: {reason}. Check the site, then run this again.",
+        slug=name,
         reason=reason,
     )

@@ -144,7 +144,7 @@ def _replace(link: Link, order: Order, proof: Reconciliation, staging: str) -> i
         refuse(identity_differences(link, order.schema, manifest.becomes, told))
         refuse(proof.differences())
         prints = _prints(proof, manifest)
-        book.note(_entry(entry, order, manifest), prints, is_whole=manifest.is_whole)
+        book.note(_entry(entry, order, proof), prints, is_whole=manifest.is_whole)
         link.commit()
     except BaseException:
         link.rollback()
@@ -208,14 +208,16 @@ def fill(link: Link, proof: Reconciliation, staging: str) -> int:
     return rows
 
 
-def _entry(entry: Entry, order: Order, manifest: Manifest) -> Entry:
+def _entry(entry: Entry, order: Order, proof: Reconciliation) -> Entry:
+    manifest = proof.manifest
     return Entry(
         **{
             **asdict(entry),
             "shift": manifest.shift,
             "slots": manifest.slots,
             "stamp": manifest.stamp,
-            "statistics": manifest.statistics,
+            # What the gabungan shows, which of a masked village is not what the village shows.
+            "statistics": proof.shown if proof.shows_anew else entry.statistics,
             "shares": dict(order.shares),
         }
     )

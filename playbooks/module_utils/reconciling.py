@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from . import figures, resolving
@@ -53,6 +54,17 @@ class Reconciliation:
     consent: Consent
     staged: Mapping[str, Print]
     staging: str
+
+    @property
+    def shows_anew(self) -> bool:
+        """Whether OpenKab may show something else of the village now."""
+        return bool(figures.STATISTICS_OF & set(self.manifest.sent))
+
+    @cached_property
+    def shown(self) -> figures.Figures:
+        """What OpenKab shows of the village now."""
+        day = self.manifest.day
+        return figures.statistics(self.link, self.scope, day, shift=self.scope.low)
 
     def differences(self) -> list[Difference]:
         """Return everything that is not as it should be; empty when the merge is right."""
@@ -197,11 +209,9 @@ class Reconciliation:
 
     def _statistics(self) -> list[Difference]:
         """Compare what OpenKab will show with what the village shows."""
-        if not figures.STATISTICS_OF & set(self.manifest.sent):
+        if not self.shows_anew:
             return []
-        day = self.manifest.day
-        merged = figures.statistics(self.link, self.scope, day, shift=self.scope.low)
-        expected = self.manifest.statistics
+        merged, expected = self.shown, self.manifest.statistics
         return [
             Difference("statistik", name, expected.get(name, 0), merged.get(name, 0))
             for name in sorted(expected.keys() | merged.keys(), key=lambda one: ("/" in one, one))

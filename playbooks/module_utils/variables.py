@@ -131,6 +131,14 @@ class MergeVars(TypedDict):
     identity: IdentityVars
 
 
+class ExtractSecrets(TypedDict):
+    """What a village that is taken out of a gabungan gets anew."""
+
+    app_key: str
+    password: str
+    password_hash: str
+
+
 # Masked wherever they would be shown; a user name is no secret, and masking "admin" would
 # blacken half of every message.
 _SECRET = frozenset({"db_password", "app_key", "admin_password_hash", "database"})

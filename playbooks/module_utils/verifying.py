@@ -11,6 +11,7 @@ from .fingerprints import fingerprint
 from .references import ReferenceMap
 from .relations import Scope
 from .schemas import Table, quoted
+from .sums import compare_sums
 
 if TYPE_CHECKING:
     from .driver import Link
@@ -47,7 +48,8 @@ def _compare(
     book = Book(link, schema)
     known = {name: one for name, one in tables.items() if references.is_village_table(one)}
     villages: dict[str, Any] = {}
-    for entry in book.entries():
+    entries = book.entries()
+    for entry in entries:
         scope = Scope(schema, entry["config_id"], known, references)
         prints = book.fingerprints(entry["config_id"])
         villages[entry["code"]] = {
@@ -56,7 +58,11 @@ def _compare(
             "residents": entry["statistics"].get("penduduk", 0),
             "differs": [name for name, told in prints.items() if _now(link, scope, name) != told],
         }
-    return {"villages": villages, "shared": [_common(link, schema, *rule) for rule in _SHARED]}
+    return {
+        "villages": villages,
+        "shared": [_common(link, schema, *rule) for rule in _SHARED],
+        "sums": compare_sums(link, schema, tables, entries),
+    }
 
 
 def _now(link: Link, scope: Scope, table: str) -> tuple[int, str] | None:

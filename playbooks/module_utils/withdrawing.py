@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
+from . import figures
 from .book import Book, Entry
 from .consents import Consent
 from .gabungan import AGE_CLASSES, FIRST
@@ -110,7 +112,10 @@ def narrow(link: Link, leaving: Leaving, shares: Mapping[str, str]) -> int:
         if entry is None:
             return 0
         rows = _delete(link, _scope(leaving, entry, gone), entry)
-        after = replace(entry, stamp="", shares=dict(shares))
+        left = _scope(leaving, entry, _all(leaving))
+        day = dt.datetime.now(dt.UTC).date().isoformat()
+        shown = figures.statistics(link, left, day, shift=entry.shift)
+        after = replace(entry, stamp="", shares=dict(shares), statistics=shown)
         book.note(after, dict.fromkeys(gone, _EMPTY), is_whole=False)
     drop(link, staging_name(leaving.schema, entry.config_id))
     return rows

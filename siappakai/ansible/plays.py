@@ -147,6 +147,7 @@ CATALOGUE: dict[str, Play] = {
             leaves_sites=True,
             is_urgent=True,
         ),
+        Play("extract", "servers", "Ambil desa dari gabungan", leaves_sites=True),
         Play("health", "sites", "Periksa kesehatan situs", is_judged=True),
         Play("remove", "sites", "Hapus situs desa"),
     )

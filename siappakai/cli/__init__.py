@@ -11,11 +11,11 @@ from siappakai.cli.command import Root
 _PLACES = {
     "alert": "siappakai.cli.alerts:alert",
     "audit": "siappakai.cli.audit:audit",
-    "backup": "siappakai.cli.mass_restores:backup",
+    "backup": "siappakai.cli.backup_exports:backup",
     "channel": "siappakai.cli.channels:channel",
     "demo": "siappakai.cli.demo:demo",
     "doctor": "siappakai.cli.health:doctor",
-    "gabungan": "siappakai.cli.gabungan:gabungan",
+    "gabungan": "siappakai.cli.extracts:gabungan",
     "kit": "siappakai.cli.recovery:kit",
     "recover": "siappakai.cli.recovery:recover",
     "regency": "siappakai.cli.places:regency",

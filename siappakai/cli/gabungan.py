@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Any
 
 import click
 
@@ -68,6 +68,14 @@ class GabunganRecord:
     ]
     shared: Annotated[
         dict[str, int], Column("Ganda", "how many numbers several villages have in common")
+    ]
+    sums_differ: Annotated[
+        list[str],
+        Column("Jumlah berbeda", "figures that are not the sum of the villages': sum, regency"),
+    ]
+    counted_twice: Annotated[
+        list[str],
+        Column("Terhitung ganda", "aid that OpenKab counts in two villages: of its own, counted"),
     ]
     villages: Annotated[list[MemberRecord], Column("Desa", "the villages in it")]
 
@@ -226,8 +234,15 @@ def _record(found: Gabungan, members: Sequence[Member]) -> GabunganRecord:
         verified_at=found.verified_at,
         differs={code: told["differs"] for code, told in seen.items() if told["differs"]},
         shared={told["of"]: told["count"] for told in found.verified.get("shared", [])},
+        sums_differ=_triples(found.verified, "differs"),
+        counted_twice=_triples(found.verified, "explained"),
         villages=[_member(one, known) for one in members],
     )
+
+
+def _triples(verified: Mapping[str, Any], kind: str) -> list[str]:
+    found = verified.get("sums", {}).get(kind, [])
+    return [f"{name}: {first}, {second}" for name, first, second in found]
 
 
 def _member(one: Member, known: Mapping[int | None, Consent]) -> MemberRecord:

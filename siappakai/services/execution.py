@@ -25,6 +25,7 @@ from siappakai.services import (
     backup_runs,
     couriers,
     exports,
+    extracts,
     firing,
     incoming,
     leases,
@@ -123,7 +124,7 @@ def _play(tenure: Tenure) -> None:
     entry = CATALOGUE[run.play]
     recorder = Recorder(run, tenure)
     couriers.prepare(run, tenure)
-    tellers = (adoptions, backup_runs, exports, merge_vars, restore_runs)
+    tellers = (adoptions, backup_runs, exports, extracts, merge_vars, restore_runs)
     known = {name: value for one in tellers for name, value in one.play_vars(run).items()}
     _run_playbook(run, entry, recorder, list(run.targets), known)
     recorder.finish()

@@ -16,6 +16,7 @@ from siappakai.services import audit, runs
 from siappakai.wording import say
 
 EXPORT: Final = "export"
+EXTRACT: Final = "extract"
 KEPT_DAYS: Final = 1
 
 
@@ -33,20 +34,26 @@ def request(site: Site, *, by: str) -> Run:
 
 def play_vars(run: Run) -> dict[str, Any]:
     """Return what a playbook is told of where the archive goes; nothing for other plays."""
-    if run.play != EXPORT:
+    if run.play not in {EXPORT, EXTRACT}:
         return {}
     path = _path(run.id)
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     return {"outgoing": str(path)}
 
 
-def deliver(run: Run, site: Site, target: IO[bytes], *, by: str) -> int:
+def is_waiting(run: Run) -> bool:
+    """Tell whether the archive a run brought lies on this machine, and nobody has come for it."""
+    return run.state is RunState.SUCCEEDED and _path(run.id).is_file()
+
+
+def deliver(run: Run, subject: str, target: IO[bytes], *, by: str) -> int:
     """Write the archive a run brought into a file, and keep no copy; return its size.
 
-    Raises RefusedError when it is not on this machine.
+    `subject` is the code of the village whose it is. Raises RefusedError when it is not on this
+    machine.
     """
     path = _path(run.id)
-    if run.state is not RunState.SUCCEEDED or not path.is_file():
+    if not is_waiting(run):
         raise RefusedError(
             say("Arsip desa dari pekerjaan %(run)s tidak ada di mesin ini.", run=run.id),
             say("Minta lagi; pekerjanya harus berjalan di mesin ini."),
@@ -57,7 +64,8 @@ def deliver(run: Run, site: Site, target: IO[bytes], *, by: str) -> int:
     path.unlink()
     with transaction():
         detail = {"run": run.id, "size": size}
-        audit.record("village.export", site.village.code, by=by, detail=detail)
+        action = "village.export" if run.play == EXPORT else "gabungan.hand_out"
+        audit.record(action, subject, by=by, detail=detail)
     return size
 
 

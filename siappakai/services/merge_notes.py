@@ -9,15 +9,18 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from siappakai.models import Gabungan, Member, Run, Site, Village, utc_now
-from siappakai.services import merges, narrowing, slots
+from siappakai.services import exports, merges, narrowing, slots
 from siappakai.wording import say
 
 _MOST_SLOTS: Final = 50
 
 
 def note(session: Session, run_id: int, told: Mapping[str, Any]) -> None:
-    """Keep what is told of the gabungan: made, merged by site, proven, left by code."""
+    """Keep what is told of the gabungan: made, merged by site, proven, left by code, taken out."""
     run = session.get_one(Run, run_id)
+    if run.play == exports.EXTRACT:
+        run.targets[0].result = dict(told)
+        return
     gabungan = session.scalars(select(Gabungan).limit(1)).one()
     _NOTES[run.play](session, run, gabungan, told)
 

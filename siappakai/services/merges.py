@@ -31,9 +31,19 @@ ON_SERVER: Final = frozenset({CREATE, VERIFY, WITHDRAW, NARROW})
 _PASSWORD_LENGTH: Final = 40
 
 
+def find_gabungan() -> Gabungan | None:
+    """Return the regency's gabungan, if it has one."""
+    return db.session.scalar(select(Gabungan).limit(1))
+
+
+def is_at_work(gabungan: Gabungan) -> bool:
+    """Tell whether villages may be merged: it is whole, and not paused."""
+    return gabungan.made_at is not None and not gabungan.is_paused
+
+
 def get_gabungan() -> Gabungan:
     """Return the regency's gabungan; raises NotFoundError."""
-    found = db.session.scalar(select(Gabungan).limit(1))
+    found = find_gabungan()
     if found is None:
         raise NotFoundError(
             say("Gabungan belum ada."), say("Buat dahulu: siappakai gabungan init.")
@@ -63,7 +73,7 @@ def request_create(
                 say("Siapkan server itu dahulu."),
             )
         _refuse_unmapped(release)
-        found = session.scalar(select(Gabungan).limit(1))
+        found = find_gabungan()
         if found is None:
             found = _new(server, release)
             session.add(found)
@@ -77,13 +87,18 @@ def request_create(
         return runs.create_server_run(CREATE, server, by=by)
 
 
+def mapped_version() -> str:
+    """Return the release of which it is known what every column refers to."""
+    map_ = yaml.safe_load((share_folder("playbooks") / "references.yml").read_text())
+    return str(map_["release"])
+
+
 def _refuse_unmapped(release: Release) -> None:
     """Refuse a release of which nobody has said what its columns refer to."""
-    map_ = yaml.safe_load((share_folder("playbooks") / "references.yml").read_text())
-    if release.version != map_["release"]:
+    if release.version != mapped_version():
         raise RefusedError(
             say("Gabungan belum mengenal rilis %(version)s.", version=release.version),
-            say("Buat gabungan dengan rilis %(version)s.", version=map_["release"]),
+            say("Buat gabungan dengan rilis %(version)s.", version=mapped_version()),
         )
 
 
@@ -132,7 +147,7 @@ def request_merge(
     """
     with transaction() as session:
         gabungan = get_gabungan()
-        if gabungan.is_paused or gabungan.made_at is None:
+        if not is_at_work(gabungan):
             raise RefusedError(
                 say("Gabungan sedang dijeda atau belum selesai dibuat."),
                 say("Lihat: siappakai gabungan status."),

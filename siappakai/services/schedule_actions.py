@@ -11,7 +11,7 @@ from sqlalchemy import Select, select
 
 from siappakai.domain.states import UNBUILT, SiteState
 from siappakai.models import Run, Server, Site, Village, db
-from siappakai.services import backup_pruning, backups, pruning, servers, sites
+from siappakai.services import backup_pruning, backups, merges, pruning, servers, sites
 
 # What is asked for on one server, of one district there or of all (""), in the name given last.
 OnServer = Callable[[Server, str, str], list[Run]]
@@ -65,7 +65,7 @@ def _install_planned(server: Server, district: str, by: str) -> list[Run]:
 
 
 def _take_backups(server: Server, district: str, by: str) -> list[Run]:
-    query = _sites_on(server, district).where(Site.state.not_in(UNBUILT))
+    query = _sites_on(server, district).where(Site.state.not_in(UNBUILT), sites.is_real())
     built = [site.id for site in db.session.scalars(query)]
     return backups.request_take(site_ids=built, by=by) if built else []
 
@@ -77,6 +77,22 @@ def _prove_backups(server: Server, _district: str, by: str) -> list[Run]:
 def _prune_backups(by: str) -> bool:
     backup_pruning.prune(by=by)
     return True
+
+
+def _merge(server: Server, district: str, by: str) -> list[Run]:
+    """Merge what changed in the villages of the gabungan's own server."""
+    gabungan = merges.find_gabungan()
+    if gabungan is None or gabungan.server_id != server.id or not merges.is_at_work(gabungan):
+        return []
+    can = set(merges.merge_site_ids())
+    ids = [one.id for one in db.session.scalars(_sites_on(server, district)) if one.id in can]
+    return [merges.request_merge(site_ids=ids, whole=False, by=by)] if ids else []
+
+
+def _verify(server: Server, _district: str, by: str) -> list[Run]:
+    gabungan = merges.find_gabungan()
+    is_here = gabungan is not None and gabungan.server_id == server.id and gabungan.made_at
+    return [merges.request_verify(by=by)] if is_here else []
 
 
 def _prepare(server: Server, _district: str, by: str) -> list[Run]:
@@ -97,6 +113,8 @@ ACTIONS: Final = {
         Action("install", play="install", has_districts=True, on_server=_install_planned),
         Action("backup", play="backup", has_districts=True, on_server=_take_backups),
         Action("prove", play="prove", on_server=_prove_backups),
+        Action("merge", play="merge", has_districts=True, on_server=_merge),
+        Action("verify", play="verify", on_server=_verify),
         Action("prune_backups", at_once=_prune_backups),
         Action("prepare", play="server", on_server=_prepare),
         Action("prune", at_once=_prune),

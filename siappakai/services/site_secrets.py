@@ -29,15 +29,21 @@ def new_secrets() -> SealedSecrets:
     """Make the secrets of a new site."""
     ring = load_key_ring(current_settings().credentials_file)
     password = readable_password()
-    # Made once, not per run: bcrypt salts anew each time, and a second install of a finished
-    # site must find nothing to change. `$2y$` is the name PHP gives the same algorithm.
-    hashed = bcrypt.hashpw(password.encode(), bcrypt.gensalt(_HASH_ROUNDS)).decode()
     return SealedSecrets(
         db_password_sealed=new_db_password(),
         app_key_sealed=ring.seal(new_app_key()),
         admin_password_sealed=ring.seal(password),
-        admin_password_hash=hashed.replace("$2b$", "$2y$", 1),
+        # Made once, not per run: bcrypt salts anew each time, and a second install of a finished
+        # site must find nothing to change.
+        admin_password_hash=password_hash(password),
     )
+
+
+def password_hash(password: str) -> str:
+    """Return the hash that OpenSID keeps of a password."""
+    hashed = bcrypt.hashpw(password.encode(), bcrypt.gensalt(_HASH_ROUNDS)).decode()
+    # The name PHP gives the same algorithm.
+    return hashed.replace("$2b$", "$2y$", 1)
 
 
 def new_db_password() -> str:

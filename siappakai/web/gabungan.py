@@ -14,9 +14,12 @@ from siappakai.domain.consent import GROUPS, Share
 from siappakai.errors import NotFoundError
 from siappakai.models import Consent, Member, Role, Run
 from siappakai.services import consents, merges, narrowing
+from siappakai.web.forms.consents import SHARES
 from siappakai.web.identity import actor
 from siappakai.web.messages import explain
 from siappakai.web.security import requires
+
+blueprint = Blueprint("gabungan", __name__, url_prefix="/gabungan")
 
 _QUALITY: Final = {
     "duplicate": lazy_gettext("Baris kembar menurut kunci gabungan, tidak digabungkan: %(what)s"),
@@ -24,13 +27,6 @@ _QUALITY: Final = {
     "label": lazy_gettext("Ejaan rujukan kabupaten berbeda di desa: %(what)s"),
     "meaning": lazy_gettext("Arti rujukan kabupaten berbeda di desa: %(what)s"),
     "extra": lazy_gettext("Rujukan yang hanya ada di desa: %(what)s"),
-}
-blueprint = Blueprint("gabungan", __name__, url_prefix="/gabungan")
-
-_SHARES: Final = {
-    Share.FULL: lazy_gettext("penuh"),
-    Share.MASKED: lazy_gettext("disamarkan"),
-    Share.WITHHELD: lazy_gettext("tidak dibagikan"),
 }
 
 
@@ -49,6 +45,7 @@ def show() -> ResponseReturnValue:
         told={one.id: _told(one, known) for one in members},
         differs=_differs(gabungan.verified),
         shared=gabungan.verified.get("shared", []),
+        sums=gabungan.verified.get("sums"),
     )
 
 
@@ -97,7 +94,7 @@ def _told(member: Member, known: Mapping[int | None, Consent]) -> dict[str, Any]
         "failed": explain(member) if member.message or member.error else None,
         "unknown": sorted(name for name, counts in tables.items() if counts[2] == "unknown"),
         "shared_no_more": narrowing.too_much_of(member, known),
-        "shares": [(_SHARES[share], groups) for share, groups in kinds.items() if groups],
+        "shares": [(SHARES[share], groups) for share, groups in kinds.items() if groups],
     }
 
 

@@ -146,6 +146,12 @@ _PLAYS: Final = {
     "backup": _("Cadangkan situs desa"),
     "copy": _("Antar cadangan ke penyimpanan"),
     "prove": _("Buktikan cadangan"),
+    "gabungan": _("Buat gabungan"),
+    "merge": _("Gabungkan data desa"),
+    "verify": _("Buktikan gabungan"),
+    "withdraw": _("Keluarkan desa dari gabungan"),
+    "narrow": _("Hapus yang tidak lagi dibagikan"),
+    "extract": _("Ambil desa dari gabungan"),
     "health": _("Periksa kesehatan situs"),
     "remove": _("Hapus situs desa"),
 }

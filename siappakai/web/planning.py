@@ -23,6 +23,8 @@ ACTION_TITLES: Final = {
     "prune": _("Rapikan catatan lama di registri"),
     "backup": _("Cadangkan situs"),
     "prove": _("Buktikan cadangan terbaru"),
+    "merge": _("Gabungkan desa yang berubah"),
+    "verify": _("Buktikan gabungan"),
     "prune_backups": _("Pangkas cadangan lama"),
 }
 WEEKDAY_NAMES: Final = {

@@ -5,8 +5,9 @@ from typing import Any
 
 import pytest
 
-from playbooks.module_utils import merging, withdrawing
+from playbooks.module_utils import merging, verifying, withdrawing
 from playbooks.module_utils.book import Book, Entry
+from playbooks.module_utils.manifests import SLOT_SIZE
 from playbooks.module_utils.outcome import Refusal
 from playbooks.module_utils.relations import Scope
 from tests.gabungans import Merger
@@ -145,3 +146,45 @@ def test_shared_no_more_is_gone_with_the_next_merge(merger: Merger, village: Vil
             village.number,
         )
         assert rows == [(0,)], table
+
+
+def test_the_regency_shows_the_sum_of_its_villages_and_says_who_is_counted_twice(
+    merger: Merger, village: Village
+) -> None:
+    """Masked, narrowed and whole villages of the tests before among them."""
+    sent(merger, village)
+    other = merger.village(residents=16, others=2)
+    sent(merger, other, kependudukan="masked")
+    narrowed = merger.village(residents=16, others=2)
+    sent(merger, narrowed)
+    with merging.writer(merger.socket) as link:
+        withdrawing.narrow(link, merger.leaving(narrowed), merger.shares(kependudukan="withheld"))
+    assert sums(merger)["differs"] == []
+    assert sums(merger)["explained"] == []
+    twin = merger.village(residents=16, others=2)
+    (taker,) = merger.query(
+        f"SELECT s.peserta FROM t_v{village.number}.program_peserta s JOIN"
+        f" t_v{village.number}.tweb_penduduk p ON p.nik = s.peserta"
+        " WHERE s.program_id = 1 AND p.status_dasar = 1 LIMIT 1"
+    )
+    merger.query(f"UPDATE t_v{twin.number}.tweb_penduduk SET nik = %s WHERE id = 3", *taker)
+    sent(merger, twin)
+    told = sums(merger)
+    assert told["differs"] == []
+    ((name, own, everywhere),) = told["explained"]
+    assert name == f"bantuan/1/{(village.number - 1) * SLOT_SIZE + 1}"
+    assert everywhere == own + 1
+    merger.query(
+        "UPDATE t_gabungan.tweb_penduduk SET agama_id = agama_id + 1, status_dasar = 2"
+        " WHERE config_id = %s AND status_dasar = 1 LIMIT 1",
+        twin.number,
+    )
+    assert "penduduk" in {name for name, *_ in sums(merger)["differs"]}
+
+
+def sums(merger: Merger) -> dict[str, Any]:
+    """Compare the whole regency with its villages."""
+    tables = merger.leaving(Village(1)).tables
+    with merging.writer(merger.socket) as link:
+        found = verifying.verify(link, merger.schema, tables, merger.references)
+    return dict(found["sums"])

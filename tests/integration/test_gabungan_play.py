@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import secrets
+import zipfile
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 import pymysql
@@ -113,6 +116,33 @@ def test_what_somebody_else_wrote_is_seen(gabungan: Gabungan, villages: Villages
     assert _proof(gabungan).count("differs: []") == 2
     gabungan.fleet.query("UPDATE tweb_penduduk SET nama = 'Orang lain' LIMIT 1", gabungan.schema)
     assert "- tweb_penduduk" in _proof(gabungan)
+
+
+def test_a_village_comes_out_as_an_archive_that_its_admin_can_install(
+    gabungan: Gabungan, villages: Villages, tmp_path: Path
+) -> None:
+    assert gabungan.merge(*map(gabungan.fleet.again, villages), whole=True).succeeded
+    host, target = villages[1], tmp_path / "desa.zip"
+    extract = {
+        "database": gabungan.schema,
+        "code": host.site.code,
+        "is_foreign": False,
+        "is_incomplete": False,
+        "unknown": [],
+        "day": DAY,
+        "release": asdict(gabungan.fleet.releases[NEW]),
+        "secrets": {"app_key": "base64:BARU", "password": "Sandi#1", "password_hash": "$2y$x"},
+    }
+    told = json.dumps({"extract": extract, "outgoing": str(target)})
+    taken = gabungan.fleet.play("extract", options=("-e", told))
+    assert taken.succeeded, taken.text
+    assert "Sandi#1" not in taken.text
+    with zipfile.ZipFile(target) as archive:
+        assert "Sandi#1" in archive.read("BACA-SAYA.txt").decode()
+        dump = gzip.decompress(archive.read("basisdata.sql.gz"))
+    assert b"5102010000000001" in dump
+    assert b"DEFINER" not in dump
+    assert not list(Path(gabungan.fleet.layout.root, "outgoing").glob("gabungan-*"))
 
 
 def test_its_users_read_and_write_no_more_than_they_shall(

@@ -1,5 +1,7 @@
 """`siappakai gabungan` over a registry."""
 
+from pathlib import Path
+
 from siappakai.models.transactions import transaction
 from siappakai.services import merge_notes
 from tests.factories import make_release, make_server, make_site
@@ -82,3 +84,14 @@ def test_pause_verify_purge_and_users(siappakai: Call) -> None:
     users = siappakai("gabungan", "users", "--json").json["items"]
     assert [user["user"][-2:] for user in users] == ["_r", "_w"]
     assert all(len(user["password"]) == 40 for user in users)
+
+
+def test_a_village_comes_out_only_where_it_is(siappakai: Call, tmp_path: Path) -> None:
+    make(siappakai)
+    code, file = make_site(release=make_release()).village.code, tmp_path / "desa.zip"
+    words = ("gabungan", "extract", code, str(file), "--json")
+    assert "tidak ada di gabungan" in siappakai(*words).error["what"]
+    assert siappakai(*words, "--server", "pusat").error["field"] == "database"
+    foreign = (*words, "--server", "pusat", "--database", "../x")
+    assert siappakai(*foreign).error["field"] == "database"
+    assert not file.exists()

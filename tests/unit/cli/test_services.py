@@ -22,6 +22,8 @@ WITHIN = {
 # Once per machine, or a key that must be seen by whoever sits at it.
 AT_A_TERMINAL = {
     "accounts.ensure_first_admin",
+    "backup_exports.export",
+    "backup_exports.export_opened",
     "backup_keys.make_recovery_key",
     "demo_places.note",
     "places.set_district",
@@ -35,6 +37,7 @@ THROUGH_RETRIES = {"adoptions.again", "withdrawals.again", "restorations.again"}
 ON_A_PAGE = {
     "accounts.change_password",
     "accounts.set_language",
+    "backup_exports.handed_out",
     "bulk.install_villages",
     "sessions.end_others",
     "settings.set_drain",

@@ -22,6 +22,7 @@ from siappakai.services import (
     merges,
     narrowing,
     retries,
+    schedule_actions,
     villages,
     withdrawals,
 )
@@ -414,3 +415,29 @@ def test_a_training_copy_is_never_merged() -> None:
     with pytest.raises(RefusedError, match="salinan latihan"):
         ask([*chosen, copy])
     assert members() == []
+
+
+def test_a_schedule_merges_and_verifies_where_the_gabungan_is() -> None:
+    actions = schedule_actions.ACTIONS
+    make()
+    server = merges.get_gabungan().server
+    merge, verify = (actions[one].on_server for one in ("merge", "verify"))
+    assert merge(server, "", BY) == []
+    first, second = sites(2)
+    other = factories.make_server("lain")
+    assert [merge(other, "", BY), verify(other, "", BY)] == [[], []]
+    (run,) = merge(server, "", BY)
+    assert {target.site_id for target in run.targets} == {first.id, second.id}
+    assert merge(server, "5199999", BY) == []
+    withdrawals.request_withdraw(villages=[first.village], confirmed_count=1, by=BY)
+    (run,) = merge(server, "", BY)
+    assert [target.site_id for target in run.targets] == [second.id]
+    assert [one.play for one in verify(server, "", BY)] == ["verify"]
+    merges.pause(is_paused=True, by=BY)
+    assert merge(server, "", BY) == []
+
+
+def test_a_schedule_without_a_gabungan_does_nothing() -> None:
+    server = factories.make_server()
+    for name in ("merge", "verify"):
+        assert schedule_actions.ACTIONS[name].on_server(server, "", BY) == []

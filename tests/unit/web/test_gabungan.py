@@ -11,7 +11,7 @@ from sqlalchemy import event
 from siappakai.domain.consent import GROUPS
 from siappakai.models import Run, db
 from siappakai.models.transactions import transaction
-from siappakai.services import merge_notes, merges
+from siappakai.services import consents, merge_notes, merges
 from tests.factories import BY, make_release, make_server, make_site
 
 pytestmark = pytest.mark.usefixtures("panel")
@@ -101,6 +101,11 @@ def test_what_somebody_else_wrote_is_told(viewer: FlaskClient) -> None:
     found = {
         "villages": {"5102012001": {"differs": ["kia"]}, "5102012002": {"differs": []}},
         "shared": [{"of": "tweb_penduduk.nik", "count": 3, "examples": []}],
+        "sums": {
+            "compared": 4,
+            "differs": [["penduduk", 7, 8]],
+            "explained": [["bantuan/1/2", 3, 4]],
+        },
     }
     with transaction() as session:
         merge_notes.note(session, merges.request_verify(by=BY).id, found)
@@ -108,6 +113,8 @@ def test_what_somebody_else_wrote_is_told(viewer: FlaskClient) -> None:
     assert "desa 5102012001: kia" in text
     assert "5102012002" not in text
     assert "3 nilai tweb_penduduk.nik" in text
+    assert "penduduk: desa 7, kabupaten 8" in text
+    assert "OpenKab menghitung 4, seharusnya 3" in text
 
 
 def test_operators_merge_verify_pause_and_resume(panel: Flask, operator: FlaskClient) -> None:
@@ -124,3 +131,48 @@ def test_operators_merge_verify_pause_and_resume(panel: Flask, operator: FlaskCl
     assert operator.post("/gabungan/merge").status_code == 403
     operator.post("/gabungan/resume")
     assert "Gabungkan sekarang" in operator.get("/gabungan/").text
+
+
+def test_what_is_shared_is_decided_on_a_page(admin: FlaskClient) -> None:
+    make()
+    village = make_site(release=make_release()).village
+    page = admin.get(f"/gabungan/consent/{village.code}").text
+    assert page.count("<select") == len(GROUPS)
+    form = dict.fromkeys(GROUPS, "full") | {"surat": "withheld"}
+    assert admin.post(f"/gabungan/consent/{village.code}", data=form).status_code == 422
+    form["document"] = "471/2026"
+    answer = admin.post(f"/gabungan/consent/{village.code}", data=form)
+    assert answer.location == "/gabungan/"
+    db.session.commit()
+    decided = consents.of_village(village)
+    assert (decided.shares["surat"], decided.document) == ("withheld", "471/2026")
+    run = merges.request_merge(site_ids=merges.merge_site_ids(), whole=False, by=BY)
+    report = {"state": "merged", "tables": {}, "statistics": {}, "shares": decided.shares}
+    with transaction() as session:
+        merge_notes.note(session, run.id, {f"opensid-{village.code}": report})
+    for path, play in (("consent", ""), (f"consent/{village.code}", "narrow")):
+        answer = admin.post(f"/gabungan/{path}", data=form | {"artikel": "masked"})
+        db.session.commit()
+        newest = db.session.query(Run).filter_by(play="narrow").first()
+        assert (newest.play if newest else "") == play
+
+
+def test_a_village_leaves_when_its_code_is_typed(admin: FlaskClient) -> None:
+    make()
+    village = make_site(release=make_release()).village
+    merges.request_merge(site_ids=merges.merge_site_ids(), whole=False, by=BY)
+    assert village.name in admin.get(f"/gabungan/leave/{village.code}").text
+    wrong = admin.post(f"/gabungan/leave/{village.code}", data={"typed": "5102019999"})
+    assert (wrong.status_code, "Bukan kode" in wrong.text) == (422, True)
+    answer = admin.post(f"/gabungan/leave/{village.code}", data={"typed": village.code})
+    db.session.commit()
+    run = db.session.query(Run).filter_by(play="withdraw").one()
+    assert answer.location == f"/runs/{run.id}"
+    assert merges.has_left(merges.find_member(village))
+
+
+def test_passwords_of_its_users_are_shown_to_an_admin(admin: FlaskClient) -> None:
+    make()
+    text = admin.post("/gabungan/users").text
+    known = merges.user_passwords(by=BY)
+    assert all(user in text and password in text for user, password in known.items())

@@ -50,6 +50,7 @@ REACHING = {"servers.inspect_host_key", "servers.pin_host_key", "servers.probe"}
 OF_THE_SOURCE = {"releases.pin"}
 # Tried by tests of their own: what is one's own alone, and what reaches beyond the registry.
 ELSEWHERE = {*REACHING, *OF_THE_SOURCE, "sessions.end", "tokens.revoke"}
+ELSEWHERE |= {"extracts.create", "extracts.fetch"}
 # The least a form must say for its route to look at the id at all.
 FORMS: dict[str, dict[str, str]] = {
     "releases.note_seen": {"php": "8.2"},
