@@ -39,7 +39,8 @@ def find_site(village_id: int, app: str = OPENSID) -> Site | None:
 
 def is_real() -> ColumnElement[bool]:
     """Tell which sites are those of villages, rather than copies to train on."""
-    return Site.village.has(Village.copy_of == "")
+    # Copies are few, and found once; whether a site's village is one would be asked for each.
+    return Site.village_id.not_in(select(Village.id).where(Village.copy_of != ""))
 
 
 def list_sites(

@@ -2,12 +2,25 @@
 
 from __future__ import annotations
 
-from flask import Blueprint, flash, redirect, render_template, request, url_for
+from contextlib import ExitStack
+
+from flask import (
+    Blueprint,
+    Response,
+    flash,
+    redirect,
+    render_template,
+    request,
+    stream_with_context,
+    url_for,
+)
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 
 from siappakai.models import Role, Run
 from siappakai.services import (
+    backup_calendar,
+    backup_exports,
     backup_keys,
     backup_pruning,
     backups,
@@ -18,6 +31,7 @@ from siappakai.services import (
 )
 from siappakai.web.confirmation import asks_again
 from siappakai.web.identity import actor
+from siappakai.web.restores import refuse_large
 from siappakai.web.security import requires
 
 blueprint = Blueprint("backups", __name__, url_prefix="/backups")
@@ -32,6 +46,7 @@ def show_list() -> ResponseReturnValue:
         "backups/list.html",
         backups=backups.list_backups(page=page, per_page=_PER_PAGE),
         stores=stores.list_stores(),
+        weeks=backup_calendar.of_fleet(),
         due=store_pruning.due_counts(),
         provers=backup_keys.provers(),
         held=servers.sites_by_server(),
@@ -68,6 +83,23 @@ def release(backup_id: int) -> ResponseReturnValue:
     backups.set_held(backup_id, held=False, by=actor())
     flash(_("Cadangan itu kembali mengikuti aturan."))
     return redirect(url_for("backups.show_list"), 303)
+
+
+@blueprint.post("/<int:backup_id>/download")
+@requires(Role.ADMIN)
+@asks_again
+def download(backup_id: int) -> ResponseReturnValue:
+    chosen = backups.get_backup(backup_id)
+    refuse_large(chosen, _("Pakai: siappakai backup export, di mesin panel."))
+    name, size = chosen.name, chosen.size
+    with ExitStack() as opening:
+        pieces = opening.enter_context(backup_exports.handed_out(chosen, by=actor()))
+        response = Response(stream_with_context(pieces), mimetype="application/octet-stream")
+        # Closed with the answer, when all of it was sent or its reader is gone.
+        response.call_on_close(opening.pop_all().close)
+    response.content_length = size
+    response.headers.set("Content-Disposition", "attachment", filename=name)
+    return response
 
 
 def _asked(asked: list[Run]) -> ResponseReturnValue:

@@ -8,11 +8,12 @@ from flask import Blueprint, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 
-from siappakai.domain.states import SiteState
+from siappakai.domain.states import UNBUILT, SiteState
 from siappakai.errors import NotFoundError
 from siappakai.models import Role, Site
 from siappakai.services import (
     adoptions,
+    backup_calendar,
     bulk,
     overview,
     places,
@@ -22,6 +23,7 @@ from siappakai.services import (
     sites,
     villages,
 )
+from siappakai.services.backup_calendar import Calendar
 from siappakai.web.confirmation import asks_again
 from siappakai.web.forms.villages import CertificateForm, RenameForm, VillageForm
 from siappakai.web.identity import actor
@@ -125,6 +127,13 @@ def _findings(site: Site | None) -> list[tuple[bool, str]]:
     return [(one.blocks, retell(one.told)) for one in found]
 
 
+def _weeks(site: Site | None) -> Calendar:
+    """Return the calendar of a site's backups; nothing while there is nothing to back up."""
+    if site is None or site.state in UNBUILT:
+        return []
+    return backup_calendar.of_site(site)
+
+
 def _site(code: str) -> Site:
     site = sites.find_site(villages.get_village(code).id)
     if site is None:
@@ -146,6 +155,7 @@ def _page(
         village=village,
         site=site,
         lives=bulk.lives(site),
+        weeks=_weeks(site),
         history=overview.targets_of_site(site.id) if site is not None else [],
         findings=_findings(site),
         kept=restorations.kept_of(site) if site is not None else None,

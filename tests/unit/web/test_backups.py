@@ -1,8 +1,11 @@
 """The page of backups: what it shows, what it asks for, who may."""
 
+from datetime import timedelta
+
 from flask.testing import FlaskClient
 
 from siappakai.domain.backups import CopyState, ProofState
+from siappakai.domain.states import SiteState
 from siappakai.models import Backup, Run, db, utc_now
 from siappakai.models.transactions import transaction
 from siappakai.services import backup_keys
@@ -88,3 +91,20 @@ def test_what_a_store_keeps_although_it_may_go_is_told(viewer: FlaskClient):
     text = viewer.get("/backups/").text
     assert "panel tidak menghapus di sana" in text
     assert "1 cadangan lama untuk dihapus" in text
+
+
+def test_the_calendar_says_in_words_what_its_colours_say(viewer: FlaskClient):
+    make_store()
+    yesterday = utc_now() - timedelta(days=1)
+    old = utc_now() - timedelta(days=20)
+    site = make_site(release=make_release(), state=SiteState.ACTIVE, installed_at=old)
+    backup = make_backup(site)
+    with transaction():
+        backup.taken_at, backup.proof_state = yesterday, ProofState.PROVEN
+    fleet = viewer.get("/backups/").text
+    assert "terbukti 1" in fleet
+    assert "tidak ada 1" in fleet
+    page = viewer.get(f"/villages/{site.village.code}").text
+    assert page.count('class="good"') == 1
+    assert page.count('class="bad"') > 10
+    assert "<span>tidak ada</span>" in page

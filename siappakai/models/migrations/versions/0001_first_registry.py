@@ -721,7 +721,7 @@ def _make_backups() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_backups")),
         sa.UniqueConstraint("name", name=op.f("uq_backups_name")),
     )
-    op.create_index("ix_backups_site_taken", "backups", ["site_id", "taken_at"])
+    op.create_index("ix_backups_site_taken", "backups", ["site_id", "taken_at", "proof_state"])
     op.create_index("ix_backups_server_spooled", "backups", ["server_id", "is_spooled"])
     op.create_index("ix_backups_taken", "backups", ["expired_at", "taken_at"])
     op.create_table(
