@@ -8,15 +8,19 @@ from pathlib import Path
 from typing import Final
 
 from siappakai.domain.servers import Shell
-from siappakai.errors import SiapPakaiError
+from siappakai.errors import RefusedError, SiapPakaiError
 from siappakai.models import Run, Server, Site, Target, db
 from siappakai.services import incoming
 from siappakai.services.enrolment import open_shell
 from siappakai.services.errands import CancelledError, Errand, rights_on
+from siappakai.services.server_room import room_in
 from siappakai.services.servers import layout_of
+from siappakai.wording import say
 
 _PIECE: Final = 1 << 20
 _STEP: Final = "bring"
+# What is laid down takes up to so many times the room, as restoring.py on servers reckons.
+_LAID_DOWN: Final = 2
 
 
 def source_of(server: Server, host: str) -> str:
@@ -52,6 +56,8 @@ class _Depot:
         self._errand = errand
         self._shell = shell
         self._rights = rights_on(shell)
+        # Bytes that those brought before will take once they are laid down.
+        self._promised = 0
 
     def try_bring(self, target: Target) -> SiapPakaiError | None:
         """Bring the backup of a target, and note how that went; return what went wrong."""
@@ -74,8 +80,29 @@ class _Depot:
         site = db.session.get_one(Site, target.site_id)
         digest = run.options["opened"][str(site.id)]["digest"]
         bundle = incoming.received_as(site.village.code, digest)
+        self._require_room(site, (bundle.folder / incoming.FILES).stat().st_size)
         pieces = self._errand.watched(_read(bundle.folder / incoming.FILES))
         self._shell.feed([*self._rights, "dd", f"of={path}", "bs=1M", "status=none"], pieces)
+
+    def _require_room(self, site: Site, size: int) -> None:
+        """Raise RefusedError unless a backup can lie here and be laid down beside what runs."""
+        server = self._errand.server
+        room = room_in(self._shell, layout_of(server).scratch)
+        needed = size + _LAID_DOWN * size + self._promised
+        if not room.has(needed):
+            raise RefusedError(
+                say(
+                    "Disk %(server)s tersisa %(free)s MB; pemulihan %(village)s perlu %(needed)s MB"
+                    " dan %(kept)s MB harus tetap kosong.",
+                    server=server.name,
+                    free=room.free >> 20,
+                    village=site.village.name,
+                    needed=needed >> 20,
+                    kept=room.kept >> 20,
+                ),
+                say("Kosongkan disk server itu, lalu ulangi."),
+            )
+        self._promised += _LAID_DOWN * size
 
 
 def _read(path: Path) -> Iterator[bytes]:

@@ -8,8 +8,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from siappakai.domain.backups import CopyState, reserve
-from siappakai.domain.servers import CommandFailedError, Shell
+from siappakai.domain.backups import CopyState
+from siappakai.domain.servers import Shell
 from siappakai.errors import NotFoundError, RefusedError, SiapPakaiError
 from siappakai.models import Backup, BackupCopy, db
 from siappakai.models.transactions import transaction
@@ -17,6 +17,7 @@ from siappakai.services import copies, runs, stores
 from siappakai.services.enrolment import open_shell
 from siappakai.services.errands import CancelledError, Errand, arrival, rights_on, stored_name
 from siappakai.services.leases import hold
+from siappakai.services.server_room import room_in
 from siappakai.services.servers import layout_of
 from siappakai.wording import say
 
@@ -89,23 +90,19 @@ class _Depot:
 
     def check_room(self, backup: Backup) -> None:
         """Raise NoRoomError unless a backup can lie here and be restored beside it."""
-        folder = layout_of(self.errand.server).spool
-        answer = self.shell.run(["df", "-B1", "--output=avail,size", folder])
-        if answer.code != 0:
-            raise CommandFailedError(answer.error.strip(), say("Siapkan server itu lagi."))
-        free, size = map(int, answer.output.split()[-2:])
+        room = room_in(self.shell, layout_of(self.errand.server).spool)
         database = backup.manifest.get("database", {}).get("bytes", 0)
-        needed, kept = backup.size + _LOADED * database, reserve(size)
-        if free < needed + kept:
+        needed = backup.size + _LOADED * database
+        if not room.has(needed):
             raise NoRoomError(
                 say(
                     "Disk %(server)s tersisa %(free)s MB; pembuktian %(name)s perlu %(needed)s MB"
                     " dan %(kept)s MB harus tetap kosong.",
                     server=self.errand.server.name,
-                    free=free >> 20,
+                    free=room.free >> 20,
                     name=backup.name,
                     needed=needed >> 20,
-                    kept=kept >> 20,
+                    kept=room.kept >> 20,
                 ),
                 say("Kosongkan disk server itu, atau tunjuk server pembukti yang lebih lega."),
             )
