@@ -28,7 +28,7 @@ _PLACES = {
     "settings": "siappakai.cli.settings:settings",
     "setup": "siappakai.cli.setup:setup",
     "site": "siappakai.cli.sites:site",
-    "store": "siappakai.cli.stores:store",
+    "store": "siappakai.cli.store_changes:store",
     "token": "siappakai.cli.tokens:token",
     "user": "siappakai.cli.accounts:user",
     "village": "siappakai.cli.imports:village",

@@ -59,7 +59,7 @@ store = Group("store", help="Where backups are kept.")
 @store.command("list", example="siappakai store list")
 def list_stores() -> Listing[StoreRecord]:
     """List the stores by name."""
-    return Listing.of(_record(one) for one in stores.list_stores())
+    return Listing.of(store_record(one) for one in stores.list_stores())
 
 
 @store.command(
@@ -85,7 +85,7 @@ def add_sftp(
         fingerprint=fingerprint or confirmed_fingerprint(address, port),
         by=actor(),
     )
-    return _record(added)
+    return store_record(added)
 
 
 @store.command(
@@ -113,7 +113,7 @@ def add_s3(
     """Keep backups in an S3-compatible bucket; it is tried out first."""
     secret = password(f"Kunci rahasia {access_key}", from_stdin=password_stdin)
     place = S3Place(endpoint, bucket, region, prefix, access_key)
-    return _record(stores.add_s3(name=name, place=place, secret=secret, by=actor()))
+    return store_record(stores.add_s3(name=name, place=place, secret=secret, by=actor()))
 
 
 @store.command("remove", changes=True, example="siappakai store remove gudang --yes")
@@ -123,7 +123,7 @@ def remove_store(name: str, *, yes: bool) -> StoreRecord:
     """Forget a store; what lies in it stays there."""
     found = stores.get_store(name)
     agree(f"Lupakan penyimpanan {found.name}?", yes=yes)
-    return _record(stores.remove_store(name, by=actor()))
+    return store_record(stores.remove_store(name, by=actor()))
 
 
 @store.command("append-only", changes=True, example="siappakai store append-only awan")
@@ -136,7 +136,7 @@ def append_only(name: str, *, off: bool) -> StoreRecord:
     the next copying notices, or by `store prune`.
     """
     found = stores.get_store(name)
-    return _record(stores.set_append_only(found.id, on=not off, by=actor()))
+    return store_record(stores.set_append_only(found.id, on=not off, by=actor()))
 
 
 @store.command("due", example="siappakai store due awan --json")
@@ -170,7 +170,7 @@ def prune(name: str, *, login: str, secret_file: TextIO, folder: str, yes: bool)
     return PrunedRecord(name, store_pruning.prune(found, pruner, by=actor()))
 
 
-def _record(found: Store) -> StoreRecord:
+def store_record(found: Store) -> StoreRecord:
     place = found.place
     where = (
         f"{place['endpoint']}/{place['bucket']}"

@@ -11,6 +11,7 @@ from flask_babel import lazy_gettext
 
 from siappakai.domain.recovery_kit import KitStore
 from siappakai.domain.states import ServerState
+from siappakai.domain.stores import StoreKind
 from siappakai.errors import InvalidInputError
 from siappakai.models import Role, Server, Store
 from siappakai.services import (
@@ -20,12 +21,21 @@ from siappakai.services import (
     keys,
     servers,
     settings,
+    store_changes,
     store_pruning,
     stores,
 )
 from siappakai.services.backup_setup import BackupStep
 from siappakai.web.confirmation import asks_again
-from siappakai.web.forms.stores import BucketForm, FolderForm, MachineForm, RemovalForm
+from siappakai.web.forms import PanelForm
+from siappakai.web.forms.stores import (
+    BucketChangeForm,
+    BucketForm,
+    FolderChangeForm,
+    FolderForm,
+    MachineForm,
+    RemovalForm,
+)
 from siappakai.web.identity import actor
 from siappakai.web.security import requires
 
@@ -108,6 +118,46 @@ def add_bucket() -> ResponseReturnValue:
         if store is not None:
             return _added(store)
     return render_template("stores/bucket.html", form=form), form.status
+
+
+@blueprint.route("/<name>/edit", methods=["GET", "POST"])
+@requires(Role.ADMIN)
+@asks_again
+def edit(name: str) -> ResponseReturnValue:
+    store = stores.get_store(name)
+    change = _change_folder if store.kind is StoreKind.SFTP else _change_bucket
+    form, changed = change(store)
+    if changed is not None:
+        flash(_("Penyimpanan %(name)s dipakai dengan cara yang baru.", name=changed.name))
+        return redirect(url_for("stores.show_list"), 303)
+    return render_template("stores/edit.html", store=store, form=form), form.status
+
+
+def _change_folder(store: Store) -> tuple[PanelForm, Store | None]:
+    known = {**store.place, "fingerprint": store_changes.fingerprint_of(store)}
+    form = FolderChangeForm(data=known)
+    if not form.accepted():
+        return form, None
+    return form, form.attempt(
+        store_changes.change_sftp,
+        store.name,
+        address=form.address.data.strip(),
+        port=form.port.data,
+        user=form.user.data,
+        folder=form.folder.data.strip(),
+        fingerprint=form.fingerprint.data,
+        by=actor(),
+    )
+
+
+def _change_bucket(store: Store) -> tuple[PanelForm, Store | None]:
+    form = BucketChangeForm(data=store.place)
+    if not form.accepted():
+        return form, None
+    secret = form.secret.data or ""
+    return form, form.attempt(
+        store_changes.change_s3, store.name, place=form.place(), secret=secret, by=actor()
+    )
 
 
 @blueprint.route("/<name>/remove", methods=["GET", "POST"])

@@ -80,5 +80,29 @@ class BucketForm(_NamedForm):
         )
 
 
+class FolderChangeForm(PanelForm):
+    """Where a folder is, and by whom it is opened."""
+
+    address = StringField(_("Alamat"), [InputRequired(_("Isi alamat mesinnya."))])
+    port = IntegerField(_("Porta SSH"), [InputRequired(_("Isi porta."))])
+    fingerprint = StringField(
+        _("Sidik jari kunci host"),
+        [InputRequired(_("Isi sidik jarinya."))],
+        description=_(
+            "Yang dikenal sekarang. Bila mesinnya lain atau kuncinya diperbarui, isi yang tampil di"
+            " konsol mesin itu."
+        ),
+    )
+    user = StringField(_("Akun di mesin itu"), [InputRequired(_("Isi nama akun."))])
+    folder = StringField(_("Folder"), [InputRequired(_("Isi folder."))])
+
+
+class BucketChangeForm(BucketForm):
+    """Where a bucket is, and what opens it."""
+
+    name = None
+    secret = PasswordField(_("Kunci rahasia"), description=_("Kosongkan bila tetap yang sekarang."))
+
+
 class RemovalForm(PanelForm):
     typed = StringField(_("Ketik nama penyimpanan itu"), [InputRequired(_("Ketik namanya."))])

@@ -81,6 +81,7 @@ COMMANDS = {
     "stores.add_folder": "store add-folder",
     "stores.appoint_prover": "backup prover",
     "stores.dismiss_prover": "backup prover",
+    "stores.edit": "store edit-folder",
     "stores.inspect_machine": "server inspect",
     "stores.remove": "store remove",
     "stores.set_append_only": "store append-only",
@@ -137,6 +138,7 @@ OF_A_TERMINAL = {
     "service uninstall",
     "service upgrade",
     "site plan",
+    "store edit-bucket",
     "user first",
 }
 # Said here until their pages are made; each leaves this set with its page.
@@ -153,6 +155,8 @@ NOT_REHEARSED = {
     "backup make-key",
     "store add-bucket",
     "store add-folder",
+    "store edit-bucket",
+    "store edit-folder",
     "store prune",
     "demo remove",
     "demo start",

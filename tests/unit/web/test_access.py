@@ -56,7 +56,7 @@ WHO_MAY = {
     Role.ADMIN: (
         "adoptions.adopt backups.download backups.release recovery.confirm_kit recovery.make_kit "
         "stores.add_bucket stores.add_folder stores.appoint_prover stores.dismiss_prover "
-        "stores.inspect_machine stores.remove stores.set_append_only stores.show_list "
+        "stores.edit stores.inspect_machine stores.remove stores.set_append_only stores.show_list "
         "consents.decide consents.decide_for consents.leave consents.reveal_users "
         "extracts.create extracts.fetch "
         "restores.confirm restores.forget restores.show restores.undo "

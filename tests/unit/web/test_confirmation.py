@@ -64,6 +64,7 @@ DANGEROUS = {
     "stores.add_folder",
     "stores.appoint_prover",
     "stores.dismiss_prover",
+    "stores.edit",
     "stores.remove",
     "stores.set_append_only",
     "tokens.create",

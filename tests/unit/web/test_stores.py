@@ -140,3 +140,34 @@ def test_the_steps_tell_what_is_missing(panel: Flask, admin: FlaskClient) -> Non
     recovery_kits.confirm(kit.number, by=BY)
     assert missing() == []
     assert "Menyiapkan cadangan" not in admin.get("/stores/").text
+
+
+@pytest.mark.integration
+@pytest.mark.patient
+def test_a_store_may_move_but_never_become_another(admin: FlaskClient, service: Buckets) -> None:
+    kept = service.add_store("awan")
+    service.add_store("lain")
+    service.make("kosong")
+    mark, sealed = kept.mark, kept.secret_sealed
+    with transaction():
+        kept.failing_since, kept.failure = utc_now(), "mati"
+    page = admin.get("/stores/awan/edit").text
+    assert service.endpoint in page
+    assert "rahasia" not in page.replace("Kunci rahasia", "")
+    given = {**kept.place, "secret": ""}
+    for bucket in ("lain", "kosong"):
+        refused = admin.post("/stores/awan/edit", data={**given, "bucket": bucket})
+        assert refused.status_code == 403
+        assert "bukan yang dahulu" in refused.text
+    odd = admin.post("/stores/awan/edit", data={**given, "endpoint": "s3.contoh.id"})
+    assert odd.status_code == 422
+    db.session.rollback()
+    store = stores.get_store("awan")
+    assert (store.place["bucket"], store.secret_sealed) == ("awan", sealed)
+    new = {**given, "access_key": "kunci-baru", "secret": "rahasia-baru"}
+    assert admin.post("/stores/awan/edit", data=new).status_code == 303
+    db.session.rollback()
+    store = stores.get_store("awan")
+    assert (store.mark, store.place["access_key"]) == (mark, "kunci-baru")
+    assert stores.secret_of(store) == "rahasia-baru"
+    assert store.failing_since is None
