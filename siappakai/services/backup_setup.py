@@ -8,7 +8,8 @@ from typing import Final
 
 from sqlalchemy import select
 
-from siappakai.models import Schedule, db
+from siappakai.domain.backups import ProofState
+from siappakai.models import Backup, Schedule, db
 from siappakai.services import backup_keys, recovery_checks, settings, stores
 
 _ENOUGH_STORES: Final = 2
@@ -23,6 +24,7 @@ class BackupStep(StrEnum):
     PROVER = "prover"
     SCHEDULE = "schedule"
     KIT = "kit"
+    PROVEN = "proven"
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +48,13 @@ def stages() -> list[BackupStage]:
         BackupStage(BackupStep.PROVER, bool(backup_keys.provers()), "siappakai backup prover"),
         BackupStage(BackupStep.SCHEDULE, _is_scheduled(), "siappakai schedule create"),
         BackupStage(BackupStep.KIT, has_kit, "siappakai kit make"),
+        BackupStage(BackupStep.PROVEN, _is_proven(), "siappakai backup verify"),
     ]
+
+
+def _is_proven() -> bool:
+    proven = select(Backup.id).where(Backup.proof_state == ProofState.PROVEN)
+    return db.session.scalar(proven.limit(1)) is not None
 
 
 def _is_scheduled() -> bool:

@@ -12,6 +12,7 @@ from siappakai.models import Role
 from siappakai.services import servers, setup, villages
 from siappakai.services.setup import SetupStep
 from siappakai.web.security import requires
+from siappakai.web.stores import backup_steps
 
 blueprint = Blueprint("setup", __name__, url_prefix="/setup")
 
@@ -29,12 +30,14 @@ _TITLES: Final = {
 @blueprint.get("/")
 @requires(Role.ADMIN)
 def show() -> ResponseReturnValue:
-    if setup.is_over():
+    backup = backup_steps()
+    if setup.is_over() and all(stage.is_done for stage, *_rest in backup):
         return redirect(url_for("dashboard.show"))
     stages = setup.stages()
     return render_template(
         "setup/show.html",
         stages=stages,
+        backup=backup,
         current=next((stage for stage in stages if not stage.is_done), None),
         servers=servers.list_servers(),
         villages=villages.list_villages(sort="name", per_page=_VILLAGES_OFFERED).items,

@@ -25,7 +25,7 @@ from siappakai.services import (
     store_pruning,
     stores,
 )
-from siappakai.services.backup_setup import BackupStep
+from siappakai.services.backup_setup import BackupStage, BackupStep
 from siappakai.web.confirmation import asks_again
 from siappakai.web.forms import PanelForm
 from siappakai.web.forms.stores import (
@@ -48,7 +48,25 @@ _TITLES: Final = {
     BackupStep.PROVER: lazy_gettext("Tunjuk server pembukti"),
     BackupStep.SCHEDULE: lazy_gettext("Jadwalkan cadangan setiap malam"),
     BackupStep.KIT: lazy_gettext("Simpan kit pemulihan"),
+    BackupStep.PROVEN: lazy_gettext("Buktikan cadangan pertama"),
 }
+# Where each is done; the key is made at a terminal.
+_PAGES: Final = {
+    BackupStep.STORE: "stores.inspect_machine",
+    BackupStep.SECOND_STORE: "stores.add_bucket",
+    BackupStep.PROVER: "stores.show_list",
+    BackupStep.SCHEDULE: "schedules.create",
+    BackupStep.KIT: "recovery.show",
+    BackupStep.PROVEN: "backups.show_list",
+}
+
+
+def backup_steps() -> list[tuple[BackupStage, str, str]]:
+    """Return what backups still need and have, each with its title and page, in order."""
+    return [
+        (stage, str(_TITLES[stage.step]), url_for(page) if (page := _PAGES.get(stage.step)) else "")
+        for stage in backup_setup.stages()
+    ]
 
 
 @blueprint.get("/")
@@ -57,7 +75,7 @@ def show_list() -> ResponseReturnValue:
     known = stores.list_stores()
     return render_template(
         "stores/list.html",
-        stages=[(stage, _TITLES[stage.step]) for stage in backup_setup.stages()],
+        stages=backup_steps(),
         stores=known,
         places={store.id: _where(store) for store in known},
         due=store_pruning.due_counts(),

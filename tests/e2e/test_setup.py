@@ -155,6 +155,8 @@ def test_an_admin_is_led_to_the_first_village(empty: Engine, tab: Page, tmp_path
     install_first(tab)
     settle(empty)
     tab.goto("/setup/")
+    expect(tab.get_by_role("heading", name="Menyiapkan cadangan")).to_be_visible()
+    tab.goto("/")
     expect(tab.get_by_role("heading", name="Dasbor")).to_be_visible()
     expect(tab.get_by_text("Penyiapan")).to_have_count(0)
     assert empty.answers(db.session.scalars(select(Site)).one())

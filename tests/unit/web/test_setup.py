@@ -77,7 +77,11 @@ def test_a_first_install_that_failed_can_be_opened_and_tried_again(admin: FlaskC
 def test_it_is_gone_once_a_site_is_there(admin: FlaskClient):
     site = make_site(release=make_release())
     assert GUIDE not in admin.get("/").text
-    assert admin.get("/setup/").headers["Location"] == "/"
+    page = admin.get("/setup/").text
+    assert "Menyiapkan cadangan" in page
+    for link in ("/stores/new-folder", "/recovery/", "/backups/"):
+        assert f'href="{link}"' in page
+    assert "Sekarang" not in page, "what is left are backups"
     with transaction():
         site.state, site.installed_at = SiteState.REMOVED, site.created_at
     assert GUIDE not in admin.get("/villages/").text

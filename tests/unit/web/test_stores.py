@@ -8,6 +8,7 @@ from flask.testing import FlaskClient
 from pytest_socket import enable_socket
 
 from siappakai.credentials import open_text
+from siappakai.domain.backups import ProofState
 from siappakai.domain.recovery_kit import Kit
 from siappakai.domain.recurrence import Every, Recurrence
 from siappakai.errors import NotFoundError
@@ -18,9 +19,9 @@ from siappakai.services.backup_setup import BackupStep
 from siappakai.services.schedule_orders import Order
 from siappakai.web.confirmation import FRESH
 from tests.buckets import Buckets, buckets
-from tests.factories import BY, make_server
+from tests.factories import BY, make_release, make_server, make_site
 from tests.sshd import free_port
-from tests.unit.services.test_backups import make_store
+from tests.unit.services.test_backups import make_backup, make_store
 
 pytestmark = pytest.mark.usefixtures("panel")
 
@@ -135,11 +136,14 @@ def test_the_steps_tell_what_is_missing(panel: Flask, admin: FlaskClient) -> Non
     make_server("server7", is_prover=True, proof_recipient="age1bukti")
     order = Order("backup", Recurrence(Every.DAY, "01:00"))
     schedules.create_schedule(name="malam", order=order, by=BY)
+    assert missing() == [BackupStep.KIT, BackupStep.PROVEN]
+    make_backup(make_site(release=make_release()), proof_state=ProofState.PROVEN)
     assert missing() == [BackupStep.KIT]
     kit = Kit.read(open_text(recovery_kits.make(by=BY).text, key))
     recovery_kits.confirm(kit.number, by=BY)
     assert missing() == []
     assert "Menyiapkan cadangan" not in admin.get("/stores/").text
+    assert admin.get("/setup/").headers["Location"] == "/"
 
 
 @pytest.mark.integration
