@@ -241,6 +241,22 @@ def test_what_is_shared_no_more_is_merged_anew_unless_merging_is_paused() -> Non
     assert [run.play for run in asked] == ["narrow", "merge"]
 
 
+def test_what_is_deleted_goes_by_the_newest_decision_also_when_asked_again() -> None:
+    make()
+    (site,) = sites(1)
+    report = {"state": "merged", "tables": {}, "statistics": {}}
+    with transaction() as session:
+        merge_notes.note(session, ask([site]).id, {f"opensid-{site.village.code}": report})
+    _, (run, *_) = narrowing.decide(village=None, changes=["surat=masked"], document="4", by=BY)
+    consents.decide(village=None, changes=["surat=withheld"], document="5", by=BY)
+    with transaction():
+        run.state = run.targets[0].state = RunState.FAILED
+    (again,) = retries.retry_failed(run.id, by=BY)
+    for one in (run, again):
+        shares = merge_vars.play_vars(one)["gabungan"]["shares"][site.village.code]
+        assert shares["surat"] == "withheld"
+
+
 def test_what_was_withdrawn_while_a_first_merge_ran_is_deleted_after_it() -> None:
     make()
     (site,) = sites(1)
