@@ -12,7 +12,7 @@ from siappakai.cli.following import EXIT_CODES, follow_option, follow_run
 from siappakai.cli.output import Ended
 from siappakai.cli.restores import backup_chosen
 from siappakai.cli.servers import server_named
-from siappakai.cli.villages import village
+from siappakai.cli.villages import village as village  # noqa: PLC0414 - given on, with its command
 from siappakai.services import runs, training, villages
 from siappakai.services.training import Place
 

@@ -49,7 +49,7 @@ class FolderForm(_NamedForm):
     )
 
 
-class BucketForm(_NamedForm):
+class _BucketFields(PanelForm):
     endpoint = StringField(
         _("Alamat layanan"),
         [InputRequired(_("Isi alamat layanan."))],
@@ -63,11 +63,7 @@ class BucketForm(_NamedForm):
     region = StringField(_("Wilayah"), description=_("Kosong bila layanannya tidak memintanya."))
     prefix = StringField(_("Awalan"), description=_("Awal nama setiap berkas; boleh kosong."))
     access_key = StringField(_("Kunci akses"), [InputRequired(_("Isi kunci akses."))])
-    secret = PasswordField(
-        _("Kunci rahasia"),
-        [InputRequired(_("Isi kunci rahasia."))],
-        description=_("Disegel dan tidak pernah ditampilkan lagi."),
-    )
+    secret = PasswordField(_("Kunci rahasia"))
 
     def place(self) -> S3Place:
         """Return what the form says, still to be checked by the service."""
@@ -78,6 +74,14 @@ class BucketForm(_NamedForm):
             prefix=(self.prefix.data or "").strip(),
             access_key=self.access_key.data.strip(),
         )
+
+
+class BucketForm(_NamedForm, _BucketFields):
+    secret = PasswordField(
+        _("Kunci rahasia"),
+        [InputRequired(_("Isi kunci rahasia."))],
+        description=_("Disegel dan tidak pernah ditampilkan lagi."),
+    )
 
 
 class FolderChangeForm(PanelForm):
@@ -97,10 +101,9 @@ class FolderChangeForm(PanelForm):
     folder = StringField(_("Folder"), [InputRequired(_("Isi folder."))])
 
 
-class BucketChangeForm(BucketForm):
+class BucketChangeForm(_BucketFields):
     """Where a bucket is, and what opens it."""
 
-    name = None
     secret = PasswordField(_("Kunci rahasia"), description=_("Kosongkan bila tetap yang sekarang."))
 
 
