@@ -245,7 +245,7 @@ def test_a_look_counts_until_something_else_was_asked_for(site: Site) -> None:
     assert restorations.newest_look(site.id) is None
 
 
-def test_an_opened_backup_lies_here_for_a_day_and_halves_while_they_are_received(site: Site) -> None:
+def test_an_opened_backup_lies_here_for_a_day_and_halves_while_received(site: Site) -> None:
     open_backup(site)
     folder = incoming.received(site.village.code).folder
     half = folder.with_name(f".{folder.name}-ab12")
