@@ -13,6 +13,7 @@ WITHIN = {
     "incoming.receive_backup",
     "recovery_aftermath.settle",
     "registry_backups.renew",
+    "restorations.request_many",
     "runs.create_server_run",
     "runs.create_site_run",
     "settings.put_if_unset",
@@ -48,7 +49,6 @@ ON_A_PAGE = {
 NO_PAGE_YET = {
     "backup_pruning.prune",
     "backups.request_copy",
-    "consents.decide",
     "mass_restores.restore_newest",
     "merges.request_create",
     "restores.request_restore",
