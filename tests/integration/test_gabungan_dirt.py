@@ -87,9 +87,7 @@ def test_one_village_that_cannot_leave_does_not_keep_the_others() -> None:
         withdrawing.refuse_rest(told, failed)
 
 
-@pytest.mark.parametrize(
-    "number", ["its own", pytest.param("another's", marks=pytest.mark.soak)]
-)
+@pytest.mark.parametrize("number", ["its own", pytest.param("another's", marks=pytest.mark.soak)])
 def test_a_place_that_was_ever_anothers_is_given_to_nobody_else(
     merger: Merger, village: Village, number: str
 ) -> None:
