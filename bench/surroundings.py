@@ -26,7 +26,16 @@ from siappakai.models import (
     utc_now,
 )
 from siappakai.models.transactions import transaction
-from siappakai.services import accounts, alerts, audit, channels, imports, schedules, tokens
+from siappakai.services import (
+    accounts,
+    alerts,
+    audit,
+    channels,
+    fleet_calendar,
+    imports,
+    schedules,
+    tokens,
+)
 from siappakai.services.runs import pack
 from siappakai.services.schedule_orders import Order
 
@@ -46,6 +55,7 @@ def fill(last_run: int) -> dict[str, Any]:
     _log(last_run)
     _alerts()
     _backups()
+    fleet_calendar.count_if_due()
     order = Order("health", Recurrence(Every.DAY, "02:00"))
     made = [
         schedules.create_schedule(name=f"Jadwal {number}", order=order, by=_BY)

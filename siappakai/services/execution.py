@@ -27,6 +27,7 @@ from siappakai.services import (
     exports,
     extracts,
     firing,
+    fleet_calendar,
     incoming,
     leases,
     merge_vars,
@@ -72,6 +73,7 @@ def tick() -> None:
     _ring_waiting()
     alerts.watch_the_lookout()
     firing.fire_due()
+    fleet_calendar.count_if_due()
     backup_runs.carry_on()
     restorations.let_go()
     incoming.forget_old()

@@ -19,11 +19,11 @@ from flask_babel import gettext as _
 
 from siappakai.models import Role, Run
 from siappakai.services import (
-    backup_calendar,
     backup_exports,
     backup_keys,
     backup_pruning,
     backups,
+    fleet_calendar,
     servers,
     settings,
     store_pruning,
@@ -46,7 +46,7 @@ def show_list() -> ResponseReturnValue:
         "backups/list.html",
         backups=backups.list_backups(page=page, per_page=_PER_PAGE),
         stores=stores.list_stores(),
-        weeks=backup_calendar.of_fleet(),
+        calendar_kept=fleet_calendar.kept(),
         due=store_pruning.due_counts(),
         provers=backup_keys.provers(),
         held=servers.sites_by_server(),

@@ -8,7 +8,7 @@ from siappakai.domain.backups import ProofState
 from siappakai.domain.states import SiteState
 from siappakai.models import Site
 from siappakai.models.transactions import transaction
-from siappakai.services import backup_calendar, villages
+from siappakai.services import backup_calendar, fleet_calendar, villages
 from siappakai.services.backup_calendar import Calendar, Day, Standing
 from tests.databases import every_database
 from tests.factories import BY, make_release, make_site
@@ -87,3 +87,15 @@ def test_what_is_not_due_hides_nothing_that_is() -> None:
     assert days(backup_calendar.of_fleet(NOW))[date(2026, 11, 24)] == Day(
         date(2026, 11, 24), 1, 0, 1
     )
+
+
+def test_the_fleets_is_counted_every_few_minutes_and_kept() -> None:
+    assert fleet_calendar.kept() is None
+    assert fleet_calendar.count_if_due(NOW)
+    found = fleet_calendar.kept()
+    assert found is not None
+    assert (found.counted_at, found.weeks) == (NOW, backup_calendar.of_fleet(NOW))
+    assert not fleet_calendar.count_if_due(NOW + timedelta(minutes=4))
+    assert fleet_calendar.count_if_due(NOW + timedelta(minutes=5))
+    # A clock that was set back.
+    assert fleet_calendar.count_if_due(NOW)

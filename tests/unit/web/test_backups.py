@@ -8,7 +8,7 @@ from siappakai.domain.backups import CopyState, ProofState
 from siappakai.domain.states import SiteState
 from siappakai.models import Backup, Run, db, utc_now
 from siappakai.models.transactions import transaction
-from siappakai.services import backup_keys
+from siappakai.services import backup_keys, fleet_calendar
 from tests.factories import BY, make_release, make_server, make_site
 from tests.unit.services.test_backups import make_backup, make_store
 
@@ -101,6 +101,8 @@ def test_the_calendar_says_in_words_what_its_colours_say(viewer: FlaskClient):
     backup = make_backup(site)
     with transaction():
         backup.taken_at, backup.proof_state = yesterday, ProofState.PROVEN
+    assert "Per hari" not in viewer.get("/backups/").text
+    fleet_calendar.count_if_due()
     fleet = viewer.get("/backups/").text
     assert "terbukti 1" in fleet
     assert "tidak ada 1" in fleet
