@@ -36,7 +36,8 @@ class ExportRecord:
 
 
 @backup.command(
-    "export", example="siappakai backup export --backup 12 --to /media/stik --recovery-key kunci"
+    "export",
+    example="siappakai backup export --backup 12 --to /media/stik --recovery-key kunci.txt",
 )
 @selection_options
 @click.option("--all", "is_all", is_flag=True, help="The newest of every village of the fleet.")

@@ -37,7 +37,7 @@ class RestoredRecord:
 
 @backup.command(
     "restore-many",
-    example="siappakai backup restore-many --server server1 --count 12 --key-file key --follow",
+    example="siappakai backup restore-many --server kota --count 12 --key-file kunci.txt --follow",
 )
 @selection_options
 @click.option("--all", "is_all", is_flag=True, help="All sites of the fleet.")

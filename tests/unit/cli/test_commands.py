@@ -55,8 +55,8 @@ def test_every_command_speaks_json_and_every_option_says_what_it_is_for():
 
 
 def test_no_option_takes_a_secret():
-    # The last names a file that holds one, or standard input.
-    flags = {"password_stdin", "key_installed", "secret_file"}
+    # Switches, and what names a file that holds one, or standard input.
+    flags = {"new_secret", "password_stdin", "key_installed", "secret_file"}
     for entry in entries():
         for parameter in entry.command.params:
             if {"password", "secret", "token"} & set((parameter.name or "").split("_")):

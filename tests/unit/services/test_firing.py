@@ -291,7 +291,7 @@ def test_one_that_cannot_be_fired_holds_up_no_other_and_stays_due():
     make_site(release=make_release())
     broken, good = plan(name="Rusak"), plan(name="Baik")
     with transaction():
-        broken.action = "merge"
+        broken.action = "melompat"
     firing.fire_due(ON_THE_DOT)
     (one,) = noted()
     assert one.schedule_id == good.id
@@ -313,7 +313,7 @@ def test_one_that_cannot_be_fired_is_an_alert_until_it_fires_again():
     make_site(release=make_release())
     broken = plan()
     with transaction():
-        broken.action = "merge"
+        broken.action = "melompat"
     begin = ON_THE_DOT - timedelta(minutes=5)
     for seconds in (0, 15, 30):
         firing.fire_due(ON_THE_DOT + timedelta(seconds=seconds))
