@@ -103,6 +103,8 @@ test: ## Everything CI runs; installs what is missing
 
 .PHONY: gate
 gate: testbed check
+	@# Thousands of processes are started: where Python may write nothing, each would compile anew.
+	$(RUN) python -m compileall -q siappakai playbooks tests
 	$(SUDO) env SIAPPAKAI_TEST_STRICT=1 $(RUN) pytest tests/unit -n 2 --dist worksteal \
 	  -m "not soak and not opensid"
 	$(SUDO) env SIAPPAKAI_TEST_STRICT=1 $(RUN) pytest --ignore tests/unit -n 2 \
