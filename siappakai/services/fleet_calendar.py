@@ -10,6 +10,8 @@ from dataclasses import asdict, dataclass
 from datetime import date, datetime, timedelta
 from typing import Any, Final
 
+from sqlalchemy.exc import IntegrityError
+
 from siappakai.models import Setting, db, utc_now
 from siappakai.models.transactions import transaction
 from siappakai.services import backup_calendar
@@ -44,8 +46,11 @@ def count_if_due(now: datetime | None = None) -> bool:
         return False
     weeks = [[_told(day) for day in week] for week in backup_calendar.of_fleet(now)]
     value = {"counted_at": now.isoformat(), "weeks": weeks}
-    with transaction() as session:
-        session.merge(Setting(key=_KEY, value=value, updated_by="clock"))
+    try:
+        with transaction() as session:
+            session.merge(Setting(key=_KEY, value=value, updated_by="clock"))
+    except IntegrityError:
+        return False  # the very first time, and another clock counted at the same moment
     return True
 
 
