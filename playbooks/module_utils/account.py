@@ -60,6 +60,24 @@ def create_account(name: str, home: str, lock_dir: str) -> Account:
     return Account(entry.pw_uid, entry.pw_gid)
 
 
+def lacks_group(name: str) -> bool:
+    """Tell whether an account has no group of its own: its useradd was killed half-way.
+
+    PHP-FPM starts no pool at all while one pool names a group that is not there.
+    """
+    try:
+        grp.getgrnam(name)
+    except KeyError:
+        return find_account(name) is not None
+    return False
+
+
+def make_group(name: str, account: Account, lock_dir: str) -> None:
+    """Make the group that an account lacks."""
+    with hold(lock_dir, ".accounts"):
+        run("groupadd", "--gid", str(account.gid), "--", name)
+
+
 def check_account(name: str) -> None:
     """Raise Refusal `account_unusable` when an account called `name` is not one of ours."""
     try:

@@ -14,7 +14,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from . import applog, journals, mariadb, passwords, site_tree, tree
-from .account import Account, create_account, find_account, group_id
+from .account import (
+    Account,
+    create_account,
+    find_account,
+    group_id,
+    lacks_group,
+    make_group,
+)
 from .admission import admit
 from .closing import reopen
 from .fence import fenced
@@ -72,13 +79,18 @@ def install(order: Order, steps: Steps, seed: Seed = FROM_RELEASE) -> None:
 
 
 def _ensure_account(order: Order, step: Step) -> Account:
-    account = find_account(order.site["unix_user"])
+    name = order.site["unix_user"]
+    account = find_account(name)
     if account is not None:
+        if lacks_group(name):
+            step.changed = True
+            if not order.dry:
+                make_group(name, account, order.layout["lock_dir"])
         return account
     step.changed = True
     if order.dry:
         return _NOBODY
-    return create_account(order.site["unix_user"], order.site["folder"], order.layout["lock_dir"])
+    return create_account(name, order.site["folder"], order.layout["lock_dir"])
 
 
 def _ensure_folder(order: Order, account: Account, seed: Seed, step: Step) -> None:
