@@ -164,7 +164,8 @@ class Engine:
         """Retry what failed until nothing has; at the end all sites are healthy."""
         if run.state is not RunState.SUCCEEDED:
             (again,) = retries.retry_failed(run.id, by=factories.BY)
-            run = self.settle(again)
+            # A whole run, be it of a server: what has two minutes is settling.
+            run = self.settle(again, INSTALLED_SECONDS)
         assert run.state is RunState.SUCCEEDED, self.told(run)
         for site in planned:
             db.session.refresh(site)
